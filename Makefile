@@ -1,0 +1,71 @@
+# `make help` lists the targets. Only Python 3.10 or newer and a C library are needed beforehand.
+
+PYTHON ?= python3
+VENV = .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
+INSTALL = $(PIP) --use-pep517 --editable
+
+# Stamps: one per set of extras, renewed when the requirements in setup.cfg change.
+CLI = $(VENV)/.installed-cli
+DEV = $(VENV)/.installed-dev
+BENCH = $(VENV)/.installed-bench
+
+# Beside a checkout in the project's own CI; anywhere else KUBEBUILDER_ASSETS or KUBECONFIG says it.
+ASSETS = ../shared/envtest/assets
+WITH_ASSETS = if [ -z "$$KUBEBUILDER_ASSETS" ] && [ -x $(ASSETS) ]; then \
+	KUBEBUILDER_ASSETS=$$($(ASSETS)) && export KUBEBUILDER_ASSETS || exit 1; fi
+
+.PHONY: help demo test lint types examples e2e bench clean
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+	|| { echo "Python 3.10 or newer is needed, and '$(PYTHON)' is not: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	|| { echo "'$(PYTHON)' cannot make a virtual environment (no venv or ensurepip):" \
+	"install its venv package (python3-venv on Debian), or make PYTHON=/path/to/python3" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) 'pip>=21.3'
+
+$(CLI): $(BIN)/python setup.cfg setup.py
+	$(INSTALL) '.[cli]'
+	@touch $@
+
+$(DEV): $(BIN)/python setup.cfg setup.py
+	$(INSTALL) '.[dev]'
+	@touch $(CLI) $@
+
+$(BENCH): $(DEV)
+	$(INSTALL) '.[dev,bench]'
+	@touch $@
+
+demo: $(CLI) ## watch a small living cluster for some seconds; KUBECONFIG=path shows a real one, reading only
+	@[ "$(origin KUBECONFIG)" = "command line" ] || unset KUBECONFIG; \
+	$(BIN)/python -m kube_reflect.cli demo
+
+test: $(DEV) ## run the tests; no cluster needed
+	$(BIN)/python -m pytest -m "not e2e"
+
+lint: $(DEV) ## flake8
+	$(BIN)/python -m flake8 setup.py kube_reflect tests examples
+
+types: $(DEV) ## mypy, strict, on the package and the examples
+	$(BIN)/python -m mypy
+
+examples: $(DEV) ## run the examples, against the fake server and, where there is one, a real API server
+	@$(WITH_ASSETS); $(BIN)/python -m pytest tests/test_examples.py tests/e2e/test_examples.py
+
+e2e: $(DEV) ## run what needs a real API server (KUBEBUILDER_ASSETS or KUBECONFIG)
+	@$(WITH_ASSETS); $(BIN)/python -m pytest -m e2e
+
+bench: $(BENCH) ## compare with the official informer, side by side
+	$(BIN)/python -m tests.bench
+
+clean: ## remove what was built or installed here
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .hypothesis
+	find kube_reflect tests examples -name __pycache__ -prune -exec rm -rf {} +

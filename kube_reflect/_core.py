@@ -1,0 +1,190 @@
+"""What a Writer and its Stores share: the table, its lock, and who waits for it."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import threading
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from readerwriterlock.rwlock import RWLockFair
+
+from kube_reflect._entries import Key, unpack
+from kube_reflect._table import Table
+from kube_reflect.errors import NotReady, WatcherError, WriterDropped
+from kube_reflect.object_ref import ApiResource, ObjectRef
+
+__all__ = ["Core", "Listener", "checked_timeout"]
+
+logger = logging.getLogger("kube_reflect")
+
+IndexFunction = Callable[[Mapping[str, Any]], Any]
+
+
+class Listener(Protocol):
+    """Who is told of each change; called by the writer's thread, without the lock."""
+
+    def changed(self, key: Key, old: bytes | None, new: bytes | None) -> None:
+        """Hear that an object went from one packed state to another (None: is not there)."""
+
+    def ended(self, reason: BaseException | None) -> None:
+        """Hear that nothing will change any more."""
+
+
+class Core:
+    """The state behind the handles.
+
+    ``lock`` guards ``table`` and what it holds, ``resource_version``, ``events``, ``relists`` and
+    ``listeners``: they change together, in the write lock, by the writer's thread only. Readers
+    hold the read lock for a copy, and the write lock for storing what they have decoded. The
+    exception is the reading of a single object (`Store.get`), which says itself why it is sound.
+    """
+
+    def __init__(self, resource: ApiResource | None, model: Callable[[dict[str, Any]], Any] | None,
+                 indexers: Mapping[str, IndexFunction], copies: bool) -> None:
+        self.lock = RWLockFair()
+        self.indexers = dict(indexers)
+        self.table = Table(self.indexers)
+        self.resource_version: str | None = None
+        self.events = 0
+        self.relists = 0
+        self.listeners: tuple[Listener, ...] = ()
+        #: Set once, when the first object tells; an attribute load is atomic.
+        self.resource = resource
+        self.model = model
+        self.copies = copies
+        self.gate = Gate()
+        #: Guards the counter, which readers and the writer count up.
+        self._count_lock = threading.Lock()
+        self.poisoned = 0
+        #: Seconds since the last contact with the API server, or None; a reflector sets it.
+        self.staleness: Callable[[], float | None] = lambda: None
+        #: True while the write lock is held: a fork then leaves the table half changed.
+        self.changing = False
+        _cores.add(self)
+
+    def poison(self, ref: str, why: str, consequence: str) -> None:
+        """Count and log an object that something is wrong with; from any thread."""
+        with self._count_lock:
+            self.poisoned += 1
+        logger.warning("%s: %s; it is %s", ref, why, consequence)
+
+    def decode(self, key: Key, packed: bytes) -> Any:
+        """Make a K of a packed object; a mapping where the model will not have it."""
+        mapping = unpack(packed)
+        if self.model is None:
+            return mapping
+        try:
+            value = self.model(mapping)
+            if value is not None:
+                return value
+            why = "the model made nothing of it"
+        except Exception as error:
+            why = f"the model refused it ({type(error).__name__}: {error})".partition("\n")[0]
+        self.poison(str(self.ref(key)), why, "handed out as a mapping")
+        return unpack(packed)
+
+    def publish(self, fresh: Mapping[Key, tuple[bytes, Any]]) -> dict[Key, Any]:
+        """Store what was decoded, where the object is still the same; give what all now share."""
+        shared = {}
+        with self.lock.gen_wlock():
+            table = self.table
+            for key, (packed, value) in fresh.items():
+                if table.packed.get(key) is packed:
+                    value = table.decoded.setdefault(key, value)
+                shared[key] = value
+        return shared
+
+    def ref(self, key: Key) -> ObjectRef:
+        """Give the public name of a key."""
+        return ObjectRef(key[1], key[0], resource=self.resource)
+
+    def _after_fork(self) -> None:
+        # The thread that held a lock is not there to release it, and may have been half way.
+        self.lock = RWLockFair()
+        self._count_lock = threading.Lock()
+        self.gate.after_fork()
+        if self.changing:
+            self.changing = False
+            self.table.rebuild()
+
+
+class Gate:
+    """Where threads wait for the first complete state, and hear if it will never come."""
+
+    def __init__(self) -> None:
+        # The event is set last, so who wakes up sees the outcome. Written by the writer.
+        self._decided = threading.Event()
+        self.ready = False
+        self.dropped = False
+        self.reason: BaseException | None = None
+        self.last_error: WatcherError | None = None
+
+    def open(self) -> None:
+        """Be ready, from now on for good."""
+        self.ready = True
+        self.last_error = None
+        self._decided.set()
+
+    def drop(self, reason: BaseException | None = None) -> None:
+        """Nothing more will come."""
+        self.reason = reason if reason is not None else self.last_error
+        self.dropped = True
+        self._decided.set()
+
+    def reopen(self) -> None:
+        """A writer is there again."""
+        self.dropped = False
+        self.reason = None
+        if not self.ready:
+            self._decided.clear()
+
+    def wait(self, timeout: float | None) -> None:
+        """Wait for readiness; raises what `Store.wait_until_ready` promises."""
+        timeout = checked_timeout(timeout)
+        decided = self._decided.wait(timeout)
+        if self.ready:
+            return
+        if decided and self.dropped:
+            raise WriterDropped(
+                "the writer ended before the store was ready"
+                + (f": {self.reason}" if self.reason else "")) from self.reason
+        error = self.last_error
+        raise NotReady(f"not ready within {timeout:g} s"
+                       + (f": {error}" if error else "")) from error
+
+    def after_fork(self) -> None:
+        self._decided = threading.Event()
+        if self.ready or self.dropped:
+            self._decided.set()
+
+
+_cores: weakref.WeakSet[Core] = weakref.WeakSet()
+
+
+def _renew_after_fork() -> None:
+    for core in list(_cores):
+        core._after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_after_fork)
+
+
+def checked_timeout(timeout: float | None) -> float | None:
+    """Refuse what is no number of seconds.
+
+    :raises TypeError: for what is no number.
+    :raises ValueError: for a negative number, or NaN.
+    """
+    if timeout is None:
+        return None
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+        raise TypeError(f"timeout must be a number of seconds or None: {timeout!r}")
+    if math.isnan(timeout) or timeout < 0:
+        raise ValueError(f"timeout must be 0 or more seconds: {timeout}")
+    # Beyond what the platform can wait for is for ever.
+    return float(timeout) if timeout < threading.TIMEOUT_MAX else None

@@ -1,0 +1,90 @@
+"""What a list function is, what it takes, and what its objects are."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kubernetes import client
+from kubernetes.dynamic.resource import Resource, ResourceInstance
+
+from kube_reflect._transport import is_bindable, unwrapped
+from kube_reflect.config import Config
+
+__all__ = ["accepts", "as_list_func", "check_arguments", "model_of"]
+
+#: What a watcher decides by itself in each request.
+RESERVED = frozenset({
+    "_continue", "_preload_content", "_request_timeout", "allow_watch_bookmarks", "async_req",
+    "deserialize", "follow", "limit", "resource_version", "resource_version_match",
+    "send_initial_events", "serialize", "timeout_seconds", "watch",
+})
+
+
+def as_list_func(list_func: Any) -> tuple[Any, bool]:
+    """Give the function to call, and whether it is a dynamic client's.
+
+    :raises TypeError: for what is no list function.
+    """
+    if isinstance(list_func, Resource):
+        list_func = list_func.get
+    if not callable(list_func):
+        raise TypeError("list_func must be a list function, such as CoreV1Api().list_node, "
+                        f"not {list_func!r}")
+    inner = unwrapped(list_func)
+    dynamic = hasattr(getattr(inner, "__self__", None), "resources")
+    if not dynamic and is_bindable(inner) and not accepts(inner, "watch"):
+        raise TypeError(f"{getattr(inner, '__name__', inner)} is no list function: "
+                        "it takes no watch argument")
+    return list_func, dynamic
+
+
+def check_arguments(list_func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any],
+                    config: Config) -> None:
+    reserved = sorted(RESERVED.intersection(kwargs))
+    if reserved:
+        raise ValueError(f"the watcher sets {', '.join(reserved)} by itself; see Config")
+    for name in ("label_selector", "field_selector"):
+        if kwargs.get(name) is not None and getattr(config, name) is not None:
+            raise ValueError(f"{name} is given twice: as an argument and in config")
+    try:
+        signature = inspect.signature(list_func)
+    except ValueError:
+        return
+    signature.bind(*args, **kwargs)
+
+
+def accepts(list_func: Any, name: str) -> bool:
+    """Whether the official client's method has an argument of that name."""
+    inner = unwrapped(list_func)
+    try:
+        if name in inspect.signature(inner).parameters:
+            return True
+    except ValueError:
+        pass
+    return re.search(rf":param (?:\w+ )?{name}:", inspect.getdoc(inner) or "") is not None
+
+
+def model_of(list_func: Any) -> Callable[[dict[str, Any]], Any] | None:
+    """Give what makes of a mapping what the list function returns (None: a mapping).
+
+    That is the class of the items for a typed method (V1Pod for one that returns a V1PodList),
+    and a ResourceInstance for a dynamic client's.
+    """
+    list_func, dynamic = as_list_func(list_func)
+    inner = unwrapped(list_func)
+    if dynamic:
+        resource = next((arg for arg in getattr(list_func, "args", ())
+                         if isinstance(arg, Resource)), None)
+        return lambda mapping: ResourceInstance(resource, mapping)
+    try:
+        returned = inspect.signature(inner).return_annotation
+    except ValueError:
+        return None
+    name = returned if isinstance(returned, str) else getattr(returned, "__name__", "")
+    if not name.endswith("List"):
+        return None
+    model = getattr(client.models, name[:-len("List")], None)
+    return getattr(model, "from_dict", None)

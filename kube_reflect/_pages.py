@@ -1,0 +1,176 @@
+"""Cut the body of a LIST into its items, without ever holding more than one decoded.
+
+A page of pods is megabytes long. Parsed as a whole it would hold the interpreter for tens of
+milliseconds and then exist as a page's worth of dicts; so the items are found in the bytes as
+they come, and each is parsed by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from kube_reflect._failures import RequestError
+from kube_reflect._json import loads
+
+__all__ = ["Page"]
+
+_ITEMS = re.compile(rb'"items"\s*:\s*\[\s*')
+_FIRST_KEY = re.compile(rb'\{"[^"\\]*":')
+_SEPARATOR = re.compile(r"\s*,\s*")
+_WHITESPACE = re.compile(r"\s*")
+_raw_decode = json.JSONDecoder().raw_decode
+
+
+class Page:
+    """One page of a LIST: iterate it, once, for its items; then ask for the rest.
+
+    The items of built-in kinds come without apiVersion and kind; they are given those of the
+    list. ``resource_version`` and ``continue_token`` are known when the last item has been read,
+    since custom resources have them at the end of the page.
+
+    :param chunks: the body, in pieces of any size.
+    :raises RequestError: on iteration, for what is no list.
+    """
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self._buffer = bytearray()
+        self.resource_version: str | None = None
+        self.continue_token: str | None = None
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        try:
+            yield from self._items()
+        except ValueError as error:
+            raise RequestError(f"the answer is no list: {error}", started=True) from error
+
+    def _items(self) -> Iterator[Any]:
+        start = self._find_items()
+        if start is None:
+            yield from self._whole()
+            return
+        head = bytes(self._buffer[:start.start()])
+        try:
+            envelope = loads(head + b'"items":[]}')
+        except ValueError:
+            # The first "items" is not that of the list itself.
+            yield from self._whole()
+            return
+        kind, api_version = envelope.get("kind"), envelope.get("apiVersion")
+        if kind is None and not self._first_item_names_its_kind(start.end()):
+            yield from self._whole()
+            return
+        del self._buffer[:start.end()]
+        yield from _named(self._compact_items(), kind, api_version)
+        text = self._rest()
+        position = 0
+        if not text.startswith("]"):
+            for item, position in _spaced_items(text):
+                yield from _named([item], kind, api_version)
+        if not text.startswith("]", position):
+            raise ValueError("it does not end")
+        self._read_envelope(loads(head + b'"items":[]' + text[position + 1:].encode()))
+
+    def _more(self) -> bool:
+        for chunk in self._chunks:
+            self._buffer += chunk
+            return True
+        return False
+
+    def _find_items(self) -> re.Match[bytes] | None:
+        while True:
+            found = _ITEMS.search(self._buffer)
+            # An item that begins later is waited for: white space may be cut in two.
+            if found is not None and found.end() < len(self._buffer):
+                # A match of its own bytes: the buffer must be free to shrink.
+                return _ITEMS.search(bytes(self._buffer[:found.end()]))
+            if not self._more():
+                return None
+
+    def _first_item_names_its_kind(self, start: int) -> bool:
+        if self._buffer[start:start + 1] == b"]":
+            return True
+        while len(self._buffer) < start + 200 and self._more():
+            pass
+        return b'"kind"' in self._buffer[start:start + 200]
+
+    def _compact_items(self) -> Iterator[Any]:
+        """Yield all items but the last, as the API server writes them: without white space.
+
+        Where one item ends and another begins stand the same bytes each time: ``},{"metadata":``
+        for instance. They may stand within an item too; but no beginning of a JSON object is
+        itself a JSON object, so what parses is an item, and the whole of it.
+        """
+        buffer = self._buffer
+        while len(buffer) < 200 and self._more():
+            pass
+        first_key = _FIRST_KEY.match(bytes(buffer[:200]))
+        if first_key is None:
+            return
+        boundary = b"}," + first_key.group()
+        searched = 0
+        while True:
+            end = buffer.find(boundary, searched)
+            if end < 0:
+                searched = max(0, len(buffer) - len(boundary))
+                if not self._more():
+                    return
+                continue
+            try:
+                item = loads(bytes(buffer[:end + 1]))
+            except ValueError:
+                searched = end + 1
+                continue
+            del buffer[:end + 2]
+            searched = 0
+            yield item
+
+    def _rest(self) -> str:
+        while self._more():
+            pass
+        text = self._buffer.decode("utf-8", "replace")
+        self._buffer.clear()
+        return text
+
+    def _whole(self) -> Iterator[Any]:
+        document = loads(self._rest())
+        if not isinstance(document, dict) or "items" not in document:
+            raise ValueError("it has no items")
+        items = document["items"] or []
+        if not isinstance(items, list):
+            raise ValueError("its items are no array")
+        self._read_envelope(document)
+        yield from _named(items, document.get("kind"), document.get("apiVersion"))
+
+    def _read_envelope(self, envelope: Any) -> None:
+        metadata = envelope.get("metadata")
+        if isinstance(metadata, dict):
+            self.resource_version = metadata.get("resourceVersion") or None
+            self.continue_token = metadata.get("continue") or None
+
+
+def _spaced_items(text: str) -> Iterator[tuple[Any, int]]:
+    """Yield the items that stand at the start of the text, each with where it ends."""
+    position = 0
+    while True:
+        item, position = _raw_decode(text, position)
+        separator = _SEPARATOR.match(text, position)
+        if separator is None:
+            space = _WHITESPACE.match(text, position)
+            yield item, space.end() if space else position
+            return
+        yield item, position
+        position = separator.end()
+
+
+def _named(items: Iterable[Any], kind: str | None, api_version: str | None) -> Iterator[Any]:
+    """Give each item the apiVersion and kind that the server left out."""
+    if kind is not None and kind.endswith("List"):
+        kind = kind[:-len("List")]
+    for item in items:
+        if isinstance(item, dict) and "kind" not in item and kind is not None:
+            item = {"kind": kind, "apiVersion": api_version, **item}
+        yield item

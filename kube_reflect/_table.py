@@ -1,0 +1,73 @@
+"""The objects of one moment, with the indexes over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from kube_reflect._entries import IndexValues, Key, head_of
+
+__all__ = ["Table"]
+
+
+class Table:
+    """Packed objects by key, what readers have decoded of them, and the indexes.
+
+    It has no lock of its own: `kube_reflect.store` says who may do what, under which. The packed
+    objects are the truth; all else can be made from them again.
+    """
+
+    __slots__ = ("decoded", "indexes", "namespaces", "packed")
+
+    def __init__(self, index_names: Iterable[str]) -> None:
+        self.packed: dict[Key, bytes] = {}
+        #: Only ever holds what `packed` holds, in the version that it holds.
+        self.decoded: dict[Key, Any] = {}
+        #: Keys by namespace, and by the values of each index; dicts as ordered sets.
+        self.namespaces: dict[str | None, dict[Key, None]] = {}
+        self.indexes: dict[str, dict[Any, dict[Key, None]]] = {name: {} for name in index_names}
+
+    def put(self, key: Key, packed: bytes, values: IndexValues, old_values: IndexValues) -> None:
+        """Store a new version of an object; O(1)."""
+        if key not in self.packed:
+            self.namespaces.setdefault(key[0], {})[key] = None
+        self.packed[key] = packed
+        self.decoded.pop(key, None)
+        if values != old_values:
+            self._reindex(key, values, old_values)
+
+    def drop(self, key: Key, old_values: IndexValues) -> None:
+        """Remove an object that is there; O(1)."""
+        del self.packed[key]
+        self.decoded.pop(key, None)
+        _discard(self.namespaces, key[0], key)
+        self._reindex(key, (), old_values)
+
+    def _reindex(self, key: Key, values: IndexValues, old_values: IndexValues) -> None:
+        for position, index in enumerate(self.indexes.values()):
+            new = values[position] if values else ()
+            old = old_values[position] if old_values else ()
+            for value in old:
+                if value not in new:
+                    _discard(index, value, key)
+            for value in new:
+                if value not in old:
+                    index.setdefault(value, {})[key] = None
+
+    def rebuild(self) -> None:
+        """Make everything from the packed objects again; O(n)."""
+        self.decoded = {}
+        self.namespaces = {}
+        for index in self.indexes.values():
+            index.clear()
+        for key, packed in self.packed.items():
+            self.namespaces.setdefault(key[0], {})[key] = None
+            self._reindex(key, head_of(packed).values, ())
+
+
+def _discard(groups: dict[Any, dict[Key, None]], value: Any, key: Key) -> None:
+    group = groups.get(value)
+    if group is not None:
+        group.pop(key, None)
+        if not group:
+            del groups[value]

@@ -1,0 +1,345 @@
+"""Connections that can be cut from another thread.
+
+The official client keeps its sockets to itself: nobody can end a request that waits for a
+connection, for headers or for the next byte. So a watcher gets a private copy of the client it
+was given, the same in everything (host, credentials, TLS, proxy, headers) but for the pool of
+connections, and this pool tells a `Link` of each socket that it opens.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import os
+import socket
+import threading
+import time
+import types
+import weakref
+from collections.abc import Callable, Mapping
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+import urllib3
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.util.connection import allowed_gai_family
+from urllib3.util.wait import wait_for_write
+
+__all__ = ["Closed", "Link", "is_bindable", "privately", "unwrapped"]
+
+T = TypeVar("T")
+
+# How long a connect that nobody answers may go on after `Link.close()`, in seconds.
+_CONNECT_SLICE = 0.05
+
+
+class Closed(Exception):
+    """The link was closed while something was under way on it."""
+
+
+class Link:
+    """The one connection of a watcher: a handle by which any thread may cut it.
+
+    The socket itself belongs to the thread that reads from it; wrapping it in TLS even replaces
+    the Python object. So the link holds a duplicate of the file descriptor: shutting that down
+    ends the connection for all, whatever the reader is doing, and there is no telling the wrong
+    file of a number that was used again.
+    """
+
+    def __init__(self) -> None:
+        # Guards the three fields below. It is held for system calls that do not block.
+        self._lock = threading.Lock()
+        self._closed = False
+        self._duplicate: socket.socket | None = None
+        self._fileno = -1
+        self._waiting: SimpleQueue[Any] | None = None
+        #: Query parameters and headers that the list function has no argument for. Set by the
+        #: watcher's thread before a request, read by the same thread within it.
+        self.query: Mapping[str, str] = {}
+        self.headers: Mapping[str, str] = {}
+        _links.add(self)
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called; may be read from any thread."""
+        return self._closed
+
+    def check(self) -> None:
+        """Raise Closed if the link is closed."""
+        if self._closed:
+            raise Closed
+
+    def hold(self, sock: socket.socket) -> None:
+        """Take hold of a socket that has just been made."""
+        duplicate = sock.dup()
+        with self._lock:
+            old, self._duplicate, self._fileno = self._duplicate, duplicate, sock.fileno()
+            closed = self._closed
+        if old is not None:
+            old.close()
+        if closed:
+            self.cut()
+            raise Closed
+
+    def cut(self) -> None:
+        """End the connection, and with it whatever waits for it; from any thread."""
+        with self._lock:
+            duplicate, self._duplicate = self._duplicate, None
+        if duplicate is not None:
+            try:
+                duplicate.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                # The other side was quicker.
+                pass
+            duplicate.close()
+
+    def close(self) -> None:
+        """Cut, and let no other request begin; from any thread, any number of times."""
+        self._closed = True
+        waiting = self._waiting
+        if waiting is not None:
+            waiting.put(None)
+        self.cut()
+
+    def apart(self, work: Callable[[], T], timeout: float) -> T:
+        """Run what cannot be interrupted on a thread that can be left behind.
+
+        That is a name lookup, and a list function that is not the official client's.
+
+        :raises Closed: when the link is closed meanwhile.
+        :raises TimeoutError: after ``timeout`` seconds.
+        """
+        results: SimpleQueue[tuple[T | None, BaseException | None] | None] = SimpleQueue()
+        self._waiting = results
+        self.check()
+
+        def run() -> None:
+            try:
+                results.put((work(), None))
+            except BaseException as error:
+                results.put((None, error))
+
+        threading.Thread(target=run, name="kube-reflect:request", daemon=True).start()
+        try:
+            outcome = results.get(timeout=timeout)
+        except Empty:
+            raise TimeoutError(f"no answer within {timeout:g} s") from None
+        finally:
+            self._waiting = None
+        if outcome is None:
+            raise Closed
+        value, error = outcome
+        if error is not None:
+            raise error
+        return value  # type: ignore[return-value]
+
+    def _after_fork(self) -> None:
+        """Let go, in a child process, of a connection that the parent goes on using.
+
+        A shutdown would end it for the parent, and even a close would have TLS objects that
+        still know the number close it again. So the number is kept, but of another file.
+        """
+        self._lock = threading.Lock()
+        self._closed = True
+        duplicate, self._duplicate = self._duplicate, None
+        if duplicate is None:
+            return
+        try:
+            # The number may have been closed since, and be another file's by now.
+            ours = os.fstat(self._fileno).st_ino == os.fstat(duplicate.fileno()).st_ino
+        except OSError:
+            ours = False
+        duplicate.close()
+        if ours:
+            null = os.open(os.devnull, os.O_RDWR)
+            os.dup2(null, self._fileno, inheritable=False)
+            os.close(null)
+
+
+_links: weakref.WeakSet[Link] = weakref.WeakSet()
+
+
+def _drop_links_after_fork() -> None:
+    for link in list(_links):
+        link._after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_drop_links_after_fork)
+
+
+def _resolve(link: Link, host: str, port: int, timeout: float) -> list[Any]:
+    family = allowed_gai_family()
+
+    def lookup(flags: int = 0) -> list[Any]:
+        return socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, 0, flags)
+
+    try:
+        return lookup(socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        return link.apart(lookup, timeout)
+
+
+def _connect(link: Link, sock: socket.socket, address: Any, deadline: float) -> None:
+    """Connect, looking at the link between short waits."""
+    sock.setblocking(False)
+    try:
+        sock.connect(address)
+    except BlockingIOError:
+        while not wait_for_write(sock, timeout=_CONNECT_SLICE):
+            link.check()
+            if time.monotonic() >= deadline:
+                raise TimeoutError("timed out") from None
+        error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            raise OSError(error, os.strerror(error)) from None
+    sock.setblocking(True)
+
+
+class _Held:
+    """What a connection class of urllib3 becomes by holding on to a link (a mixin)."""
+
+    link: Link
+
+    def _new_conn(self: Any) -> socket.socket:
+        link = self.link
+        # urllib3 gives None for no timeout, which no request of ours has.
+        timeout = self.timeout if isinstance(self.timeout, (int, float)) else 60.0
+        deadline = time.monotonic() + timeout
+        host = self._dns_host.strip("[]")
+        try:
+            addresses = _resolve(link, host, self.port, timeout)
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, f"looking up {host} took too long") from error
+        failure: OSError = OSError(f"{host} has no address")
+        for family, kind, protocol, _, address in addresses:
+            link.check()
+            sock = socket.socket(family, kind, protocol)
+            try:
+                for option in self.socket_options or ():
+                    sock.setsockopt(*option)
+                if self.source_address:
+                    sock.bind(self.source_address)
+                _connect(link, sock, address, deadline)
+                sock.settimeout(timeout)
+                link.hold(sock)
+                return sock
+            except OSError as error:
+                sock.close()
+                failure = error
+            except BaseException:
+                sock.close()
+                raise
+        if isinstance(failure, TimeoutError):
+            raise ConnectTimeoutError(self, f"no connection to {host} within {timeout:g} s")
+        raise NewConnectionError(self, f"no connection to {host}: {failure}") from failure
+
+
+class _HeldLater:
+    """The same for a connection class that has its own way to connect (a mixin)."""
+
+    link: Link
+
+    def _new_conn(self) -> socket.socket:
+        sock: socket.socket = super()._new_conn()  # type: ignore[misc]
+        self.link.hold(sock)
+        return sock
+
+
+class _Pool:
+    """The part of a `urllib3.PoolManager` that the official client calls, on a link."""
+
+    def __init__(self, original: urllib3.PoolManager, link: Link) -> None:
+        manager = copy.copy(original)
+        manager.pools = type(original.pools)(4, dispose_func=None)
+        # No retries and no sleeps in there: they could be neither counted nor interrupted.
+        retries = urllib3.Retry(
+            total=None, connect=0, read=0, status=0, other=0, redirect=3,
+            respect_retry_after_header=False, raise_on_status=False, raise_on_redirect=False)
+        manager.connection_pool_kw = {
+            **original.connection_pool_kw, "maxsize": 1, "block": False, "retries": retries,
+        }
+        manager.pool_classes_by_scheme = {
+            scheme: _held_pool(pool_class, link)
+            for scheme, pool_class in original.pool_classes_by_scheme.items()
+        }
+        self._manager = manager
+        self._link = link
+
+    def request(self, method: str, url: str, *, headers: Any = None, **kwargs: Any) -> Any:
+        link = self._link
+        link.check()
+        if link.query:
+            url += ("&" if "?" in url else "?") + urlencode(link.query)
+        kwargs.pop("retries", None)
+        return self._manager.request(
+            method, url, headers={**(headers or {}), **link.headers}, **kwargs)
+
+    def clear(self) -> None:
+        self._manager.clear()
+
+
+def _held_pool(pool_class: Any, link: Link) -> Any:
+    connection_class = pool_class.ConnectionCls
+    if not issubclass(connection_class, HTTPConnection):
+        return pool_class
+    # A proxy's connection class (SOCKS) connects in its own way; it is held once it has.
+    mixin = _Held if connection_class._new_conn is HTTPConnection._new_conn else _HeldLater
+    held = type("Held" + connection_class.__name__, (mixin, connection_class), {"link": link})
+    return type("Held" + pool_class.__name__, (pool_class,), {"ConnectionCls": held})
+
+
+def _private_client(client: Any, link: Link) -> Any:
+    """Copy an ApiClient but for its pool; the configuration, and so the credentials, is shared."""
+    rest = copy.copy(client.rest_client)
+    rest.pool_manager = _Pool(rest.pool_manager, link)
+    configuration = getattr(rest, "configuration", None)
+    if getattr(configuration, "client_go_retries", False):
+        rest.configuration = copy.copy(configuration)
+        rest.configuration.client_go_retries = False
+    private = copy.copy(client)
+    private.rest_client = rest
+    return private
+
+
+def unwrapped(list_func: Any) -> Any:
+    """Take the partials off a list function."""
+    while isinstance(list_func, functools.partial):
+        list_func = list_func.func
+    return list_func
+
+
+def _client_attribute(owner: Any) -> str | None:
+    """Name the attribute by which an API object holds its ApiClient (None: it has none)."""
+    for name in ("api_client", "client"):
+        pool = getattr(getattr(getattr(owner, name, None), "rest_client", None),
+                       "pool_manager", None)
+        if isinstance(pool, urllib3.PoolManager):
+            return name
+    return None
+
+
+def is_bindable(list_func: Any) -> bool:
+    """Whether `privately` can give the function connections of its own."""
+    return _client_attribute(getattr(unwrapped(list_func), "__self__", None)) is not None
+
+
+def privately(list_func: Callable[..., Any], link: Link) -> Callable[..., Any]:
+    """Rebind a method of the official client so that it connects through the link.
+
+    A function that is not such a method comes back as it is; it is run by `Link.apart`.
+    """
+    if isinstance(list_func, functools.partial):
+        inner = privately(list_func.func, link)
+        return functools.partial(inner, *list_func.args, **list_func.keywords)
+    owner = getattr(list_func, "__self__", None)
+    name = _client_attribute(owner)
+    if name is None:
+        return list_func
+    private = copy.copy(owner)
+    setattr(private, name, _private_client(getattr(owner, name), link))
+    return types.MethodType(list_func.__func__, private)  # type: ignore[attr-defined]

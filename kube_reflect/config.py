@@ -1,0 +1,100 @@
+"""What a watcher asks for, and how patient it is."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from kube_reflect.selector import parse, parse_field_selector
+
+__all__ = ["Config", "InitialListStrategy", "ListSemantic"]
+
+#: The API server closes any watch after five minutes or more; below this, ours ends first.
+MAX_TIMEOUT = 295.0
+
+
+class ListSemantic(enum.Enum):
+    """How fresh the initial list must be."""
+
+    #: As the storage has it at the moment of the request.
+    MOST_RECENT = "most-recent"
+    #: As the API server has it in memory (``resourceVersion=0``): cheaper for the cluster, and
+    #: possibly older. A relist asks for the most recent all the same, or the cache could go back
+    #: in time.
+    ANY = "any"
+
+
+class InitialListStrategy(enum.Enum):
+    """How to get the objects that are already there."""
+
+    #: A streaming list where the server has it, else a LIST; what the server has is remembered.
+    AUTO = "auto"
+    #: A LIST in pages, then a WATCH.
+    LIST_WATCH = "list-watch"
+    #: A WATCH that begins with what is there (Kubernetes 1.32 and later, and nothing else).
+    STREAMING_LIST = "streaming-list"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The settings of a `Watcher`; checked when made.
+
+    :param label_selector: in the API server's grammar, for instance ``app in (web, db),!canary``.
+    :param field_selector: for instance ``spec.nodeName=node-3``.
+    :param timeout: seconds after which the server is to end a watch, from 1 to below 295. Each
+        request asks for somewhat less, at random, so that not all watches end at once.
+    :param list_semantic: how fresh the initial list must be.
+    :param initial_list_strategy: how to get the objects that are already there.
+    :param page_size: objects in a page of a LIST, or None for all in one.
+    :param bookmarks: ask for bookmarks, which keep the resource version of a quiet watch fresh.
+    :param idle_timeout: seconds of silence, on a connection that should speak, after which it is
+        taken for dead. The API server sends a bookmark every 60 to 75 seconds, so the default of
+        150 means that two have not come. Where there are no bookmarks, a quiet watch is taken
+        for dead after this time too: nothing is lost, it is resumed from the last version.
+    :param connect_timeout: seconds to connect, name lookup and TLS included.
+    :raises ValueError: for a value out of its range, or a selector that does not parse.
+    :raises TypeError: for a value of the wrong type.
+    """
+
+    label_selector: str | None = None
+    field_selector: str | None = None
+    timeout: float = 290
+    list_semantic: ListSemantic = ListSemantic.MOST_RECENT
+    initial_list_strategy: InitialListStrategy = InitialListStrategy.AUTO
+    page_size: int | None = 500
+    bookmarks: bool = True
+    idle_timeout: float = 150.0
+    connect_timeout: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.label_selector is not None:
+            if not isinstance(self.label_selector, str):
+                raise TypeError(f"label_selector must be a string: {self.label_selector!r}")
+            parse(self.label_selector)
+        if self.field_selector is not None:
+            if not isinstance(self.field_selector, str):
+                raise TypeError(f"field_selector must be a string: {self.field_selector!r}")
+            parse_field_selector(self.field_selector)
+        for name in ("timeout", "idle_timeout", "connect_timeout"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise TypeError(f"{name} must be a number of seconds: {value!r}")
+        if not 1 <= self.timeout < MAX_TIMEOUT:
+            raise ValueError(
+                f"timeout must be from 1 to below {MAX_TIMEOUT:g} seconds: {self.timeout}")
+        if not 0 < self.idle_timeout < float("inf"):
+            raise ValueError(f"idle_timeout must be above 0 seconds: {self.idle_timeout}")
+        if not 0 < self.connect_timeout < float("inf"):
+            raise ValueError(f"connect_timeout must be above 0 seconds: {self.connect_timeout}")
+        if self.page_size is not None:
+            if isinstance(self.page_size, bool) or not isinstance(self.page_size, int):
+                raise TypeError(f"page_size must be an integer or None: {self.page_size!r}")
+            if self.page_size <= 0:
+                raise ValueError(f"page_size must be 1 or more, or None: {self.page_size}")
+        if not isinstance(self.list_semantic, ListSemantic):
+            raise TypeError(f"list_semantic must be a ListSemantic: {self.list_semantic!r}")
+        if not isinstance(self.initial_list_strategy, InitialListStrategy):
+            raise TypeError("initial_list_strategy must be an InitialListStrategy: "
+                            f"{self.initial_list_strategy!r}")
+        if not isinstance(self.bookmarks, bool):
+            raise TypeError(f"bookmarks must be True or False: {self.bookmarks!r}")

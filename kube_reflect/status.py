@@ -1,0 +1,154 @@
+"""How a reflector is: what it is doing, since when, and what went wrong last."""
+
+from __future__ import annotations
+
+import enum
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from kube_reflect.errors import WatcherError
+
+__all__ = ["Health", "Phase", "Status"]
+
+logger = logging.getLogger("kube_reflect")
+
+#: Seconds without a further failure after which one is over.
+_STEADY = 10.0
+
+
+class Phase(enum.Enum):
+    """What a reflector is doing."""
+
+    #: Not started, or closed.
+    STOPPED = "stopped"
+    #: Getting the objects that are there.
+    LISTING = "listing"
+    #: About to watch, from the last resource version.
+    CONNECTING = "connecting"
+    #: A watch is running.
+    WATCHING = "watching"
+    #: Something failed; waiting before the next try.
+    BACKING_OFF = "backing off"
+    #: The thread is gone, and not because anybody closed it.
+    DEAD = "dead"
+
+
+_PHASES = {
+    "Empty": Phase.LISTING,
+    "InitPage": Phase.LISTING,
+    "InitialWatch": Phase.LISTING,
+    "InitListed": Phase.CONNECTING,
+    "Watching": Phase.WATCHING,
+}
+
+
+@dataclass(frozen=True)
+class Status:
+    """A reflector at one moment.
+
+    :param phase: what it is doing.
+    :param since: when the phase began, in seconds since the epoch.
+    :param ready: whether the store has ever been complete.
+    :param live: whether the store is being kept up at this moment: a watch is running, and has
+        been heard of within the idle deadline.
+    :param last_contact: when the server was last heard of (a page, an event, a bookmark, or the
+        clean end of a watch), in seconds since the epoch; None if never.
+    :param staleness: seconds since then.
+    :param last_error: the last thing that went wrong, also if it is over; None if nothing did.
+    :param code: its HTTP status, if it had one.
+    :param resource_version: up to which the store has seen everything.
+    :param relists: complete lists after the first.
+    :param reconnects: watches after the first.
+    :param events: events applied, bookmarks included, lists not.
+    :param objects: objects in the store.
+    :param poisoned: times an object could not be stored, indexed or decoded.
+    :param thread_alive: whether the thread is running.
+    """
+
+    phase: Phase
+    since: float
+    ready: bool
+    live: bool
+    last_contact: float | None
+    staleness: float | None
+    last_error: BaseException | None
+    code: int | None
+    resource_version: str | None
+    relists: int
+    reconnects: int
+    events: int
+    objects: int
+    poisoned: int
+    thread_alive: bool
+
+
+class _Moment(NamedTuple):
+    phase: Phase
+    since: float
+    error: BaseException | None
+    watches: int
+
+
+class Health:
+    """Keeps the record of a reflector's phase and errors.
+
+    The reflector's thread writes it, and `close`; any thread reads `moment`, one tuple that is
+    replaced whole, so that what it says belongs together.
+
+    :param name: of the reflector, for the log.
+    :param clock: seconds since the epoch.
+    :param timer: seconds on a monotonic clock.
+    """
+
+    def __init__(self, name: str, *, clock: Callable[[], float] = time.time,
+                 timer: Callable[[], float] = time.monotonic) -> None:
+        self._name = name
+        self._clock = clock
+        self._timer = timer
+        self.moment = _Moment(Phase.STOPPED, clock(), None, 0)
+        #: What the log was told is wrong, and until when it counts as wrong; the writing
+        #: thread's own.
+        self._announced: tuple[type, int | None] | None = None
+        self._unsteady_until = 0.0
+
+    def enter(self, phase: Phase) -> None:
+        """Begin a phase."""
+        moment = self.moment
+        if phase is not moment.phase:
+            self.moment = moment._replace(phase=phase, since=self._clock())
+
+    def entered_state(self, state: str) -> None:
+        """Hear of a state of the watcher."""
+        self.enter(_PHASES[state])
+        if state == "Watching":
+            self.moment = self.moment._replace(watches=self.moment.watches + 1)
+
+    def failed(self, error: WatcherError) -> None:
+        """Record a failure; the log hears of it once, until it is over or another."""
+        self.moment = self.moment._replace(error=error)
+        self.enter(Phase.BACKING_OFF)
+        kind = type(error), error.code
+        if kind != self._announced:
+            self._announced = kind
+            logger.warning("%s: %s; trying again until it works", self._name, error)
+        self._unsteady_until = self._timer() + _STEADY
+
+    def waiting(self, seconds: float) -> None:
+        """Hear how long the pause after a failure will be."""
+        self._unsteady_until = self._timer() + seconds + _STEADY
+
+    def worked(self) -> None:
+        """Hear that something came from the server."""
+        if self._announced is not None and self._timer() >= self._unsteady_until:
+            self._announced = None
+            logger.info("%s: in touch with the API server again", self._name)
+
+    def died(self, error: BaseException) -> None:
+        """Record the end of the thread."""
+        self.moment = self.moment._replace(error=error)
+        self.enter(Phase.DEAD)
+        logger.error("%s: the thread died of %r; the cache is not kept up any more",
+                     self._name, error)

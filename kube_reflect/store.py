@@ -1,0 +1,228 @@
+"""What threads read: the Store, and the Snapshot of one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from kube_reflect._core import Core
+from kube_reflect._entries import Key, head_of
+from kube_reflect._reads import Reads, Rows
+from kube_reflect._table import Table
+from kube_reflect._writer import Writer
+from kube_reflect.errors import StaleCache
+from kube_reflect.object_ref import ObjectRef
+from kube_reflect.selector import Selector
+
+__all__ = ["Snapshot", "Store", "Writer"]
+
+K = TypeVar("K")
+
+
+class Store(Reads[K]):
+    """A handle on the cache: reads from memory, always, from any thread.
+
+    A K is what the list function returns (a V1Pod, say), or what ``model`` makes of a mapping. It
+    is decoded when it is first read, and then shared by all who read it until the object
+    changes: do not change it. Several reads that must agree are made on one `snapshot`.
+
+    Made by `Writer.as_reader` or `Reflector.store`. It keeps its reflector going.
+    """
+
+    def __init__(self, core: Core, owner: object = None) -> None:
+        self._core = core
+        # Whoever reads wants the cache kept up: the reflector ends with its last handle.
+        self._owner = owner
+
+    def get(self, ref: ObjectRef | str, namespace: str | None = None, *,
+            max_staleness: float | None = None) -> K | None:
+        """Give the object of that name, or None.
+
+        It is shared by all who read it, and must not be changed. It stays as it is when the
+        cache moves on. Costs some 150 ns where it has been read before.
+
+        :param ref: an ObjectRef, or a name.
+        :param namespace: the namespace that goes with a name; ignored for an object that has
+            none.
+        :param max_staleness: seconds since the last contact with the API server at most.
+        :raises StaleCache: if it was longer ago.
+        :raises TypeError: for what is neither a ref nor a name.
+        """
+        if max_staleness is not None:
+            self._check_staleness(max_staleness)
+        core = self._core
+        # No lock. The table is one attribute load: a relist swaps in another whole table. In it,
+        # one dict lookup finds the object if it is decoded; each of the two is atomic, with a GIL
+        # and (by the dict's own lock) without one. The writer first changes the packed object
+        # and then takes the decoded one away, so a read between the two finds the object as it
+        # was, just as one that came a moment earlier.
+        key = (namespace, ref) if type(ref) is str else self._key(ref, namespace)
+        value = core.table.decoded.get(key)
+        if value is not None:
+            return value  # type: ignore[no-any-return]
+        return self._get_packed(key)
+
+    def state(
+        self,
+        *,
+        namespace: str | None = None,
+        labels: str | Mapping[str, str] | Selector | None = None,
+        where: Callable[[K], bool] | None = None,
+        max_staleness: float | None = None,
+    ) -> list[K]:
+        """List the objects of one moment, in no particular order.
+
+        Costs a copy of a list of pointers where all have been read before; what has not is
+        decoded, once.
+
+        :param namespace: only of this namespace; the others cost nothing.
+        :param labels: only what this label selector selects, given in the API server's grammar
+            or as a mapping of required values; nothing is decoded for it.
+        :param where: only those for which it is true; called for each that is left.
+        :param max_staleness: seconds since the last contact with the API server at most.
+        :raises StaleCache: if it was longer ago.
+        :raises ValueError: for a selector that does not parse.
+        """
+        if max_staleness is not None:
+            self._check_staleness(max_staleness)
+        return super().state(namespace=namespace, labels=labels, where=where)
+
+    def snapshot(self) -> Snapshot[K]:
+        """Give an immutable view of this moment, for several reads that must agree.
+
+        Costs two copies of a dict of pointers; the objects themselves are shared.
+        """
+        core = self._core
+        with core.lock.gen_rlock():
+            table, version = core.table, core.resource_version
+            packed, decoded = table.packed.copy(), table.decoded.copy()
+        return Snapshot(core, packed, decoded, version)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the store has ever been complete; once it was, it stays so."""
+        return self._core.gate.ready
+
+    @property
+    def resource_version(self) -> str | None:
+        """The version up to which the store has seen everything; None at first."""
+        return self._core.resource_version
+
+    def wait_until_ready(self, timeout: float | None = None) -> None:
+        """Wait for the first complete list.
+
+        :param timeout: seconds, or None to wait for as long as it takes.
+        :raises NotReady: if it took longer (a TimeoutError too); its cause is the last error.
+        :raises WriterDropped: if the writer ended before; its cause is why.
+        """
+        self._core.gate.wait(timeout)
+
+    def _check_staleness(self, allowed: float) -> None:
+        staleness = self._core.staleness()
+        if staleness is None:
+            raise StaleCache("no contact with the API server; "
+                             f"a staleness of {allowed:g} s was allowed")
+        if staleness > allowed:
+            raise StaleCache(f"the last contact with the API server was {staleness:.1f} s ago; "
+                             f"{allowed:g} s were allowed", staleness=staleness)
+
+    # Where the rows of Reads come from: the table, under the read lock, for as long as it takes
+    # to copy pointers.
+
+    def _table(self) -> Table:
+        return self._core.table
+
+    def _pick(self, key: Key) -> tuple[Table, bytes] | None:
+        # As in get: no lock, one attribute load and one lookup.
+        table = self._core.table
+        packed = table.packed.get(key)
+        return None if packed is None else (table, packed)
+
+    def _all_keys(self) -> list[Key]:
+        with self._core.lock.gen_rlock():
+            return list(self._core.table.packed)
+
+    def _values(self, name: str) -> list[Any]:
+        with self._core.lock.gen_rlock():
+            return list(self._core.table.indexes[name])
+
+    def _cut_all(self) -> Rows | list[Any]:
+        with self._core.lock.gen_rlock():
+            table = self._core.table
+            if len(table.decoded) == len(table.packed):
+                return list(table.decoded.values())
+            keys = list(table.packed)
+            return keys, list(table.packed.values()), list(map(table.decoded.get, keys))
+
+    def _cut(self, choose: Callable[[Table], Mapping[Key, None]]) -> Rows:
+        with self._core.lock.gen_rlock():
+            return _rows(self._core.table, choose)
+
+
+class Snapshot(Reads[K]):
+    """The cache at one moment, with the read methods of a `Store`; immutable, for any thread.
+
+    Made by `Store.snapshot`. What it decodes is shared with the store where the object is still
+    the same.
+    """
+
+    def __init__(self, core: Core, packed: dict[Key, bytes], decoded: dict[Key, Any],
+                 resource_version: str | None) -> None:
+        self._core = core
+        self._view = Table(())
+        self._view.packed = packed
+        # Grows, by what is read; each store is atomic and idempotent.
+        self._view.decoded = decoded
+        self._groups: Table | None = None
+        #: The version of this moment.
+        self.resource_version = resource_version
+
+    def get(self, ref: ObjectRef | str, namespace: str | None = None) -> K | None:
+        """Give the object of that name, or None, as `Store.get` does."""
+        return self._get_packed(self._key(ref, namespace))
+
+    def _table(self) -> Table:
+        return self._view
+
+    def _pick(self, key: Key) -> tuple[Table, bytes] | None:
+        packed = self._view.packed.get(key)
+        return None if packed is None else (self._view, packed)
+
+    def _all_keys(self) -> list[Key]:
+        return list(self._view.packed)
+
+    def _grouped(self) -> Table:
+        """Make the indexes, from the heads, when first asked for; two threads may both do it."""
+        groups = self._groups
+        if groups is None:
+            groups = Table(self._core.indexers)
+            for key, packed in self._view.packed.items():
+                groups.put(key, packed, head_of(packed).values, ())
+            groups.decoded = self._view.decoded
+            self._groups = groups
+        return groups
+
+    def _values(self, name: str) -> list[Any]:
+        return list(self._grouped().indexes[name])
+
+    def _cut_all(self) -> Rows | list[Any]:
+        table = self._view
+        if len(table.decoded) == len(table.packed):
+            return list(table.decoded.values())
+        return _rows(table, lambda cut: dict.fromkeys(cut.packed))
+
+    def _cut(self, choose: Callable[[Table], Mapping[Key, None]]) -> Rows:
+        return _rows(self._grouped(), choose)
+
+    def _decoded(self, keys: list[Key], packed: list[bytes], decoded: list[Any]) -> list[Any]:
+        # What has changed in the store since is shared by the readers of this snapshot.
+        values = super()._decoded(keys, packed, decoded)
+        if not self._core.copies:
+            share = self._view.decoded.setdefault
+            values = [share(key, value) for key, value in zip(keys, values)]
+        return values
+
+
+def _rows(table: Table, choose: Callable[[Table], Mapping[Key, None]]) -> Rows:
+    keys = list(choose(table))
+    return (keys, list(map(table.packed.__getitem__, keys)), list(map(table.decoded.get, keys)))

@@ -1,0 +1,330 @@
+"""Pages of a LIST and lines of a WATCH: the only module that calls the official client."""
+
+from __future__ import annotations
+
+import functools
+import random
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from kubernetes import watch
+
+from kube_reflect._failures import RequestError, failure, refused
+from kube_reflect._json import loads
+from kube_reflect._list_func import accepts, as_list_func, check_arguments, model_of
+from kube_reflect._pages import Page
+from kube_reflect._transport import Closed, Link, is_bindable, privately
+from kube_reflect.config import Config
+
+__all__ = ["ApiSource", "Closed", "Lines", "Page", "RequestError", "Source", "WatchLine",
+           "model_of"]
+
+#: A watch that the server ends sooner than this was not served, in seconds.
+_EARLY = 5.0
+#: A streaming list that shows no further object for this long is not going to end, in seconds.
+_LIST_SILENCE = 30.0
+#: How much of an error's body is read, in bytes.
+_ERROR_BODY = 64 * 1024
+_CHUNK = 64 * 1024
+
+
+class WatchLine(NamedTuple):
+    """One line of a WATCH: its type (ADDED, …, ERROR) and the object, as on the wire."""
+
+    type: str
+    object: dict[str, Any]
+
+
+class Lines(Protocol):
+    """The lines of one WATCH, in order; raises RequestError where they break off."""
+
+    def __iter__(self) -> Iterator[WatchLine]: ...
+
+    def __next__(self) -> WatchLine: ...
+
+    def listed(self) -> None:
+        """Hear that the initial events are complete, so that silence is no longer wrong."""
+
+    def close(self) -> None:
+        """Hang up; for the thread that reads."""
+
+
+class Source(Protocol):
+    """What a watcher asks for pages and lines: an API server, or a script in a test."""
+
+    def page(self, *, limit: int | None, continue_token: str | None,
+             resource_version: str | None) -> Page: ...
+
+    def lines(self, *, resource_version: str | None, initial: bool) -> Lines: ...
+
+    def close(self) -> None: ...
+
+
+class ApiSource:
+    """Requests to an API server through the official client's list function.
+
+    Requests are made by one thread; `close` may be called from any.
+
+    :param list_func: what one gives the official `Watch`.
+    :raises TypeError: for what is no list function, or lacks arguments.
+    :raises ValueError: for arguments that the watcher decides by itself.
+    """
+
+    def __init__(self, list_func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any],
+                 config: Config, *, rng: Callable[[], float] = random.random) -> None:
+        self._config = config
+        self._rng = rng
+        list_func, self._dynamic = as_list_func(list_func)
+        check_arguments(list_func, args, kwargs, config)
+        self._link = Link()
+        self._bound = is_bindable(list_func)
+        self._func = functools.partial(privately(list_func, self._link), *args, **kwargs)
+        self._accepts = functools.partial(accepts, list_func)
+        #: When the server was last heard of: a page, a line, or a clean end. Seconds on the
+        #: monotonic clock; written by the requesting thread, read by any.
+        self.contact: float | None = None
+        #: Whether this server sends bookmarks while a watch is quiet.
+        self.bookmarks_seen = False
+
+    def close(self) -> None:
+        """End whatever is under way, and all later requests; from any thread, at once."""
+        self._link.close()
+
+    def page(self, *, limit: int | None, continue_token: str | None,
+             resource_version: str | None) -> Page:
+        """Ask for a page of a LIST; it is read as it is iterated."""
+        query = {"limit": limit, "_continue": continue_token,
+                 "resource_version": resource_version,
+                 "timeout_seconds": self._timeout_seconds()}
+        response = self._request(query)
+        return Page(self._body(response))
+
+    def lines(self, *, resource_version: str | None, initial: bool) -> Lines:
+        """Begin a WATCH; returns when the headers are there.
+
+        :param initial: make it a streaming list.
+        """
+        return _Lines(self, resource_version, initial)
+
+    def _timeout_seconds(self) -> int:
+        seconds = self._config.timeout * (1 - 0.25 * self._rng())
+        if not self.bookmarks_seen:
+            # No bookmark has shown that silence means death: let the server end a quiet watch
+            # cleanly before the idle deadline would.
+            seconds = min(seconds, 0.8 * self._config.idle_timeout)
+        return max(1, int(seconds))
+
+    def _request(self, query: Mapping[str, Any]) -> Any:
+        """Send a request; give the raw response, whose status is good."""
+        config, link = self._config, self._link
+        selectors = {"label_selector": config.label_selector,
+                     "field_selector": config.field_selector}
+        link.check()
+        arguments: dict[str, Any] = {
+            name: value for name, value in {**selectors, **query}.items() if value is not None}
+        link.query = self._smuggled(arguments)
+        arguments["_request_timeout"] = (config.connect_timeout, config.idle_timeout)
+        arguments["serialize" if self._dynamic else "_preload_content"] = False
+        try:
+            call = functools.partial(self._func, **arguments)
+            patience = config.connect_timeout + config.idle_timeout
+            response = call() if self._bound else link.apart(call, patience)
+        except Closed:
+            raise
+        except Exception as error:
+            link.check()
+            raise failure(error) from error
+        if not 200 <= response.status <= 299:
+            raise self._refusal(response)
+        self.contact = time.monotonic()
+        return response
+
+    def _smuggled(self, arguments: dict[str, Any]) -> dict[str, str]:
+        """Take out the arguments that the list function does not know, as query parameters.
+
+        `CustomObjectsApi` knows nothing of streaming lists, though the server does.
+        """
+        query = {}
+        for name in ("send_initial_events", "resource_version_match"):
+            if name in arguments and not self._accepts(name):
+                value = arguments.pop(name)
+                camel = re.sub("_([a-z])", lambda found: found[1].upper(), name)
+                query[camel] = "true" if value is True else str(value)
+        return query
+
+    def _refusal(self, response: Any) -> RequestError:
+        try:
+            body = response.read(_ERROR_BODY, decode_content=True)
+        except Exception:
+            self._link.check()
+            body = b""
+        finally:
+            response.close()
+        return refused(response.status, response.headers, body)
+
+    def _body(self, response: Any) -> Iterator[bytes]:
+        try:
+            for chunk in response.stream(_CHUNK, decode_content=True):
+                self.contact = time.monotonic()
+                yield chunk
+        except Exception as error:
+            self._link.check()
+            raise failure(error, started=True) from error
+        finally:
+            response.close()
+            response.release_conn()
+
+
+class _Lines(watch.Watch):
+    """The official Watch, but for what it does with a line: parsed once, handed on as it is."""
+
+    def __init__(self, source: ApiSource, resource_version: str | None, initial: bool) -> None:
+        # Not the parent's: it would make an ApiClient of its own for each watch.
+        self._raw_return_type = None
+        self._stop = False
+        self.resource_version = None
+        self._source = source
+        self._initial = initial
+        seconds = source._timeout_seconds()
+        query: dict[str, Any] = {
+            "watch": True,
+            "resource_version": resource_version,
+            "timeout_seconds": seconds,
+            "allow_watch_bookmarks": True if source._config.bookmarks or initial else None,
+        }
+        if initial:
+            query.update(send_initial_events=True, resource_version_match="NotOlderThan")
+        self._segments = _Segments(source, source._request(query), seconds, initial)
+        # Given timeout_seconds, the parent leaves all retries to us.
+        self._stream: Any = self.stream(  # type: ignore[no-untyped-call]
+            lambda **_: self._segments, timeout_seconds=seconds)
+
+    def __iter__(self) -> Iterator[WatchLine]:
+        return self
+
+    def __next__(self) -> WatchLine:
+        try:
+            for line in self._stream:
+                if line is not None:
+                    return line
+        except (RequestError, Closed):
+            raise
+        except Exception as error:
+            self._source._link.check()
+            raise failure(error, started=True) from error
+        self._segments.check_end()
+        raise StopIteration
+
+    def listed(self) -> None:
+        self._initial = False
+        self._segments.expect_silence()
+
+    def close(self) -> None:
+        # The parent's clean-up runs when its generator is closed.
+        self._stream.close()
+        self._segments.close()
+
+    def get_return_type(self, func: Any) -> None:
+        return None
+
+    def get_watch_argument_name(self, func: Any) -> str:
+        return "watch"
+
+    def unmarshal_event(self, data: str, return_type: Any) -> WatchLine | None:
+        if not data or data.isspace():
+            return None
+        try:
+            event = loads(data)
+        except ValueError as error:
+            raise RequestError(f"a line that is no JSON: {data[:80]!r}", started=True) from error
+        kind = event.get("type") if isinstance(event, dict) else None
+        content = event.get("object") if isinstance(event, dict) else None
+        if not isinstance(kind, str) or not isinstance(content, dict):
+            raise RequestError(f"a line that is no watch event: {data[:80]!r}", started=True)
+        if self._initial:
+            if kind == "ADDED":
+                self._segments.extend_list()
+        elif kind == "BOOKMARK":
+            self._source.bookmarks_seen = True
+        return WatchLine(kind, content)
+
+
+class _Segments:
+    """The response of a WATCH, as the official Watch reads one, in segments of a whole line.
+
+    Given many lines in one segment it copies all the rest for each; given a body that is not
+    chunked it waits for its end. Here each line is a segment, as soon as it is there.
+    """
+
+    def __init__(self, source: ApiSource, response: Any, seconds: int, initial: bool) -> None:
+        self._source = source
+        self._response = response
+        self._started = time.monotonic()
+        self._seconds = seconds
+        self._deadline = self._started + seconds + source._config.idle_timeout
+        self._list_deadline: float | None = None
+        if initial:
+            self.extend_list()
+            self._set_read_timeout(min(_LIST_SILENCE, source._config.idle_timeout))
+
+    def stream(self, amt: int | None = None, decode_content: bool = False) -> Iterator[bytes]:
+        """Yield the lines, each with its newline. (The arguments are the official Watch's.)"""
+        parts: list[bytes] = []
+        for chunk in self._chunks():
+            now = time.monotonic()
+            if now > self._deadline:
+                raise RequestError("the server does not end the watch", started=True)
+            if self._list_deadline is not None and now > self._list_deadline:
+                raise RequestError("the streaming list does not end", started=True)
+            *lines, rest = chunk.split(b"\n")
+            if lines:
+                self._source.contact = now
+                yield b"".join((*parts, lines[0], b"\n"))
+                parts.clear()
+                for line in lines[1:]:
+                    yield line + b"\n"
+            if rest:
+                parts.append(rest)
+        if parts:
+            # Cut within a line, or the last line lacks its newline: parsing tells.
+            yield b"".join((*parts, b"\n"))
+
+    def _chunks(self) -> Iterator[bytes]:
+        response = self._response
+        if response.chunked:
+            yield from response.stream(decode_content=True)
+            return
+        # Anything else stream() would read to its end before the first byte is seen.
+        while chunk := response.read1(_CHUNK):
+            yield chunk
+
+    def check_end(self) -> None:
+        """Take a clean end of the stream for what it is."""
+        self._source._link.check()
+        now = time.monotonic()
+        elapsed = now - self._started
+        if elapsed < min(_EARLY, self._seconds / 2):
+            raise RequestError(f"the server ended the watch after {elapsed:.1f} s", started=True)
+        self._source.contact = now
+
+    def extend_list(self) -> None:
+        """The streaming list goes on: it has its time again."""
+        self._list_deadline = time.monotonic() + _LIST_SILENCE
+
+    def expect_silence(self) -> None:
+        """The streaming list is complete: from now on only the idle deadline counts."""
+        self._list_deadline = None
+        self._set_read_timeout(self._source._config.idle_timeout)
+
+    def _set_read_timeout(self, seconds: float) -> None:
+        sock = getattr(getattr(self._response, "connection", None), "sock", None)
+        if sock is not None:
+            sock.settimeout(seconds)
+
+    def close(self) -> None:
+        self._response.close()
+
+    def release_conn(self) -> None:
+        self._response.release_conn()

@@ -1,0 +1,45 @@
+"""What every test runs under."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+
+import pytest
+
+try:
+    from hypothesis import settings
+except ImportError:
+    pass
+else:
+    # A slow machine is no mistake of the code under test.
+    settings.register_profile("tests", parent=settings(), deadline=None)
+    settings.load_profile("tests")
+
+# Seconds that threads have to end after their test.
+LEAK_DEADLINE = 2.0
+
+
+def _stack(thread: threading.Thread) -> str:
+    frame = sys._current_frames().get(thread.ident or 0)
+    stack = "".join(traceback.format_stack(frame)) if frame else "  (no stack)\n"
+    return f"{thread!r}\n{stack}"
+
+
+@pytest.fixture(autouse=True)
+def no_leaked_threads() -> Iterator[None]:
+    """Fail a test that leaves a thread behind, and show what that thread is doing."""
+    before = set(threading.enumerate())
+    yield
+    leaked = [thread for thread in threading.enumerate() if thread not in before]
+    deadline = time.monotonic() + LEAK_DEADLINE
+    for thread in leaked:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    alive = [thread for thread in leaked if thread.is_alive()]
+    if alive:
+        names = ", ".join(repr(thread.name) for thread in alive)
+        pytest.fail(f"the test leaked {len(alive)} thread(s): {names}\n\n"
+                    + "\n".join(map(_stack, alive)), pytrace=False)
