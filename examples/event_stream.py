@@ -1,4 +1,4 @@
-"""The events themselves, one after the other, on a thread of one's own: what a Reflector is made of.
+"""The events themselves, on a thread of one's own: what a Reflector is made of.
 
     python examples/event_stream.py default
 
@@ -64,4 +64,4 @@ def main(
 if __name__ == "__main__":
     config.load_config()
     with contextlib.suppress(KeyboardInterrupt):
-        main(client.ApiClient(), *sys.argv[1:2])
+        main(client.ApiClient(), sys.argv[1] if len(sys.argv) > 1 else "default")

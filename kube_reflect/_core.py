@@ -27,18 +27,21 @@ IndexFunction = Callable[[Mapping[str, Any]], Any]
 class Listener(Protocol):
     """Who is told of each change; called by the writer's thread, without the lock."""
 
-    def changed(self, key: Key, old: bytes | None, new: bytes | None) -> None:
-        """Hear that an object went from one packed state to another (None: is not there)."""
+    def changed(self, key: Key, old: bytes | None, new: bytes | None, inferred: bool) -> None:
+        """Hear that an object went from one packed state to another (None: is not there).
 
-    def ended(self, reason: BaseException | None) -> None:
+        :param inferred: it was found out by a list, not told by an event.
+        """
+
+    def ended(self) -> None:
         """Hear that nothing will change any more."""
 
 
 class Core:
     """The state behind the handles.
 
-    ``lock`` guards ``table`` and what it holds, ``resource_version``, ``events``, ``relists`` and
-    ``listeners``: they change together, in the write lock, by the writer's thread only. Readers
+    ``lock`` guards ``table`` and what it holds, ``versions``, ``events``, ``lists``, ``listeners`` and
+    ``waiters``: they change together, in the write lock. Readers
     hold the read lock for a copy, and the write lock for storing what they have decoded. The
     exception is the reading of a single object (`Store.get`), which says itself why it is sound.
     """
@@ -48,10 +51,15 @@ class Core:
         self.lock = RWLockFair()
         self.indexers = dict(indexers)
         self.table = Table(self.indexers)
+        #: By scope: the namespace of a feed, or None for one that is all there is.
+        self.versions: dict[str | None, str] = {}
+        self.awaited: set[str | None] = set()
         self.resource_version: str | None = None
         self.events = 0
-        self.relists = 0
+        self.lists = 0
         self.listeners: tuple[Listener, ...] = ()
+        #: Called after each event, without the lock, by the feed's thread: must be quick.
+        self.waiters: tuple[Callable[[], None], ...] = ()
         #: Set once, when the first object tells; an attribute load is atomic.
         self.resource = resource
         self.model = model
@@ -65,6 +73,43 @@ class Core:
         #: True while the write lock is held: a fork then leaves the table half changed.
         self.changing = False
         _cores.add(self)
+
+    def advance(self, scope: str | None, version: str | None) -> None:
+        """Count an event that brought a scope to a version; in the write lock."""
+        self.events += 1
+        if version is not None:
+            self._set_version(scope, version)
+
+    def listed(self, scope: str | None, version: str | None) -> None:
+        """Count a list that is complete; in the write lock."""
+        self.lists += 1
+        self.awaited.discard(scope)
+        if version is not None:
+            self._set_version(scope, version)
+
+    def _set_version(self, scope: str | None, version: str) -> None:
+        self.versions[scope] = version
+        if len(self.versions) == 1:
+            self.resource_version = version
+        elif all(known.isdecimal() for known in self.versions.values()):
+            # Up to the lowest of them, everything has been seen.
+            self.resource_version = min(self.versions.values(), key=int)
+
+    def open_gate(self) -> None:
+        """Let readers in if this was the last list they had to wait for."""
+        if not self.awaited:
+            self.gate.open()
+
+    def tell_waiters(self) -> None:
+        for waiter in self.waiters:
+            waiter()
+
+    def end(self) -> None:
+        """Nothing more will come: tell all who wait."""
+        self.gate.drop()
+        for listener in self.listeners:
+            listener.ended()
+        self.tell_waiters()
 
     def poison(self, ref: str, why: str, consequence: str) -> None:
         """Count and log an object that something is wrong with; from any thread."""

@@ -14,13 +14,12 @@ from typing import Any
 
 from kube_reflect import streams
 from kube_reflect._core import IndexFunction, checked_timeout
-from kube_reflect._writer import Writer
 from kube_reflect.backoff import Backoff
 from kube_reflect.config import Config
 from kube_reflect.errors import WatcherError
 from kube_reflect.events import Event
 from kube_reflect.status import Health, Phase, Status
-from kube_reflect.store import Store
+from kube_reflect.store import Store, Writer
 from kube_reflect.watcher import Watcher
 from kube_reflect.wire import model_of
 
@@ -258,7 +257,7 @@ class Reflector:
         """How it is at this moment; some microseconds, no network."""
         core, moment, worker = self._writer._core, self._health.moment, self._worker
         with core.lock.gen_rlock():
-            version, events, lists = core.resource_version, core.events, core.relists
+            version, events, lists = core.resource_version, core.events, core.lists
             objects = len(core.table.packed)
         alive = worker is not None and worker.thread.is_alive()
         staleness = core.staleness()

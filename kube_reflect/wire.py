@@ -208,7 +208,7 @@ class _Lines(watch.Watch):
         try:
             for line in self._stream:
                 if line is not None:
-                    return line
+                    return line  # type: ignore[no-any-return]
         except (RequestError, Closed):
             raise
         except Exception as error:

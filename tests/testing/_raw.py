@@ -45,6 +45,7 @@ class Connection:
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
+        assert parts.port is not None
         self.sock = socket.create_connection((parts.hostname, parts.port), timeout=TIMEOUT)
         self._stream = self.sock.makefile("rb")
 

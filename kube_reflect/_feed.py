@@ -1,0 +1,265 @@
+"""One stream's way into the table: events in, objects packed and swapped in."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from kube_reflect._core import Core
+from kube_reflect._entries import BadObject, Head, IndexValues, Key, head_of, key_of, pack
+from kube_reflect._table import Table
+from kube_reflect.events import (
+    Apply, Bookmark, Delete, Event, Init, InitApply, InitDone, Object,
+)
+from kube_reflect.object_ref import ApiResource
+
+__all__ = ["Entries", "Feed"]
+
+_NO_VALUES: IndexValues = ()
+
+Transform = Callable[[dict[str, Any]], Mapping[str, Any]]
+
+
+class Entries:
+    """Makes entries of objects; all user code, and all packing, is in here. It holds no lock."""
+
+    def __init__(self, core: Core, transform: Transform | None) -> None:
+        self._core = core
+        self._transform = transform
+
+    def make(self, obj: Object) -> tuple[Key, bytes, IndexValues]:
+        """Make an entry of an object.
+
+        :raises BadObject: for what cannot be stored.
+        """
+        key = key_of(obj)
+        if self._transform is not None:
+            try:
+                obj = self._transform(dict(obj))
+                changed = key_of(obj)
+            except Exception as error:
+                raise BadObject(
+                    f"the transform failed ({type(error).__name__}: {error})") from error
+            if changed != key:
+                raise BadObject("the transform changed its name or namespace")
+        values = self._values(key, obj)
+        return key, pack(obj, values), values
+
+    def _values(self, key: Key, obj: Object) -> IndexValues:
+        core = self._core
+        if not core.indexers:
+            return _NO_VALUES
+        values = []
+        for name, function in core.indexers.items():
+            try:
+                found = function(obj)
+                if isinstance(found, str):
+                    raise TypeError("it gave a string where a list of values is needed")
+                values.append(tuple(dict.fromkeys(found)))
+            except Exception as error:
+                core.poison(str(core.ref(key)),
+                            f"index function {name!r} failed ({type(error).__name__}: {error})",
+                            "left out of this index")
+                values.append(())
+        return tuple(values)
+
+    def bad(self, obj: Any, error: BadObject) -> Key | None:
+        """Count an object that cannot be stored; give its key, if it has one."""
+        try:
+            key = key_of(obj)
+        except BadObject:
+            self._core.poison("an object", str(error), "left out")
+            return None
+        self._core.poison(str(self._core.ref(key)), str(error), "left out")
+        return key
+
+
+class Feed:
+    """Applies the events of one stream; several feeds may share a table, a namespace each.
+
+    One thread applies. What it does to the table it does under the writers' mutex, which other
+    feeds wait for but no reader ever does, and in the write lock within. So under the mutex it
+    may read the table without the lock: nobody else changes what is packed.
+
+    :param scope: the namespace that this feed is all of; None for everything.
+    """
+
+    def __init__(self, core: Core, entries: Entries, mutex: threading.Lock,
+                 scope: str | None = None) -> None:
+        self._core = core
+        self._entries = entries
+        self._mutex = mutex
+        self._scope = scope
+        #: The list under way, between Init and InitDone.
+        self._buffer: Table | None = None
+
+    def apply(self, event: Event) -> None:
+        """Apply one event.
+
+        :raises TypeError: for what is no event.
+        """
+        match event:
+            case Apply(obj):
+                self._apply(obj)
+            case Delete(obj):
+                self._delete(obj)
+            case InitApply(obj):
+                self._buffer_one(obj)
+            case Bookmark(version):
+                with self._mutex, self._changing() as core:
+                    core.advance(self._scope, version)
+            case Init():
+                self._buffer = Table(self._core.indexers)
+            case InitDone(version):
+                self._swap(version)
+            case _:
+                raise TypeError(f"not an event of a watcher: {event!r}")
+        self._core.tell_waiters()
+
+    def empty(self) -> None:
+        """Take everything of this feed out of the table."""
+        self._buffer = Table(self._core.indexers)
+        self._swap(None)
+        self._core.tell_waiters()
+
+    def restart(self) -> None:
+        """Forget a list that was under way."""
+        self._buffer = None
+
+    @contextmanager
+    def _changing(self) -> Iterator[Core]:
+        core = self._core
+        with core.lock.gen_wlock():
+            core.changing = True
+            try:
+                yield core
+            finally:
+                core.changing = False
+
+    def _learn(self, obj: Object) -> None:
+        core = self._core
+        if core.resource is None:
+            version, kind = obj.get("apiVersion"), obj.get("kind")
+            if isinstance(version, str) and version and isinstance(kind, str) and kind:
+                core.resource = ApiResource.from_api_version(version, kind)
+
+    def _apply(self, obj: Object) -> None:
+        try:
+            key, packed, values = self._entries.make(obj)
+        except BadObject as error:
+            # What was there is not what is there now, so it goes too.
+            self._drop(self._entries.bad(obj, error), obj)
+            return
+        self._learn(obj)
+        with self._mutex:
+            old = self._core.table.packed.get(key)
+            old_values = head_of(old).values if old is not None and values else _NO_VALUES
+            with self._changing() as core:
+                core.table.put(key, packed, values, old_values)
+                core.advance(self._scope, _version(obj))
+                listeners = core.listeners
+        for listener in listeners:
+            listener.changed(key, old, packed, False)
+
+    def _delete(self, obj: Object) -> None:
+        try:
+            key = key_of(obj)
+        except BadObject as error:
+            self._drop(self._entries.bad(obj, error), obj)
+            return
+        buffer = self._buffer
+        if buffer is None:
+            self._drop(key, obj)
+        elif key in buffer.packed:
+            # It was shown by the list under way, and is gone before its end.
+            buffer.drop(key, head_of(buffer.packed[key]).values)
+
+    def _drop(self, key: Key | None, obj: Any) -> None:
+        with self._mutex:
+            old = self._core.table.packed.get(key) if key is not None else None
+            old_values = head_of(old).values if old is not None else _NO_VALUES
+            with self._changing() as core:
+                if key is not None and old is not None:
+                    core.table.drop(key, old_values)
+                core.advance(self._scope, _version(obj))
+                listeners = core.listeners
+        if key is not None and old is not None:
+            for listener in listeners:
+                listener.changed(key, old, None, False)
+
+    def _buffer_one(self, obj: Object) -> None:
+        buffer = self._buffer
+        if buffer is None:
+            raise ValueError("InitApply without an Init before it")
+        try:
+            key = key_of(obj)
+            # Of this feed's own objects, which no other feed replaces: no mutex is needed.
+            known = self._core.table.packed.get(key)
+            if known is not None and _same(head_of(known), obj):
+                # A relist shows mostly what is known: keep it, and what was decoded of it.
+                packed, values = known, head_of(known).values
+            else:
+                key, packed, values = self._entries.make(obj)
+        except BadObject as error:
+            self._entries.bad(obj, error)
+            return
+        self._learn(obj)
+        before = buffer.packed.get(key)
+        buffer.put(key, packed, values,
+                   head_of(before).values if before is not None else _NO_VALUES)
+
+    def _swap(self, version: str | None) -> None:
+        new, self._buffer = self._buffer, None
+        if new is None:
+            raise ValueError("InitDone without an Init before it")
+        with self._mutex:
+            old = self._core.table
+            if self._scope is not None:
+                self._add_other_scopes(new, old)
+            self._keep_decoded(new, old)
+            with self._changing() as core:
+                core.table = new
+                core.listed(self._scope, version)
+                listeners = core.listeners
+        core.open_gate()
+        if listeners:
+            for key, before, after in _differences(old.packed, new.packed):
+                for listener in listeners:
+                    listener.changed(key, before, after, True)
+
+    def _add_other_scopes(self, new: Table, old: Table) -> None:
+        for key, packed in old.packed.items():
+            if key[0] != self._scope:
+                new.put(key, packed, head_of(packed).values, _NO_VALUES)
+
+    def _keep_decoded(self, new: Table, old: Table) -> None:
+        with self._core.lock.gen_rlock():
+            decoded = old.decoded.copy()
+        new.decoded = {key: value for key, value in decoded.items()
+                       if new.packed.get(key) is old.packed[key]}
+
+
+def _differences(old: Mapping[Key, bytes], new: Mapping[Key, bytes],
+                 ) -> Iterator[tuple[Key, bytes | None, bytes | None]]:
+    for key, before in old.items():
+        after = new.get(key)
+        if after is not before:
+            yield key, before, after
+    for key, after in new.items():
+        if key not in old:
+            yield key, None, after
+
+
+def _version(obj: Any) -> str | None:
+    metadata = obj.get("metadata") if isinstance(obj, Mapping) else None
+    version = metadata.get("resourceVersion") if isinstance(metadata, Mapping) else None
+    return version if isinstance(version, str) and version else None
+
+
+def _same(head: Head, obj: Object) -> bool:
+    metadata = obj["metadata"]
+    version = metadata.get("resourceVersion")
+    return (version is not None and version == head.resource_version
+            and metadata.get("uid") == head.uid)

@@ -1,0 +1,142 @@
+"""Which resources the fake server has."""
+
+from __future__ import annotations
+
+import threading
+
+from kube_reflect.object_ref import ApiResource
+
+_CORE = (
+    "Pod pods", "Service services", "ConfigMap configmaps", "Secret secrets", "Event events",
+    "Endpoints endpoints", "ServiceAccount serviceaccounts", "LimitRange limitranges",
+    "ResourceQuota resourcequotas", "ReplicationController replicationcontrollers",
+    "PersistentVolumeClaim persistentvolumeclaims", "PodTemplate podtemplates",
+)
+_CORE_CLUSTER = ("Node nodes", "Namespace namespaces", "PersistentVolume persistentvolumes")
+_NAMESPACED = {
+    "apps/v1": ("Deployment deployments", "ReplicaSet replicasets", "StatefulSet statefulsets",
+                "DaemonSet daemonsets", "ControllerRevision controllerrevisions"),
+    "batch/v1": ("Job jobs", "CronJob cronjobs"),
+    "autoscaling/v2": ("HorizontalPodAutoscaler horizontalpodautoscalers",),
+    "policy/v1": ("PodDisruptionBudget poddisruptionbudgets",),
+    "networking.k8s.io/v1": ("Ingress ingresses", "NetworkPolicy networkpolicies"),
+    "coordination.k8s.io/v1": ("Lease leases",),
+    "discovery.k8s.io/v1": ("EndpointSlice endpointslices",),
+    "events.k8s.io/v1": ("Event events",),
+    "rbac.authorization.k8s.io/v1": ("Role roles", "RoleBinding rolebindings"),
+}
+_CLUSTER = {
+    "networking.k8s.io/v1": ("IngressClass ingressclasses",),
+    "storage.k8s.io/v1": ("StorageClass storageclasses", "CSINode csinodes",
+                          "VolumeAttachment volumeattachments"),
+    "scheduling.k8s.io/v1": ("PriorityClass priorityclasses",),
+    "rbac.authorization.k8s.io/v1": ("ClusterRole clusterroles",
+                                     "ClusterRoleBinding clusterrolebindings"),
+    "apiextensions.k8s.io/v1": ("CustomResourceDefinition customresourcedefinitions",),
+    "admissionregistration.k8s.io/v1": (
+        "MutatingWebhookConfiguration mutatingwebhookconfigurations",
+        "ValidatingWebhookConfiguration validatingwebhookconfigurations"),
+}
+
+
+def _resource(api_version: str, names: str, namespaced: bool) -> ApiResource:
+    group, _, version = api_version.rpartition("/")
+    kind, plural = names.split()
+    return ApiResource(group, version, kind, plural, namespaced)
+
+
+def builtin_resources() -> list[ApiResource]:
+    """The kinds that every FakeApiServer knows from the start."""
+    found = [_resource("v1", names, True) for names in _CORE]
+    found += [_resource("v1", names, False) for names in _CORE_CLUSTER]
+    for table, namespaced in ((_NAMESPACED, True), (_CLUSTER, False)):
+        for api_version, kinds in table.items():
+            found += [_resource(api_version, names, namespaced) for names in kinds]
+    return found
+
+
+def complete(resource: ApiResource) -> ApiResource:
+    """Fill in what an ApiResource may leave open: a plain plural, and that it is namespaced."""
+    if not isinstance(resource, ApiResource):
+        raise TypeError(f"an ApiResource is needed, not {type(resource).__name__}")
+    plural = resource.plural or f"{resource.kind.lower()}s"
+    namespaced = True if resource.namespaced is None else resource.namespaced
+    return ApiResource(resource.group, resource.version, resource.kind, plural, namespaced)
+
+
+class Registry:
+    """The resources of one server, found by path, by kind or by name; thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._builtin = {self._key(resource): resource for resource in builtin_resources()}
+        self._by_path = dict(self._builtin)
+
+    @staticmethod
+    def _key(resource: ApiResource) -> tuple[str, str, str]:
+        return resource.group, resource.version, str(resource.plural)
+
+    def add(self, resource: ApiResource) -> ApiResource:
+        """Add a resource and return it in full; adding it again changes nothing."""
+        resource = complete(resource)
+        with self._lock:
+            return self._by_path.setdefault(self._key(resource), resource)
+
+    def remove(self, resource: ApiResource) -> None:
+        """Take a resource away."""
+        with self._lock:
+            self._by_path.pop(self._key(resource), None)
+
+    def is_custom(self, resource: ApiResource) -> bool:
+        """Whether a resource is a custom one, as those of a CustomResourceDefinition."""
+        return "." in resource.group and self._key(resource) not in self._builtin
+
+    def has_builtin(self, group: str, version: str) -> bool:
+        """Whether a group and version are the server's own."""
+        return any(key[:2] == (group, version) for key in self._builtin)
+
+    def all(self) -> list[ApiResource]:
+        """Every resource, in the order of registration."""
+        with self._lock:
+            return list(self._by_path.values())
+
+    def at(self, group: str, version: str, plural: str) -> ApiResource | None:
+        """The resource of a path, or None."""
+        with self._lock:
+            return self._by_path.get((group, version, plural))
+
+    def of_object(self, api_version: str, kind: str) -> ApiResource:
+        """The resource of an object's apiVersion and kind.
+
+        :raises ValueError: no such resource is registered.
+        """
+        for resource in self.all():
+            if resource.api_version == api_version and resource.kind == kind:
+                return resource
+        raise ValueError(
+            f"the fake API server has no {kind} of {api_version}; call register() with its "
+            f"ApiResource first")
+
+    def find(self, resource: ApiResource | str) -> ApiResource:
+        """The resource meant by an ApiResource, a kind, a plural, or ``plural.group``.
+
+        :raises ValueError: none is registered, or several would fit.
+        """
+        if isinstance(resource, ApiResource):
+            return self.of_object(resource.api_version, resource.kind)
+        if not isinstance(resource, str):
+            raise TypeError(
+                f"an ApiResource, a kind or a plural is needed, not {type(resource).__name__}")
+        name, _, group = resource.partition(".")
+        found = [one for one in self.all()
+                 if name in (one.plural, one.kind) and (not group or one.group == group)]
+        core = [one for one in found if not one.group]
+        if len(found) > 1 and len(core) == 1:
+            return core[0]
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise ValueError(f"the fake API server has no resource {resource!r}; call register() "
+                             f"with its ApiResource first")
+        names = ", ".join(f"{one.plural} of {one.api_version}" for one in found)
+        raise ValueError(f"{resource!r} may be {names}; pass the ApiResource")

@@ -1,0 +1,349 @@
+"""The public class."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import ssl
+import threading
+import weakref
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from kube_reflect.object_ref import ApiResource
+from kube_reflect.testing._access import Access, Rule
+from kube_reflect.testing._api import Api
+from kube_reflect.testing._http import Exchange, HttpServer
+from kube_reflect.testing._objects import Objects, copy_of
+from kube_reflect.testing._requests import Request, RequestLog
+from kube_reflect.testing._resources import Registry
+from kube_reflect.testing._storage import Storage
+from kube_reflect.testing._watching import WatchOptions
+
+if TYPE_CHECKING:
+    from kubernetes import client as kubernetes_client
+
+logger = logging.getLogger(__name__)
+
+_FIRST_VERSION = 1000
+_CLOSE_TIMEOUT = 1.0
+_numbers = itertools.count(1)
+
+Plan = Callable[[Exchange], None]
+
+
+class FakeApiServer:
+    """A small API server on loopback, for testing programs that use one.
+
+    It answers LIST, WATCH and the writes over real HTTP as a real server does, from objects that
+    the test creates, changes and deletes with the methods below. Nothing starts before
+    :meth:`start` or ``with``. Any thread may call any method.
+
+    It knows the common built-in kinds; :meth:`register` adds custom resources. It checks no
+    schemas, runs no controllers, and lets objects be created in namespaces that do not exist.
+
+    :param host: the address to listen on.
+    :param port: the port, or 0 for a free one, which :attr:`url` then has.
+    :param tokens: users by bearer token. With it, a request with another token gets 401, and one
+        without any token is ``system:anonymous`` and gets 403. None: everybody may do everything.
+    :param streaming_list: whether ``sendInitialEvents`` works; if not, it is a 422 as before
+        Kubernetes 1.27.
+    :param history: how many changes of each resource are kept; a WATCH or a continue token from
+        before them gets 410.
+    :param bookmark_interval: seconds between bookmarks on a WATCH that asked for them.
+    :param watch_timeout: seconds after which a WATCH without ``timeoutSeconds`` ends.
+    :param ssl_context: a server-side context, to serve https.
+    :raises ValueError: a number is out of range.
+    """
+
+    def __init__(
+        self, *, host: str = "127.0.0.1", port: int = 0, tokens: Mapping[str, str] | None = None,
+        streaming_list: bool = True, history: int = 10_000, bookmark_interval: float = 60.0,
+        watch_timeout: float = 1800.0, ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        if history < 0:
+            raise ValueError(f"history must be 0 or more changes, not {history}")
+        if bookmark_interval <= 0 or watch_timeout <= 0:
+            raise ValueError("bookmark_interval and watch_timeout must be more than 0 seconds")
+        self.requests = RequestLog()
+        self._access = Access(tokens)
+        self._registry = Registry()
+        self._storage = Storage(_FIRST_VERSION, history)
+        self._objects = Objects(self._registry, self._storage)
+        self._api = Api(self._registry, self._storage, self._objects, self._access,
+                        WatchOptions(streaming_list, bookmark_interval, watch_timeout))
+        self._http = HttpServer(host, port, f"kube-reflect-testing:{next(_numbers)}",
+                                self._handle, self._api.answer, ssl_context)
+        self._lock = threading.Lock()
+        self._running = False
+        self._clients: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def start(self) -> FakeApiServer:
+        """Listen and answer, from a thread; starting again does nothing.
+
+        After :meth:`close` it listens on the same port again, with the same objects.
+
+        :return: the server itself.
+        :raises OSError: the port is taken.
+        """
+        with self._lock:
+            if not self._running:
+                self._http.start()
+                self._running = True
+        return self
+
+    def close(self) -> None:
+        """Stop listening, cut every connection and wait for the threads; may be called again.
+
+        It takes well under a second. The objects stay readable.
+        """
+        with self._lock:
+            if self._running:
+                self._running = False
+                left = self._http.close(_CLOSE_TIMEOUT)
+                if left:
+                    logger.warning("threads of the fake API server did not end: %s", left)
+        for api_client in list(self._clients):
+            api_client.rest_client.pool_manager.clear()
+
+    def restart(self) -> None:
+        """Close, forget the history as a restarted server does, and listen on the same port.
+
+        Whoever resumes a WATCH from an older version than the last gets 410.
+        """
+        self.close()
+        self._storage.forget_history()
+        self.start()
+
+    def __enter__(self) -> FakeApiServer:
+        return self.start()
+
+    def __exit__(self, exc_type: type[BaseException] | None, exc: BaseException | None,
+                 traceback: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def url(self) -> str:
+        """Where the server is, ``http://127.0.0.1:40123`` for instance.
+
+        :raises RuntimeError: it was never started and has no port yet.
+        """
+        if not self._http.port:
+            raise RuntimeError("the fake API server has no port before start()")
+        scheme = "https" if self._http.ssl_context else "http"
+        return f"{scheme}://{self._http.host}:{self._http.port}"
+
+    def api_client(
+        self, token: str | None = None, *, ca_cert: str | None = None
+    ) -> kubernetes_client.ApiClient:
+        """A client of the official library for this server; :meth:`close` closes its sockets.
+
+        :param token: the bearer token to send; by default the first of :attr:`tokens`, if any.
+        :param ca_cert: with an ssl_context, the file of the certificate to trust; without it, the
+            client trusts any.
+        """
+        from kubernetes import client
+
+        configuration = client.Configuration()
+        configuration.host = self.url
+        configuration.proxy = None
+        configuration.verify_ssl = ca_cert is not None
+        configuration.ssl_ca_cert = ca_cert
+        if token is None:
+            token = next(iter(self.tokens or {}), None)
+        if token is not None:
+            configuration.api_key["authorization"] = f"Bearer {token}"
+        api_client = client.ApiClient(configuration)
+        self._clients.add(api_client)
+        return api_client
+
+    @property
+    def tokens(self) -> Mapping[str, str] | None:
+        """The users by bearer token; set it anew to let tokens expire."""
+        return self._access.tokens
+
+    @tokens.setter
+    def tokens(self, tokens: Mapping[str, str] | None) -> None:
+        self._access.tokens = tokens
+
+    @property
+    def resource_version(self) -> str:
+        """The current resource version of the whole server."""
+        with self._storage.lock:
+            return str(self._storage.version)
+
+    def register(self, resource: ApiResource) -> ApiResource:
+        """Serve another resource, as a CustomResourceDefinition makes a real server do.
+
+        :param resource: without a plural, it is the kind in small letters and an ``s``; it is
+            namespaced unless it says no.
+        :return: the resource in full.
+        """
+        return self._registry.add(resource)
+
+    def unregister(self, resource: ApiResource | str) -> None:
+        """Delete all objects of a resource, end its watches cleanly, and serve 404 for it.
+
+        :raises ValueError: there is no such resource.
+        """
+        self._objects.unregister(self._registry.find(resource))
+
+    def create(self, obj: Mapping[str, Any]) -> dict[str, Any]:
+        """Create an object, and return it as stored.
+
+        :param obj: with apiVersion, kind and metadata.name or metadata.generateName; a namespaced
+            one without metadata.namespace goes to ``default``.
+        :raises ApiStatusError: 409 where it exists, 422 without a name.
+        :raises ValueError: its kind is not registered.
+        """
+        resource, namespace, obj = self._place(obj)
+        return copy_of(self._objects.create(resource, namespace, obj).obj)
+
+    def update(self, obj: Mapping[str, Any]) -> dict[str, Any]:
+        """Replace an object, and return it as stored; without a difference nothing happens.
+
+        :param obj: if it has a metadata.resourceVersion, it must be the current one.
+        :raises ApiStatusError: 404, or 409 for an old resourceVersion.
+        :raises ValueError: its kind is not registered.
+        """
+        resource, namespace, obj = self._place(obj)
+        return copy_of(self._objects.update(resource, namespace, obj).obj)
+
+    def patch(self, resource: ApiResource | str, name: str, patch: Mapping[str, Any],
+              namespace: str | None = None) -> dict[str, Any]:
+        """Apply a JSON merge patch to an object, and return it as stored.
+
+        :param resource: an ApiResource, a kind or a plural; likewise below.
+        :param namespace: ``default`` if it is left out for a namespaced resource.
+        :raises ApiStatusError: 404, 409.
+        """
+        found, namespace = self._find(resource, namespace)
+        return copy_of(self._objects.patch(found, namespace, name, patch).obj)
+
+    def delete(self, obj_or_resource: Mapping[str, Any] | ApiResource | str,
+               name: str | None = None, namespace: str | None = None) -> dict[str, Any]:
+        """Delete an object, given as such or by resource and name; return its last state.
+
+        An object with finalizers is only marked, until an update takes the last of them away.
+
+        :raises ApiStatusError: 404.
+        :raises ValueError: its kind is not registered, or there is no name.
+        """
+        if isinstance(obj_or_resource, Mapping):
+            found, namespace, obj = self._place(obj_or_resource)
+            name = obj["metadata"].get("name")
+        else:
+            found, namespace = self._find(obj_or_resource, namespace)
+        if not name:
+            raise ValueError("delete needs the name of the object")
+        return copy_of(self._objects.delete(found, namespace, name).obj)
+
+    def get(self, resource: ApiResource | str, name: str,
+            namespace: str | None = None) -> dict[str, Any]:
+        """A copy of an object.
+
+        :raises ApiStatusError: 404.
+        """
+        found, namespace = self._find(resource, namespace)
+        return copy_of(self._objects.get(found, namespace, name).obj)
+
+    def objects(self, resource: ApiResource | str,
+                namespace: str | None = None) -> list[dict[str, Any]]:
+        """Copies of all objects of a resource, or of those in one namespace, in LIST's order."""
+        found = self._registry.find(resource)
+        prefix = f"{namespace}/" if namespace else ""
+        with self._storage.lock:
+            collection = self._objects.collection(found)
+            entries = collection.page(self._storage.version, prefix, "")
+        return [copy_of(entry.obj) for entry in entries]
+
+    def compact(self) -> None:
+        """Advance the resource version by one, and forget all history before it.
+
+        Every older version and every continue token is then answered with 410. Open watches go on.
+        """
+        self._storage.compact()
+
+    def disconnect(self) -> int:
+        """Cut every open WATCH in the middle of its stream, and return how many there were."""
+        watches = self._watches()
+        for connection in watches:
+            connection.cut()
+        return len(watches)
+
+    @property
+    def watches(self) -> int:
+        """How many WATCHes are open."""
+        return len(self._watches())
+
+    def forbid(self, target: ApiResource | str | None = None, *, namespace: str | None = None,
+               verb: str | None = None) -> None:
+        """Answer requests with 403 from now on; open watches go on.
+
+        :param target: an ApiResource, a kind or a plural, or the beginning of a path (``/apis``);
+            None for all.
+        :param namespace: only in this namespace.
+        :param verb: only this verb: ``list``, ``watch``, ``get``, ``create`` and so on.
+        """
+        self._access.add(self._rule(target, namespace, verb))
+
+    def allow(self, target: ApiResource | str | None = None, *, namespace: str | None = None,
+              verb: str | None = None) -> None:
+        """Take back a :meth:`forbid` with the same arguments; without arguments, all of them."""
+        everything = target is None and namespace is None and verb is None
+        self._access.remove(None if everything else self._rule(target, namespace, verb))
+
+    def wait_for_request(self, predicate: Callable[[Request], bool], timeout: float = 5.0, *,
+                         count: int = 1) -> Request:
+        """Wait until ``count`` requests, past ones included, fulfil a predicate.
+
+        :param timeout: in seconds.
+        :return: the last of them.
+        :raises TimeoutError: they did not come in time; it says what came instead.
+        """
+        return self.requests.wait_for(predicate, timeout, count)
+
+    def intercept(self, request: Request) -> Plan | None:
+        """Decide about a request before it is answered; to be overridden.
+
+        :return: None to answer as usual, or what answers instead, from the connection's thread.
+        """
+        return None
+
+    def _handle(self, exchange: Exchange) -> None:
+        self.requests.add(exchange.request)
+        plan = self.intercept(exchange.request)
+        if plan is None:
+            exchange.proceed()
+        else:
+            plan(exchange)
+
+    def _watches(self) -> list[Any]:
+        return [connection for connection in self._http.connections()
+                if (exchange := connection.exchange) is not None
+                and exchange.request.verb == "watch"]
+
+    def _place(
+        self, obj: Mapping[str, Any]
+    ) -> tuple[ApiResource, str | None, dict[str, Any]]:
+        copied = copy_of(obj)
+        if not isinstance(copied.get("metadata"), dict):
+            raise ValueError("an object needs apiVersion, kind and metadata")
+        resource = self._registry.of_object(copied.get("apiVersion", ""), copied.get("kind", ""))
+        return resource, self._objects.namespace_of(resource, copied), copied
+
+    def _find(
+        self, resource: ApiResource | str, namespace: str | None
+    ) -> tuple[ApiResource, str | None]:
+        found = self._registry.find(resource)
+        return found, (namespace or "default") if found.namespaced else None
+
+    def _rule(self, target: ApiResource | str | None, namespace: str | None,
+              verb: str | None) -> Rule:
+        if isinstance(target, str) and target.startswith("/"):
+            return Rule(path=target, namespace=namespace, verb=verb)
+        if target is None:
+            return Rule(namespace=namespace, verb=verb)
+        found = self._registry.find(target)
+        return Rule(group=found.group, plural=found.plural, namespace=namespace, verb=verb)
