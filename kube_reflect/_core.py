@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from readerwriterlock.rwlock import RWLockFair
 
-from kube_reflect._entries import Key, unpack
+from kube_reflect._entries import Head, Key, unpack
 from kube_reflect._table import Table
 from kube_reflect.errors import NotReady, WatcherError, WriterDropped
 from kube_reflect.object_ref import ApiResource, ObjectRef
@@ -33,17 +33,23 @@ class Listener(Protocol):
         :param inferred: it was found out by a list, not told by an event.
         """
 
+    def unblock(self) -> None:
+        """Do not keep the writer waiting: it is about to end."""
+
     def ended(self) -> None:
         """Hear that nothing will change any more."""
+
+    def is_over(self) -> bool:
+        """Whether it need not hear anything more."""
 
 
 class Core:
     """The state behind the handles.
 
-    ``lock`` guards ``table`` and what it holds, ``versions``, ``events``, ``lists``, ``listeners`` and
-    ``waiters``: they change together, in the write lock. Readers
-    hold the read lock for a copy, and the write lock for storing what they have decoded. The
-    exception is the reading of a single object (`Store.get`), which says itself why it is sound.
+    ``lock`` guards ``table`` and what it holds, ``versions``, ``events``, ``lists``, ``listeners``
+    and ``waiters``: they change together, in the write lock. Readers hold the read lock for a
+    copy, and the write lock for storing what they have decoded. The exception is the reading of
+    a single object (`Store.get`), which says itself why it is sound.
     """
 
     def __init__(self, resource: ApiResource | None, model: Callable[[dict[str, Any]], Any] | None,
@@ -60,6 +66,8 @@ class Core:
         self.listeners: tuple[Listener, ...] = ()
         #: Called after each event, without the lock, by the feed's thread: must be quick.
         self.waiters: tuple[Callable[[], None], ...] = ()
+        #: Set and cleared by the writer's owner.
+        self.ended = False
         #: Set once, when the first object tells; an attribute load is atomic.
         self.resource = resource
         self.model = model
@@ -104,12 +112,24 @@ class Core:
         for waiter in self.waiters:
             waiter()
 
-    def end(self) -> None:
-        """Nothing more will come: tell all who wait."""
-        self.gate.drop()
+    def unblock(self) -> None:
+        """Have no listener keep the writer waiting any more."""
+        for listener in self.listeners:
+            listener.unblock()
+
+    def end(self, reason: BaseException | None = None) -> None:
+        """Nothing more will come: tell all who wait, and why if something is to blame."""
+        # First the flag: who subscribes after it looks at it, who did before is told.
+        self.ended = True
+        self.gate.drop(reason)
         for listener in self.listeners:
             listener.ended()
         self.tell_waiters()
+
+    def reopen(self) -> None:
+        """A writer is there again."""
+        self.ended = False
+        self.gate.reopen()
 
     def poison(self, ref: str, why: str, consequence: str) -> None:
         """Count and log an object that something is wrong with; from any thread."""
@@ -143,9 +163,22 @@ class Core:
                 shared[key] = value
         return shared
 
-    def ref(self, key: Key) -> ObjectRef:
+    def share(self, key: Key, packed: bytes) -> Any:
+        """Decode one state of an object; shared with all readers while it is the present one."""
+        if self.copies:
+            return self.decode(key, packed)
+        with self.lock.gen_rlock():
+            table = self.table
+            value = table.decoded.get(key) if table.packed.get(key) is packed else None
+        if value is not None:
+            return value
+        return self.publish({key: (packed, self.decode(key, packed))})[key]
+
+    def ref(self, key: Key, head: Head | None = None) -> ObjectRef:
         """Give the public name of a key."""
-        return ObjectRef(key[1], key[0], resource=self.resource)
+        return ObjectRef(key[1], key[0], resource=self.resource,
+                         resource_version=head.resource_version if head else None,
+                         uid=head.uid if head else None)
 
     def _after_fork(self) -> None:
         # The thread that held a lock is not there to release it, and may have been half way.

@@ -19,6 +19,8 @@ __all__ = ["Page"]
 
 _ITEMS = re.compile(rb'"items"\s*:\s*\[\s*')
 _FIRST_KEY = re.compile(rb'\{"[^"\\]*":')
+#: An item with a kind of its own, as custom resources have; ownerReferences have kinds too.
+_NAMED = re.compile(rb'\{\s*(?:"apiVersion"\s*:\s*"[^"\\]*"\s*,\s*)?"kind"\s*:')
 _SEPARATOR = re.compile(r"\s*,\s*")
 _WHITESPACE = re.compile(r"\s*")
 _raw_decode = json.JSONDecoder().raw_decode
@@ -44,7 +46,7 @@ class Page:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         try:
             yield from self._items()
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RequestError(f"the answer is no list: {error}", started=True) from error
 
     def _items(self) -> Iterator[Any]:
@@ -95,7 +97,7 @@ class Page:
             return True
         while len(self._buffer) < start + 200 and self._more():
             pass
-        return b'"kind"' in self._buffer[start:start + 200]
+        return _NAMED.match(self._buffer, start) is not None
 
     def _compact_items(self) -> Iterator[Any]:
         """Yield all items but the last, as the API server writes them: without white space.
@@ -139,7 +141,9 @@ class Page:
         document = loads(self._rest())
         if not isinstance(document, dict) or "items" not in document:
             raise ValueError("it has no items")
-        items = document["items"] or []
+        items = document["items"]
+        if items is None:
+            items = []
         if not isinstance(items, list):
             raise ValueError("its items are no array")
         self._read_envelope(document)
@@ -148,8 +152,12 @@ class Page:
     def _read_envelope(self, envelope: Any) -> None:
         metadata = envelope.get("metadata")
         if isinstance(metadata, dict):
-            self.resource_version = metadata.get("resourceVersion") or None
-            self.continue_token = metadata.get("continue") or None
+            self.resource_version = _text(metadata.get("resourceVersion"))
+            self.continue_token = _text(metadata.get("continue"))
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def _spaced_items(text: str) -> Iterator[tuple[Any, int]]:
@@ -166,8 +174,10 @@ def _spaced_items(text: str) -> Iterator[tuple[Any, int]]:
         position = separator.end()
 
 
-def _named(items: Iterable[Any], kind: str | None, api_version: str | None) -> Iterator[Any]:
+def _named(items: Iterable[Any], kind: Any, api_version: Any) -> Iterator[Any]:
     """Give each item the apiVersion and kind that the server left out."""
+    if not isinstance(kind, (str, type(None))):
+        raise ValueError("its kind is no string")
     if kind is not None and kind.endswith("List"):
         kind = kind[:-len("List")]
     for item in items:

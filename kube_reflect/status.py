@@ -84,8 +84,25 @@ class Status:
     poisoned: int
     thread_alive: bool
 
+    @classmethod
+    def of(cls, moment: Moment, *, alive: bool, staleness: float | None, idle_timeout: float,
+           ready: bool, resource_version: str | None, relists: int, events: int, objects: int,
+           poisoned: int) -> Status:
+        """Put together what the health, the store and the thread know."""
+        live = (alive and moment.phase is Phase.WATCHING and staleness is not None
+                and staleness <= idle_timeout)
+        return cls(
+            phase=moment.phase, since=moment.since, ready=ready, live=live,
+            last_contact=None if staleness is None else time.time() - staleness,
+            staleness=staleness, last_error=moment.error,
+            code=getattr(moment.error, "code", None), resource_version=resource_version,
+            relists=relists, reconnects=max(0, moment.watches - 1), events=events,
+            objects=objects, poisoned=poisoned, thread_alive=alive)
 
-class _Moment(NamedTuple):
+
+class Moment(NamedTuple):
+    """A phase, and what led to it."""
+
     phase: Phase
     since: float
     error: BaseException | None
@@ -108,7 +125,7 @@ class Health:
         self._name = name
         self._clock = clock
         self._timer = timer
-        self.moment = _Moment(Phase.STOPPED, clock(), None, 0)
+        self.moment = Moment(Phase.STOPPED, clock(), None, 0)
         #: What the log was told is wrong, and until when it counts as wrong; the writing
         #: thread's own.
         self._announced: tuple[type, int | None] | None = None

@@ -12,7 +12,8 @@ from kube_reflect._entries import Key, head_of
 from kube_reflect._feed import Entries, Feed, Transform
 from kube_reflect._reads import Reads, Rows
 from kube_reflect._table import Table
-from kube_reflect.errors import StaleCache, WatcherError
+from kube_reflect.dispatcher import Subscription
+from kube_reflect.errors import StaleCache
 from kube_reflect.events import Event
 from kube_reflect.object_ref import ApiResource, ObjectRef
 from kube_reflect.selector import Selector
@@ -78,6 +79,17 @@ class Writer:
         """
         self._feed.apply(event)
 
+    def subscribe(self, *, buffer_size: int = 1024,
+                  overflow: str = "coalesce") -> Subscription[Any]:
+        """Give a subscriber all that is there, and then each change; see `Subscription`.
+
+        :param buffer_size: pending changes at which the subscriber counts as slow.
+        :param overflow: what then happens: ``coalesce``, ``block`` or ``resync``.
+        :raises ValueError: for a buffer size below 1, or an unknown overflow.
+        """
+        return Subscription(self._core, self.as_reader(), buffer_size=buffer_size,
+                            overflow=overflow)
+
     def close(self) -> None:
         """End the writer; its readers keep the last state. From any thread, any number of times."""
         self._end()
@@ -89,7 +101,7 @@ class Writer:
 
     def _reopen(self) -> None:
         """Go on after a close, with the same readers."""
-        self._core.gate.reopen()
+        self._core.reopen()
         self._make_end()
 
     def _claim(self) -> None:
@@ -100,10 +112,6 @@ class Writer:
         if self._claimed:
             raise ValueError("this Writer feeds a reflector already; make another Writer")
         self._claimed = True
-
-    def _note_error(self, error: WatcherError) -> None:
-        """Remember why the store is not ready, for those who wait for it."""
-        self._core.gate.last_error = error
 
 
 class Store(Reads[K]):

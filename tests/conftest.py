@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from .e2e._apiserver import RealServer, find_server
+
 try:
     from hypothesis import settings
 except ImportError:
@@ -43,3 +45,13 @@ def no_leaked_threads() -> Iterator[None]:
         names = ", ".join(repr(thread.name) for thread in alive)
         pytest.fail(f"the test leaked {len(alive)} thread(s): {names}\n\n"
                     + "\n".join(map(_stack, alive)), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def real_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
+    """A real API server, for the whole session; skips, and says why, where there is none."""
+    found = find_server(tmp_path_factory.mktemp("apiserver"))
+    if isinstance(found, str):
+        pytest.skip(found)
+    yield found
+    found.close()

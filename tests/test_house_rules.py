@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -264,12 +265,12 @@ def test_nothing_that_belongs_elsewhere_is_written_here(path: Path) -> None:
 def public_callables() -> Iterator[tuple[str, object]]:
     for name in kube_reflect.__all__:
         value = getattr(kube_reflect, name)
-        if not callable(value):
+        if not isinstance(value, (type, types.FunctionType)):
             continue
         yield name, value
         for attribute, member in vars(value).items() if isinstance(value, type) else ():
             if not attribute.startswith("_") and isinstance(
-                member, (property, classmethod, staticmethod, type(public_callables))
+                member, (property, classmethod, staticmethod, types.FunctionType)
             ):
                 yield f"{name}.{attribute}", member
 

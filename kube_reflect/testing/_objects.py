@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import marshal
 import random
 import uuid
 from collections.abc import Mapping
@@ -25,8 +26,15 @@ def now() -> str:
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def copy_of(obj: Mapping[str, Any]) -> dict[str, Any]:
-    """A deep copy of an object, checked to be JSON.
+def copy_of(obj: dict[str, Any]) -> dict[str, Any]:
+    """A deep copy of an object that is known to be JSON."""
+    # Several times as fast as copy.deepcopy or a trip through JSON.
+    copied: dict[str, Any] = marshal.loads(marshal.dumps(obj))
+    return copied
+
+
+def checked_copy(obj: Mapping[str, Any]) -> dict[str, Any]:
+    """A deep copy of an object from outside, checked to be JSON.
 
     :raises TypeError: it is no mapping, or holds what JSON has not.
     """
@@ -50,7 +58,10 @@ def merged(target: Any, patch: Any) -> Any:
 
 
 class Objects:
-    """The writes of one server. Each is atomic; any thread may call."""
+    """The writes of one server. Each is atomic; any thread may call.
+
+    What is given becomes part of the store, and must not be changed afterwards.
+    """
 
     def __init__(self, registry: Registry, storage: Storage) -> None:
         self._registry = registry
@@ -131,7 +142,7 @@ class Objects:
             if subresource == "status":
                 obj = {key: value for key, value in before.obj.items() if key != "status"}
                 if "status" in given:
-                    obj["status"] = copy_of({"status": given["status"]})["status"]
+                    obj["status"] = given["status"]
             return self._replace(resource, before, obj)
 
     def patch(
@@ -146,7 +157,7 @@ class Objects:
             raise status.bad_request("a merge patch must be a JSON object")
         with self._storage.lock:
             before = self.get(resource, namespace, name)
-            obj = merged(before.obj, copy_of(patch))
+            obj = merged(before.obj, patch)
             if not (patch.get("metadata") or {}).get("resourceVersion"):
                 obj["metadata"]["resourceVersion"] = before.obj["metadata"]["resourceVersion"]
             return self.update(resource, namespace, obj, name=name, subresource=subresource)
@@ -218,15 +229,15 @@ def _spec_of(obj: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _checked(resource: ApiResource, namespace: str | None, given: Any) -> dict[str, Any]:
-    """A private copy of an object that is meant for a resource and a namespace."""
+    """An object that is meant for a resource and a namespace, its metadata free to change."""
     if not isinstance(given, Mapping) or not isinstance(given.get("metadata", {}), Mapping):
         raise status.bad_request("an object with a metadata mapping is needed")
-    obj = copy_of(given)
+    obj = dict(given)
     for key, wanted in (("kind", resource.kind), ("apiVersion", resource.api_version)):
         if obj.setdefault(key, wanted) != wanted:
             raise status.bad_request(
                 f"the {key} of the object ({obj[key]}) does not match that of the URL ({wanted})")
-    metadata = obj.setdefault("metadata", {})
+    metadata = obj["metadata"] = dict(obj.get("metadata", {}))
     if namespace is None:
         metadata.pop("namespace", None)
     elif metadata.setdefault("namespace", namespace) != namespace:

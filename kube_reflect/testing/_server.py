@@ -15,7 +15,7 @@ from kube_reflect.object_ref import ApiResource
 from kube_reflect.testing._access import Access, Rule
 from kube_reflect.testing._api import Api
 from kube_reflect.testing._http import Exchange, HttpServer
-from kube_reflect.testing._objects import Objects, copy_of
+from kube_reflect.testing._objects import Objects, checked_copy, copy_of
 from kube_reflect.testing._requests import Request, RequestLog
 from kube_reflect.testing._resources import Registry
 from kube_reflect.testing._storage import Storage
@@ -219,6 +219,7 @@ class FakeApiServer:
         :raises ApiStatusError: 404, 409.
         """
         found, namespace = self._find(resource, namespace)
+        patch = checked_copy(patch)
         return copy_of(self._objects.patch(found, namespace, name, patch).obj)
 
     def delete(self, obj_or_resource: Mapping[str, Any] | ApiResource | str,
@@ -327,7 +328,7 @@ class FakeApiServer:
     def _place(
         self, obj: Mapping[str, Any]
     ) -> tuple[ApiResource, str | None, dict[str, Any]]:
-        copied = copy_of(obj)
+        copied = checked_copy(obj)
         if not isinstance(copied.get("metadata"), dict):
             raise ValueError("an object needs apiVersion, kind and metadata")
         resource = self._registry.of_object(copied.get("apiVersion", ""), copied.get("kind", ""))

@@ -47,7 +47,7 @@ def _plan(arguments: argparse.Namespace) -> _run.Plan:
         fast = importlib.util.find_spec("orjson") is not None
     if arguments.quick:
         return _run.Plan(sizes=(500,), main=500, repeats=1, fast=fast, modes=arguments.modes,
-                         slow_events=200, events=2000, seconds=0.2)
+                         slow_events=200, events=2000, rate=200, seconds=0.2)
     sizes = sorted({int(size) for size in arguments.sizes.split(",")})
     main = arguments.main if arguments.main in sizes else sizes[-1]
     return _run.Plan(sizes=sizes, main=main, repeats=arguments.repeats, fast=fast,

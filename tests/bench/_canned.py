@@ -4,7 +4,7 @@ Nothing is encoded while a client waits: a pod is a prebuilt beginning and a sha
 and both go to the kernel in one scatter write of some hundred chunks. Run it with
 ``python -m tests.bench._canned SIZE``; it prints its port, and ends when its stdin does.
 
-    GET  /api/v1/pods              LIST, whole or with limit and continue
+    GET  /api/v1/pods              LIST, whole or with limit and continue, gzip if accepted
     GET  /api/v1/pods?watch=…      WATCH, with sendInitialEvents a streaming list
     GET  /burst?events=&batch=&rate=&prepare=   starts sending events to every open WATCH
     GET  /stats                    its CPU seconds, the requests so far, the WATCHes open now
@@ -12,13 +12,16 @@ and both go to the kernel in one scatter write of some hundred chunks. Run it wi
 
 from __future__ import annotations
 
+import gzip
 import json
+import re
 import resource
 import socket
 import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import islice
 from urllib.parse import parse_qs, urlsplit
 
@@ -36,10 +39,26 @@ _PORTION = 40
 _CHUNKED = (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
             b"Cache-Control: no-cache, private\r\nTransfer-Encoding: chunked\r\n\r\n")
 _END = b"0\r\n\r\n"
+_ACCEPTS_GZIP = re.compile(r"^accept-encoding:.*\bgzip\b", re.IGNORECASE | re.MULTILINE)
+# Those of an API server.
+_GZIP_LEVEL = 1
+_GZIP_PIECE = 32768
 
 
 def _chunk(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+def _dechunked(data: bytes) -> bytes:
+    body: Buffers = []
+    at = 0
+    while True:
+        end = data.index(b"\r\n", at)
+        size = int(data[at:end], 16)
+        if not size:
+            return b"".join(body)
+        body.append(data[end + 2:end + 2 + size])
+        at = end + 2 + size + 2
 
 
 def _send(sock: socket.socket, buffers: Iterable[bytes]) -> int:
@@ -98,6 +117,13 @@ class Canned:
         yield _chunk(b"]}\n")
         yield _END
 
+    @lru_cache(maxsize=None)
+    def gzipped_page(self, start: int, limit: int) -> Buffers:
+        """The same, compressed as an API server does; the first time costs something."""
+        packed = gzip.compress(_dechunked(b"".join(self.page(start, limit))), _GZIP_LEVEL)
+        return [_chunk(packed[at:at + _GZIP_PIECE])
+                for at in range(0, len(packed), _GZIP_PIECE)] + [_END]
+
     def initial(self) -> Buffers:
         """The chunks of a streaming list, with the bookmark that ends it."""
         return self._stream
@@ -152,9 +178,10 @@ class Server:
     def _talk(self, sock: socket.socket) -> None:
         with sock:
             try:
-                while path := self._request(sock):
+                while request := self._request(sock):
                     self._requests += 1
-                    self._answer(sock, path)
+                    path = request.split(" ", 2)[1]
+                    self._answer(sock, path, bool(_ACCEPTS_GZIP.search(request)))
             except OSError:
                 return
 
@@ -166,9 +193,9 @@ class Server:
             if not piece:
                 return ""
             data += piece
-        return data.split(b" ", 2)[1].decode()
+        return data.decode("latin-1")
 
-    def _answer(self, sock: socket.socket, path: str) -> None:
+    def _answer(self, sock: socket.socket, path: str, gzipped: bool) -> None:
         url = urlsplit(path)
         query = {key: values[-1] for key, values in parse_qs(url.query).items()}
         if url.path == "/burst":
@@ -185,8 +212,12 @@ class Server:
             start, limit = int(query.get("continue", 0)), int(query.get("limit", 0))
             # A server answers a list at version 0 from its cache, and then knows no pages.
             limit = 0 if query.get("resourceVersion") == "0" else limit
-            sock.sendall(_CHUNKED)
-            _send(sock, self._canned.page(start, limit))
+            if gzipped:
+                sock.sendall(_CHUNKED.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n"))
+                _send(sock, self._canned.gzipped_page(start, limit))
+            else:
+                sock.sendall(_CHUNKED)
+                _send(sock, self._canned.page(start, limit))
 
     @staticmethod
     def _json(sock: socket.socket, value: object) -> None:

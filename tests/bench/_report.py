@@ -68,7 +68,7 @@ def ratio(official: float | None, ours: float | None, *, more: bool = False) -> 
     if not official or not ours:
         return "-"
     times = ours / official if more else official / ours
-    return f"{times:,.0f}x" if times >= 10 else f"{times:.1f}x"
+    return f"{times:,.0f}x" if times >= 10 else f"{times:.1f}x" if times >= 1 else f"{times:.1g}x"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -187,8 +187,8 @@ def text(plan: Plan, outcome: Outcome, about: Mapping[str, str]) -> str:
         f"{plan.main:,} pods of 11.6 KB, medians of {plan.repeats}; [fast] is with a fast JSON "
         f"parser ({outcome.parsers.get('fast', '-')}), plain is without.\n\n"
         + main_table(plan, outcome),
-        "Gets a second, in thousands, of pods already read, while 2,000 events a second are "
-        "sent:\n\n" + threads_table(plan, outcome),
+        f"Gets a second, in thousands, of 500 of the pods, while {plan.rate:,} events a second "
+        "change all of them in turn:\n\n" + threads_table(plan, outcome),
         "As the store grows:\n\n" + growth_table(outcome),
     ]
     if plan.modes:

@@ -50,6 +50,8 @@ class Plan:
     :param official_limit: above this many pods the official informer would need all memory.
     :param slow_events: how many events the official informer gets in a burst.
     :param events: how many the others get.
+    :param rate: events a second while threads read.
+    :param seconds: how long each number of threads reads.
     """
 
     sizes: Sequence[int] = (1000, 5000, 20000)
@@ -60,6 +62,7 @@ class Plan:
     official_limit: int = 20000
     slow_events: int = 2000
     events: int = 20000
+    rate: int = 2000
     seconds: float = 1.0
     threads: Sequence[int] = (1, 2, 4, 8)
 
@@ -111,7 +114,7 @@ def run(plan: Plan, say: Callable[[str], None]) -> Outcome:
 def _task(plan: Plan, contender: Contender, group: str, size: int, port: int) -> Task:
     events = plan.slow_events if contender.client == "official" else plan.events
     return Task(group, contender.client, port, size, listing=contender.listing, events=events,
-                seconds=plan.seconds, threads=list(plan.threads))
+                rate=plan.rate, seconds=plan.seconds, threads=list(plan.threads))
 
 
 def _one(outcome: Outcome, results: Results, name: str, task: Task) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from kubernetes.client import CoreV1Api
 from kubernetes.watch.watch import iter_resp_lines
 
 from tests.bench._clients import core_api
@@ -30,24 +30,25 @@ def _no_watch_stays(port: int) -> Iterator[None]:
 
 
 @pytest.fixture
-def api(port: int) -> Iterator[CoreV1Api]:
+def api(port: int) -> Iterator[Any]:
+    # Any, for what _preload_content=False returns is not in the client's annotations.
     api = core_api(port)
     yield api
     api.api_client.rest_client.pool_manager.clear()
 
 
-def _names(items: list[dict]) -> list[tuple[str, str]]:  # type: ignore[type-arg]
+def _names(items: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return [(item["metadata"]["name"], item["metadata"]["namespace"]) for item in items]
 
 
-def test_a_list_holds_each_pod_once(api: CoreV1Api) -> None:
+def test_a_list_holds_each_pod_once(api: Any) -> None:
     page = json.loads(api.list_pod_for_all_namespaces(_preload_content=False).data)
     assert page["metadata"] == {"resourceVersion": str(BASE_VERSION)}
     assert _names(page["items"]) == [name_of(index) for index in range(SIZE)]
     assert len({item["metadata"]["uid"] for item in page["items"]}) == SIZE
 
 
-def test_pages_join_to_the_list(api: CoreV1Api) -> None:
+def test_pages_join_to_the_list(api: Any) -> None:
     names, token = [], None
     while True:
         page = json.loads(api.list_pod_for_all_namespaces(
@@ -60,14 +61,25 @@ def test_pages_join_to_the_list(api: CoreV1Api) -> None:
     assert sum(names, []) == [name_of(index) for index in range(SIZE)]
 
 
-def test_the_official_client_reads_a_page(api: CoreV1Api) -> None:
+def test_the_official_client_reads_a_page(api: Any) -> None:
     page = api.list_pod_for_all_namespaces(limit=2)
     assert [pod.metadata.name for pod in page.items] == [name_of(0)[0], name_of(1)[0]]
     assert page.metadata.remaining_item_count == SIZE - 2
 
 
+def test_a_page_comes_compressed_to_who_accepts_it(api: Any) -> None:
+    def page(**headers: str) -> Any:
+        api.api_client.default_headers.update(headers)
+        return api.list_pod_for_all_namespaces(limit=3, _preload_content=False)
+
+    plain, packed = page(), page(**{"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert packed.data == plain.data
+
+
 @pytest.mark.parametrize("batch", [1, 7])
-def test_a_streaming_list_goes_on_with_bursts(port: int, api: CoreV1Api, batch: int) -> None:
+def test_a_streaming_list_goes_on_with_bursts(port: int, api: Any, batch: int) -> None:
     response = api.list_pod_for_all_namespaces(watch=True, send_initial_events=True,
                                                _preload_content=False, _request_timeout=10)
     try:
@@ -92,7 +104,7 @@ def test_a_streaming_list_goes_on_with_bursts(port: int, api: CoreV1Api, batch: 
     assert changes[0]["type"] == "MODIFIED"
 
 
-def test_a_list_at_version_0_knows_no_pages(api: CoreV1Api) -> None:
+def test_a_list_at_version_0_knows_no_pages(api: Any) -> None:
     page = json.loads(api.list_pod_for_all_namespaces(
         limit=5, resource_version="0", _preload_content=False).data)
     assert len(page["items"]) == SIZE

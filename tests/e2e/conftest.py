@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ._apiserver import OwnedServer, RealServer, find_server
+from ._apiserver import OwnedServer, RealServer
 
 HERE = Path(__file__).parent
 # Seconds for a test of this folder: the first one waits for the server to start, too.
@@ -21,16 +21,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("e2e")
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(TIMEOUT))
-
-
-@pytest.fixture(scope="session")
-def real_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
-    """A real API server, for the whole session; skips, and says why, where there is none."""
-    found = find_server(tmp_path_factory.mktemp("apiserver"))
-    if isinstance(found, str):
-        pytest.skip(found)
-    yield found
-    found.close()
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def api_client(server: FakeApiServer) -> Iterator[client.ApiClient]:
 
 
 def test_typed_writes_and_reads(server: FakeApiServer, api_client: client.ApiClient) -> None:
-    v1 = client.CoreV1Api(api_client)
+    v1: Any = client.CoreV1Api(api_client)
     made = v1.create_namespaced_pod("default", pod("a", app="web"))
     assert made.metadata.uid
     made.metadata.labels["app"] = "db"
@@ -40,7 +40,7 @@ def test_typed_writes_and_reads(server: FakeApiServer, api_client: client.ApiCli
 
 
 def test_typed_pages(server: FakeApiServer, api_client: client.ApiClient) -> None:
-    v1 = client.CoreV1Api(api_client)
+    v1: Any = client.CoreV1Api(api_client)
     for number in range(5):
         server.create(pod(f"p{number}"))
     first = v1.list_pod_for_all_namespaces(limit=3)
@@ -51,7 +51,7 @@ def test_typed_pages(server: FakeApiServer, api_client: client.ApiClient) -> Non
 
 
 def test_typed_watch(server: FakeApiServer, api_client: client.ApiClient) -> None:
-    v1 = client.CoreV1Api(api_client)
+    v1: Any = client.CoreV1Api(api_client)
     server.create(pod("a"))
     version = v1.list_namespaced_pod("default").metadata.resource_version
     server.patch("pods", "a", {"status": {"phase": "Running"}})
@@ -63,7 +63,7 @@ def test_typed_watch(server: FakeApiServer, api_client: client.ApiClient) -> Non
 
 def test_custom_objects(server: FakeApiServer, api_client: client.ApiClient) -> None:
     server.register(FOO)
-    custom = client.CustomObjectsApi(api_client)
+    custom: Any = client.CustomObjectsApi(api_client)
     where: tuple[Any, ...] = ("example.com", "v1", "default", "foos")
     body = {"apiVersion": "example.com/v1", "kind": "Foo", "metadata": {"name": "a"},
             "spec": {"n": 1}}
@@ -82,7 +82,7 @@ def test_other_groups(server: FakeApiServer, api_client: client.ApiClient) -> No
     template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": []}}
     server.create({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"},
                    "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template}})
-    apps = client.AppsV1Api(api_client)
+    apps: Any = client.AppsV1Api(api_client)
     assert [one.metadata.name for one in apps.list_deployment_for_all_namespaces().items] == ["d"]
     changed = apps.patch_namespaced_deployment_status("d", "default", {"status": {"replicas": 1}})
     assert (changed.status.replicas, changed.metadata.generation) == (1, 1)
@@ -115,5 +115,5 @@ def test_tokens_and_refusals(server: FakeApiServer) -> None:
             answer = error.status
         assert answer == code
     server.forbid("nodes")
-    with pytest.raises(client.ApiException, match='User "alice" cannot list resource "nodes"'):
+    with pytest.raises(client.ApiException, match=r'User \\"alice\\" cannot list resource'):
         client.CoreV1Api(server.api_client()).list_node()

@@ -156,7 +156,8 @@ def test_a_chunked_request_body(server: FakeApiServer) -> None:
     with Connection(server.url) as connection:
         connection.sock.sendall(
             b"POST %b HTTP/1.1\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"
-            b"9\r\n{\"metadat\r\n12\r\na\":{\"name\": \"abc\"}\r\n1\r\n}\r\n0\r\n\r\n" % PODS.encode())
+            b"9\r\n{\"metadat\r\n12\r\na\":{\"name\": \"abc\"}\r\n"
+            b"1\r\n}\r\n0\r\n\r\n" % PODS.encode())
         assert connection.head().status == 100
         assert connection.rest(connection.head()).status == 201
     assert names(server.objects("pods")) == ["abc"]

@@ -209,15 +209,16 @@ def test_following_a_random_history_gives_the_state(server: FakeApiServer) -> No
     """Several watches and one writer at full speed: each follower ends with the server's state."""
     chosen = random.Random(7)
     results: dict[str, dict[str, str]] = {}
+    ready = threading.Barrier(4)
 
     def follow(selector: str) -> None:
         state: dict[str, str] = {}
         query = f"&labelSelector={selector}" if selector else ""
         with watching(server, query) as watch:
+            ready.wait(10)
             while (event := watch.event())["object"]["metadata"]["name"] != "last":
                 name = event["object"]["metadata"]["name"]
-                known = name in state
-                assert known == (event["type"] != "ADDED")
+                assert (name in state) == (event["type"] != "ADDED")
                 if event["type"] == "DELETED":
                     del state[name]
                 else:
@@ -228,14 +229,17 @@ def test_following_a_random_history_gives_the_state(server: FakeApiServer) -> No
     followers = [threading.Thread(target=follow, args=(one,)) for one in selectors]
     for follower in followers:
         follower.start()
+    ready.wait(10)
+    present: set[str] = set()
     for number in range(3000):
-        obj = pod(f"p{chosen.randrange(50)}", side=chosen.choice("ab"), n=str(number))
-        present = obj["metadata"]["name"] in {
-            one["metadata"]["name"] for one in server.objects("pods")}
-        if not present:
+        name = f"p{chosen.randrange(50)}"
+        obj = pod(name, side=chosen.choice("ab"), n=str(number))
+        if name not in present:
             server.create(obj)
+            present.add(name)
         elif chosen.random() < 0.3:
             server.delete(obj)
+            present.remove(name)
         else:
             server.update(obj)
     expected = {one["metadata"]["name"]: one for one in server.objects("pods")}

@@ -1,0 +1,7 @@
+"""``python -m kube_reflect.cli``."""
+
+import sys
+
+from kube_reflect.cli import main
+
+sys.exit(main())

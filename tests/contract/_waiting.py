@@ -1,0 +1,147 @@
+"""How the contract tests wait, and what they listen to."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from kube_reflect import (
+    Apply, Backoff, Bookmark, Delete, Event, InitApply, Reflector, Store, Watcher, WatcherError,
+    streams,
+)
+
+#: Seconds for anything that must happen soon, on a busy machine.
+DEADLINE = 30.0
+
+Item = Event | WatcherError
+
+
+def eventually(condition: Callable[[], object]) -> bool:
+    """Whether a condition comes to hold before the deadline."""
+    deadline = time.monotonic() + DEADLINE
+    pause = threading.Event()
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        pause.wait(0.01)
+    return True
+
+
+def quick() -> Backoff:
+    """A backoff for impatient tests."""
+    return Backoff(initial=0.05, maximum=0.5)
+
+
+@contextlib.contextmanager
+def reflecting(list_func: Any, *args: Any, ready: bool = True, **kwargs: Any
+               ) -> Iterator[Reflector]:
+    """Run a reflector, with a store that is ready."""
+    kwargs.setdefault("backoff", quick())
+    with Reflector(list_func, *args, **kwargs) as reflector:
+        if ready:
+            reflector.store.wait_until_ready(timeout=DEADLINE)
+        yield reflector
+
+
+def names(store: Store[Any]) -> set[str]:
+    return {ref.name for ref in store.keys()}
+
+
+class Following:
+    """A watcher that is iterated by a thread, and what it has told."""
+
+    def __init__(self, list_func: Any, *args: Any, **kwargs: Any) -> None:
+        self.watcher = Watcher(list_func, *args, **kwargs)
+        self._items: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="following")
+
+    def _run(self) -> None:
+        try:
+            for item in streams.backoff(self.watcher, quick(), sleep=self._closed.wait):
+                self._items.put(item)
+        finally:
+            self._items.put(None)
+
+    def __enter__(self) -> Following:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closed.set()
+        self.watcher.close()
+        self._thread.join(DEADLINE)
+
+    def until(self, wanted: Callable[[Item], bool]) -> list[Item]:
+        """Give what was told since the last call, up to and with the first item wanted."""
+        told: list[Item] = []
+        deadline = time.monotonic() + DEADLINE
+        while not told or not wanted(told[-1]):
+            try:
+                item = self._items.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                raise AssertionError(f"never told; instead: {list(map(brief, told))}") from None
+            assert item is not None, f"it ended; before: {list(map(brief, told))}"
+            told.append(item)
+        return told
+
+
+def brief(item: Item) -> tuple[Any, ...]:
+    """What kind of item it is, and of which object."""
+    if isinstance(item, (InitApply, Apply, Delete)):
+        return type(item), item.object["metadata"]["name"]
+    if isinstance(item, WatcherError):
+        return type(item), item.code
+    return (type(item),)
+
+
+def changes(items: list[Item]) -> list[tuple[Any, ...]]:
+    """The items in brief, without bookmarks, which come when they come."""
+    return [brief(item) for item in items if not isinstance(item, Bookmark)]
+
+
+class Requests(logging.Handler):
+    """The requests that reflectors' threads made and that were answered, from urllib3's log."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self._seen: list[tuple[dict[str, str], int]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.threadName and record.threadName.startswith("kube-reflect:") and record.args:
+            _, _, _, _, url, _, status, _ = tuple(record.args)
+            # A tuple's append and a list's copy are atomic.
+            self._seen.append((dict(parse_qsl(urlsplit(str(url)).query)), int(str(status))))
+
+    def lists(self) -> list[dict[str, str]]:
+        """The query of each LIST."""
+        return [query for query, _ in list(self._seen) if "watch" not in query]
+
+    def watches(self) -> list[dict[str, str]]:
+        """The query of each WATCH, streaming lists aside."""
+        return [query for query, _ in list(self._seen)
+                if "watch" in query and "sendInitialEvents" not in query]
+
+    def streaming_lists(self) -> list[int]:
+        """The status of each answer to a request for a streaming list."""
+        return [status for query, status in list(self._seen) if "sendInitialEvents" in query]
+
+
+@contextlib.contextmanager
+def requests() -> Iterator[Requests]:
+    """Listen to the requests made meanwhile."""
+    logger = logging.getLogger("urllib3.connectionpool")
+    handler, level = Requests(), logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield handler
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
