@@ -2,6 +2,7 @@
 
 from kube_reflect.backoff import Backoff
 from kube_reflect.config import Config, InitialListStrategy, ListSemantic
+from kube_reflect.dispatcher import Applied, Change, Deleted, Resync, Subscription
 from kube_reflect.errors import (
     InitialListFailed,
     KubeReflectError,
@@ -17,17 +18,20 @@ from kube_reflect.errors import (
 from kube_reflect.events import Apply, Bookmark, Delete, Event, Init, InitApply, InitDone
 from kube_reflect.object_ref import ApiResource, ObjectRef
 from kube_reflect.reflector import Reflector, reflect
-from kube_reflect.status import Phase, Status
+from kube_reflect.status import NamespaceStatus, Phase, Status
 from kube_reflect.store import Snapshot, Store, Writer
 from kube_reflect.watcher import Watcher
 
 __all__ = [
     "ApiResource",
+    "Applied",
     "Apply",
     "Backoff",
     "Bookmark",
+    "Change",
     "Config",
     "Delete",
+    "Deleted",
     "Event",
     "Init",
     "InitApply",
@@ -36,15 +40,18 @@ __all__ = [
     "InitialListStrategy",
     "KubeReflectError",
     "ListSemantic",
+    "NamespaceStatus",
     "NoResourceVersion",
     "NotReady",
     "ObjectRef",
     "Phase",
     "Reflector",
+    "Resync",
     "Snapshot",
     "StaleCache",
     "Status",
     "Store",
+    "Subscription",
     "WatchError",
     "WatchFailed",
     "WatchStartFailed",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import threading
-import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from readerwriterlock.rwlock import RWLockFair
 
+from kube_reflect import _forks
 from kube_reflect._entries import Head, Key, unpack
 from kube_reflect._table import Table
 from kube_reflect.errors import NotReady, WatcherError, WriterDropped
@@ -80,7 +79,11 @@ class Core:
         self.staleness: Callable[[], float | None] = lambda: None
         #: True while the write lock is held: a fork then leaves the table half changed.
         self.changing = False
-        _cores.add(self)
+        #: One feed at a time changes the table; no reader ever takes it.
+        self.mutex = threading.Lock()
+        #: Set in a child process, where the thread is gone: starts it again.
+        self.revive: Callable[[], None] | None = None
+        _forks.register(self)
 
     def advance(self, scope: str | None, version: str | None) -> None:
         """Count an event that brought a scope to a version; in the write lock."""
@@ -94,6 +97,19 @@ class Core:
         self.awaited.discard(scope)
         if version is not None:
             self._set_version(scope, version)
+
+    def expect(self, scope: str | None) -> None:
+        """Be complete only when this scope has been listed too."""
+        with self.lock.gen_wlock():
+            self.awaited.add(scope)
+        self.gate.close()
+
+    def forget(self, scope: str | None) -> None:
+        """Do without a scope."""
+        with self.lock.gen_wlock():
+            self.awaited.discard(scope)
+            self.versions.pop(scope, None)
+        self.open_gate()
 
     def _set_version(self, scope: str | None, version: str) -> None:
         self.versions[scope] = version
@@ -180,10 +196,22 @@ class Core:
                          resource_version=head.resource_version if head else None,
                          uid=head.uid if head else None)
 
-    def _after_fork(self) -> None:
+    def touch(self) -> None:
+        """Be used: start again in a child process what ran in the parent."""
+        _forks.renew()
+        revive = self.revive
+        if revive is not None:
+            self.revive = None
+            revive()
+
+    fork_rank = 1
+
+    def after_fork(self) -> None:
+        """Make the locks anew, in a child process."""
         # The thread that held a lock is not there to release it, and may have been half way.
         self.lock = RWLockFair()
         self._count_lock = threading.Lock()
+        self.mutex = threading.Lock()
         self.gate.after_fork()
         if self.changing:
             self.changing = False
@@ -206,6 +234,11 @@ class Gate:
         self.ready = True
         self.last_error = None
         self._decided.set()
+
+    def close(self) -> None:
+        """Not be ready, until opened again."""
+        self._decided.clear()
+        self.ready = False
 
     def drop(self, reason: BaseException | None = None) -> None:
         """Nothing more will come."""
@@ -238,18 +271,6 @@ class Gate:
         self._decided = threading.Event()
         if self.ready or self.dropped:
             self._decided.set()
-
-
-_cores: weakref.WeakSet[Core] = weakref.WeakSet()
-
-
-def _renew_after_fork() -> None:
-    for core in list(_cores):
-        core._after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_after_fork)
 
 
 def checked_timeout(timeout: float | None) -> float | None:

@@ -8,10 +8,11 @@ which is read without unpacking the rest: all that keys, selectors and indexes n
 from __future__ import annotations
 
 import marshal
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["BadObject", "Head", "IndexValues", "Key", "head_of", "key_of", "pack", "unpack"]
+__all__ = ["BadObject", "Head", "IndexValues", "Key", "checked_values", "head_of", "key_of", "pack",
+           "unpack"]
 
 #: (namespace, name); the namespace is None for an object that has none.
 Key = tuple[str | None, str]
@@ -46,6 +47,19 @@ def key_of(mapping: Any) -> Key:
     if not isinstance(name, str) or not name:
         raise BadObject("it has no metadata.name")
     return metadata.get("namespace") or None, name
+
+
+def checked_values(values: Iterable[Any]) -> tuple[Any, ...]:
+    """Give each of the values of an index once.
+
+    :raises TypeError: for what cannot be looked up, or not be packed.
+    """
+    found = tuple(dict.fromkeys(values))
+    try:
+        marshal.dumps(found)
+    except ValueError:
+        raise TypeError("values must be plain strings, numbers, or tuples of such") from None
+    return found
 
 
 def pack(mapping: Mapping[str, Any], values: IndexValues) -> bytes:

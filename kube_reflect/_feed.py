@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from kube_reflect._core import Core
-from kube_reflect._entries import BadObject, Head, IndexValues, Key, head_of, key_of, pack
+from kube_reflect._entries import (
+    BadObject, Head, IndexValues, Key, checked_values, head_of, key_of, pack,
+)
 from kube_reflect._table import Table
 from kube_reflect.events import (
     Apply, Bookmark, Delete, Event, Init, InitApply, InitDone, Object,
@@ -57,7 +58,7 @@ class Entries:
                 found = function(obj)
                 if isinstance(found, str):
                     raise TypeError("it gave a string where a list of values is needed")
-                values.append(tuple(dict.fromkeys(found)))
+                values.append(checked_values(found))
             except Exception as error:
                 core.poison(str(core.ref(key)),
                             f"index function {name!r} failed ({type(error).__name__}: {error})",
@@ -86,11 +87,9 @@ class Feed:
     :param scope: the namespace that this feed is all of; None for everything.
     """
 
-    def __init__(self, core: Core, entries: Entries, mutex: threading.Lock,
-                 scope: str | None = None) -> None:
+    def __init__(self, core: Core, entries: Entries, scope: str | None = None) -> None:
         self._core = core
         self._entries = entries
-        self._mutex = mutex
         self._scope = scope
         #: The list under way, between Init and InitDone.
         self._buffer: Table | None = None
@@ -108,7 +107,7 @@ class Feed:
             case InitApply(obj):
                 self._buffer_one(obj)
             case Bookmark(version):
-                with self._mutex, self._changing() as core:
+                with self._core.mutex, self._changing() as core:
                     core.advance(self._scope, version)
             case Init():
                 self._buffer = Table(self._core.indexers)
@@ -119,7 +118,7 @@ class Feed:
         self._core.tell_waiters()
 
     def empty(self) -> None:
-        """Take everything of this feed out of the table."""
+        """Take everything of this feed out of the table; when its thread is gone."""
         self._buffer = Table(self._core.indexers)
         self._swap(None)
         self._core.tell_waiters()
@@ -153,7 +152,7 @@ class Feed:
             self._drop(self._entries.bad(obj, error), obj)
             return
         self._learn(obj)
-        with self._mutex:
+        with self._core.mutex:
             old = self._core.table.packed.get(key)
             old_values = head_of(old).values if old is not None and values else _NO_VALUES
             with self._changing() as core:
@@ -177,7 +176,7 @@ class Feed:
             buffer.drop(key, head_of(buffer.packed[key]).values)
 
     def _drop(self, key: Key | None, obj: Any) -> None:
-        with self._mutex:
+        with self._core.mutex:
             old = self._core.table.packed.get(key) if key is not None else None
             old_values = head_of(old).values if old is not None else _NO_VALUES
             with self._changing() as core:
@@ -214,7 +213,7 @@ class Feed:
         new, self._buffer = self._buffer, None
         if new is None:
             raise ValueError("InitDone without an Init before it")
-        with self._mutex:
+        with self._core.mutex:
             old = self._core.table
             if self._scope is not None:
                 self._add_other_scopes(new, old)

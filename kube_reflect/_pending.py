@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import NamedTuple
 
+from kube_reflect import _forks
 from kube_reflect._entries import Key, head_of
 
 __all__ = ["OVERFLOWS", "Pending", "Step"]
@@ -51,6 +52,13 @@ class Pending:
         self._unblocked = False
         self.over = False
         self.closed = False
+        _forks.register(self)
+
+    fork_rank = 1
+
+    def after_fork(self) -> None:
+        """Make the lock anew, in a child process."""
+        self.condition = threading.Condition(threading.RLock())
 
     def __bool__(self) -> bool:
         return bool(self.replay or self._steps or self._overflowed)

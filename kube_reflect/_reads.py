@@ -185,7 +185,8 @@ class Reads(Generic[K]):
         core = self._core
         if core.copies:
             return [core.decode(key, entry) for key, entry in zip(keys, packed)]
-        if None not in decoded:
+        # Not `in`, which compares, and so calls code of the models.
+        if all(value is not None for value in decoded):
             return decoded
         fresh = {key: (entry, core.decode(key, entry))
                  for key, entry, value in zip(keys, packed, decoded) if value is None}

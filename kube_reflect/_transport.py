@@ -15,7 +15,6 @@ import socket
 import threading
 import time
 import types
-import weakref
 from collections.abc import Callable, Mapping
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -26,6 +25,8 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util.connection import allowed_gai_family
 from urllib3.util.wait import wait_for_write
+
+from kube_reflect import _forks
 
 __all__ = ["Closed", "Link", "is_bindable", "privately", "unwrapped"]
 
@@ -59,7 +60,7 @@ class Link:
         #: watcher's thread before a request, read by the same thread within it.
         self.query: Mapping[str, str] = {}
         self.headers: Mapping[str, str] = {}
-        _links.add(self)
+        _forks.register(self)
 
     @property
     def closed(self) -> bool:
@@ -135,7 +136,9 @@ class Link:
             raise error
         return value  # type: ignore[return-value]
 
-    def _after_fork(self) -> None:
+    fork_rank = 0
+
+    def after_fork(self) -> None:
         """Let go, in a child process, of a connection that the parent goes on using.
 
         A shutdown would end it for the parent, and even a close would have TLS objects that
@@ -156,18 +159,6 @@ class Link:
             null = os.open(os.devnull, os.O_RDWR)
             os.dup2(null, self._fileno, inheritable=False)
             os.close(null)
-
-
-_links: weakref.WeakSet[Link] = weakref.WeakSet()
-
-
-def _drop_links_after_fork() -> None:
-    for link in list(_links):
-        link._after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_drop_links_after_fork)
 
 
 def _resolve(link: Link, host: str, port: int, timeout: float) -> list[Any]:

@@ -41,7 +41,7 @@ class Worker:
     """
 
     def __init__(self, new_watcher: Callable[[Callable[[str], None]], Watcher], core: Core,
-                 feed: Feed, backoff: Backoff, health: Health, name: str) -> None:
+                 feed: Feed, backoff: Backoff, health: Health) -> None:
         self._new_watcher = new_watcher
         self._core = core
         self._feed = feed
@@ -54,7 +54,8 @@ class Worker:
         self._closed = False
         # Written by the thread, read by close() and by who asks for the last contact.
         self._watcher: Watcher | None = None
-        self.thread = threading.Thread(target=self._run, name=f"kube-reflect:{name}", daemon=True)
+        self.thread = threading.Thread(target=self._run, name=f"kube-reflect:{health.name}",
+                                       daemon=True)
 
     @property
     def contact(self) -> float | None:

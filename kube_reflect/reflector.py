@@ -11,19 +11,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
+from kube_reflect import _forks
 from kube_reflect._core import IndexFunction, checked_timeout
-from kube_reflect._feed import Feed, Transform
+from kube_reflect._feed import Transform
 from kube_reflect._handlers import Handler
+from kube_reflect._team import Team
 from kube_reflect._worker import Worker, applied
 from kube_reflect.backoff import Backoff
 from kube_reflect.config import Config
 from kube_reflect.dispatcher import Subscription
 from kube_reflect.errors import WatcherError
 from kube_reflect.events import Event
-from kube_reflect.status import Health, Status
+from kube_reflect.status import Status
 from kube_reflect.store import Store, Writer
 from kube_reflect.watcher import Watcher
-from kube_reflect.wire import model_of
+from kube_reflect.wire import ApiSource, model_of
 
 __all__ = ["Handler", "Reflector", "reflect"]
 
@@ -57,22 +59,6 @@ def _closing(writer: Writer, stream: Iterator[Event | WatcherError],
         writer.close()
 
 
-class _Task:
-    """What stays of a watch from one start to the next: its feed, its health, its worker."""
-
-    def __init__(self, feed: Feed, health: Health, make_worker: Callable[[_Task], Worker]) -> None:
-        self.feed = feed
-        self.health = health
-        self._make_worker = make_worker
-        self.worker: Worker | None = None
-
-    def start(self) -> None:
-        if self.worker is None or not self.worker.is_running():
-            self.feed.restart()
-            self.worker = self._make_worker(self)
-            self.worker.start()
-
-
 class Reflector:
     """A background thread that keeps a `Store` in step with the API server.
 
@@ -88,8 +74,12 @@ class Reflector:
     :param transform: changes each mapping before it is stored; see `Writer`.
     :param indexers: functions of the mapping, by the name of the index; see `Writer`.
     :param copies: give each read a K of its own.
-    :param backoff: how long to wait after failures.
-    :param name: for the thread and the log.
+    :param metadata_only: ask only for the metadata; K is then a dict with apiVersion, kind and
+        metadata.
+    :param namespaces: watch each of these by itself, into one store, with readiness and errors
+        for each (`Status.namespaces`); the list function takes a ``namespace``.
+    :param backoff: how long to wait after failures; or what makes one, for several namespaces.
+    :param name: for the threads and the log.
     :param kwargs: for the list function.
     :raises TypeError: for what is no list function, or lacks arguments.
     :raises ValueError: for arguments that the watcher sets by itself.
@@ -104,51 +94,80 @@ class Reflector:
         transform: Transform | None = None,
         indexers: Mapping[str, IndexFunction] | None = None,
         copies: bool = False,
-        backoff: Backoff | None = None,
+        metadata_only: bool = False,
+        namespaces: Iterable[str] | None = None,
+        backoff: Backoff | Callable[[], Backoff] | None = None,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
+        if config is not None and not isinstance(config, Config):
+            raise TypeError(f"config must be a Config: {config!r}")
         self._config = config if config is not None else Config()
-        if backoff is not None and not isinstance(backoff, Backoff):
-            raise TypeError(f"backoff must be a Backoff: {backoff!r}")
-        policy = backoff if backoff is not None else Backoff()
         #: The name of the reflector, as in the names of its threads.
         self.name = name if name is not None else f"reflector-{next(_numbers)}"
-
-        def new_watcher(observer: Callable[[str], None]) -> Watcher:
-            return Watcher(list_func, *args, config=config, _observer=observer, **kwargs)
-
+        self._several = namespaces is not None
+        scopes = _checked_namespaces(namespaces)
+        if self._several and "namespace" in kwargs:
+            raise ValueError("namespace and namespaces exclude each other")
+        watchers = _Watchers(list_func, args, kwargs, self._config, metadata_only)
         # Made only to have mistakes in the arguments said here and now; it opens nothing.
-        new_watcher(lambda state: None).close()
-        self._writer = Writer(model=model if model is not None else model_of(list_func),
-                              transform=transform, indexers=indexers, copies=copies)
+        watchers.new("default" if self._several else None, lambda state: None).close()
+        if model is None:
+            model = dict if metadata_only else model_of(list_func)
+        self._writer = Writer(model=model, transform=transform, indexers=indexers, copies=copies)
         self._writer._claim()
-        core, thread_name = self._writer._core, self.name
-        self._task = _Task(
-            self._writer._feed, Health(self.name),
-            lambda task: Worker(new_watcher, core, task.feed, policy, task.health, thread_name))
-        core.staleness = _staleness_of(weakref.ref(self._task))
-        # Guards the fields below; reentrant, for a close() in a signal handler.
+        core = self._writer._core
+        new_backoff = _backoff_maker(backoff)
+        self._team = Team(
+            core, self._writer._entries, self.name,
+            lambda scope, task: Worker(
+                lambda observer: watchers.new(scope, observer),
+                core, task.feed, new_backoff(), task.health))
+        for scope in scopes:
+            self._team.add(scope)
+        core.staleness = _weakly(self._team)
+        # Guards the fields below, and the team's tasks; reentrant, for a close() in a signal
+        # handler.
         self._lock = threading.RLock()
         self._running = False
         self._handlers: list[Handler] = []
         self._finalizer: weakref.finalize[Any, Any] | None = None
         self._store: weakref.ref[Store[Any]] | None = None
+        _forks.register(self)
+
+    fork_rank = 2
+
+    def after_fork(self) -> None:
+        """Hear that this is a child process, where the thread is gone; the next use starts it.
+
+        Python's own forks tell by themselves. It is for servers that fork in another way, such
+        as uWSGI: call it in its ``postfork`` hook.
+        """
+        _forks.renew()
+        self._lock = threading.RLock()
+        if self._running:
+            weak = weakref.ref(self)
+
+            def revive() -> None:
+                reflector = weak()
+                if reflector is not None:
+                    reflector.start()
+
+            self._writer._core.revive = revive
 
     def start(self) -> Reflector:
         """Start the thread, if it is not running; returns self, at once."""
         with self._lock:
+            self._writer._core.revive = None
             if not self._running:
                 self._writer._reopen()
                 self._running = True
-            self._task.start()
+            self._team.start()
             for handler in self._handlers:
                 handler.start()
-            if self._finalizer is not None:
-                self._finalizer.detach()
-            assert self._task.worker is not None
-            # Runs at interpreter exit too, so that no thread is caught in the middle.
-            self._finalizer = weakref.finalize(self, self._task.worker.close)
+            if self._finalizer is None:
+                # Runs at interpreter exit too, so that no thread is caught in the middle.
+                self._finalizer = weakref.finalize(self, self._team.close)
         return self
 
     def close(self, timeout: float | None = 5.0) -> None:
@@ -163,17 +182,47 @@ class Reflector:
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._lock:
             self._running = False
-            worker, handlers = self._task.worker, list(self._handlers)
-        if worker is not None:
-            worker.close()
-            self._writer._core.unblock()
-            if worker.thread is not threading.current_thread():
-                worker.thread.join(_left(deadline))
-                if worker.thread.is_alive():
-                    logger.warning("%s: the thread did not end within %s s", self.name, timeout)
+            self._writer._core.revive = None
+            tasks, handlers = list(self._team.tasks.values()), list(self._handlers)
+        for task in tasks:
+            task.close()
+        self._writer._core.unblock()
+        if not all([task.join(_left(deadline)) for task in tasks]):
+            logger.warning("%s: the thread did not end within %s s", self.name, timeout)
         self._writer.close()
         for handler in handlers:
             handler.join(_left(deadline))
+
+    def add_namespace(self, namespace: str) -> None:
+        """Watch another namespace; the store is not ready again until that is listed too.
+
+        :raises ValueError: if the reflector was not made with ``namespaces``, or has this one.
+        """
+        [scope] = _checked_namespaces([namespace])
+        with self._lock:
+            self._check_several()
+            if scope in self._team.tasks:
+                raise ValueError(f"namespace {namespace!r} is watched already")
+            task = self._team.add(scope)
+            if self._running:
+                task.start()
+
+    def remove_namespace(self, namespace: str, timeout: float | None = 5.0) -> None:
+        """Watch a namespace no more, and take its objects out of the store.
+
+        :param timeout: seconds to wait for the thread at most.
+        :raises ValueError: if the reflector does not watch it.
+        """
+        timeout = checked_timeout(timeout)
+        with self._lock:
+            self._check_several()
+            if namespace not in self._team.tasks:
+                raise ValueError(f"namespace {namespace!r} is not watched")
+            self._team.remove(namespace, timeout)
+
+    def _check_several(self) -> None:
+        if not self._several:
+            raise ValueError("the reflector was made for one list; give it namespaces=[…]")
 
     def __enter__(self) -> Reflector:
         return self.start()
@@ -247,26 +296,72 @@ class Reflector:
     @property
     def status(self) -> Status:
         """How it is at this moment; some microseconds, no network."""
-        core, moment, worker = self._writer._core, self._task.health.moment, self._task.worker
+        core, tasks = self._writer._core, self._team.tasks
+        core.touch()
         with core.lock.gen_rlock():
             version, events, lists = core.resource_version, core.events, core.lists
-            objects = len(core.table.packed)
+            objects, awaited = len(core.table.packed), set(core.awaited)
+        idle = self._config.idle_timeout
         return Status.of(
-            moment, alive=worker is not None and worker.thread.is_alive(),
-            staleness=core.staleness(), idle_timeout=self._config.idle_timeout,
-            ready=core.gate.ready, resource_version=version, relists=max(0, lists - 1),
-            events=events, objects=objects, poisoned=core.poisoned)
+            self._team.moment(), alive=all(task.alive for task in tasks.values()) and bool(tasks),
+            staleness=self._team.staleness(), idle_timeout=idle,
+            ready=core.gate.ready, resource_version=version,
+            relists=max(0, lists - len(tasks)), reconnects=self._team.reconnects(),
+            events=events, objects=objects, poisoned=core.poisoned,
+            namespaces={scope: task.status(idle, scope not in awaited)
+                        for scope, task in tasks.items() if scope is not None})
 
 
 def _left(deadline: float | None) -> float | None:
     return None if deadline is None else max(0.0, deadline - time.monotonic())
 
 
-def _staleness_of(task: weakref.ref[_Task]) -> Callable[[], float | None]:
+def _weakly(team: Team) -> Callable[[], float | None]:
+    # The team holds the core; the core must not hold the team.
+    weak = weakref.ref(team)
+
     def staleness() -> float | None:
-        strong = task()
-        worker = strong.worker if strong is not None else None
-        contact = worker.contact if worker is not None else None
-        return None if contact is None else max(0.0, time.monotonic() - contact)
+        strong = weak()
+        return strong.staleness() if strong is not None else None
 
     return staleness
+
+
+def _checked_namespaces(namespaces: Iterable[Any] | None) -> list[str | None]:
+    if namespaces is None:
+        return [None]
+    if isinstance(namespaces, str):
+        raise TypeError(f"namespaces must be a list of names, not one name: {namespaces!r}")
+    names = list(dict.fromkeys(namespaces))
+    for name in names:
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"not the name of a namespace: {name!r}")
+    return list(names)
+
+
+def _backoff_maker(backoff: Callable[[], Backoff] | Backoff | None) -> Callable[[], Backoff]:
+    if backoff is None:
+        return Backoff
+    if isinstance(backoff, Backoff):
+        return lambda: backoff
+    if callable(backoff):
+        return backoff
+    raise TypeError(f"backoff must be a Backoff, or make one: {backoff!r}")
+
+
+class _Watchers:
+    """Makes the watchers of one reflector, each on a source of its own."""
+
+    def __init__(self, list_func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any],
+                 config: Config, metadata_only: bool) -> None:
+        self._list_func = list_func
+        self._args = args
+        self._kwargs = dict(kwargs)
+        self._config = config
+        self._metadata_only = metadata_only
+
+    def new(self, namespace: str | None, observer: Callable[[str], None]) -> Watcher:
+        kwargs = self._kwargs if namespace is None else {**self._kwargs, "namespace": namespace}
+        source = ApiSource(self._list_func, self._args, kwargs, self._config,
+                           metadata_only=self._metadata_only)
+        return Watcher.over(source, self._config, observer)

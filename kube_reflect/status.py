@@ -5,13 +5,14 @@ from __future__ import annotations
 import enum
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 from kube_reflect.errors import WatcherError
 
-__all__ = ["Health", "Phase", "Status"]
+__all__ = ["Health", "Moment", "NamespaceStatus", "Phase", "Status", "is_live"]
 
 logger = logging.getLogger("kube_reflect")
 
@@ -35,7 +36,14 @@ class Phase(enum.Enum):
     #: The thread is gone, and not because anybody closed it.
     DEAD = "dead"
 
+    @property
+    def severity(self) -> int:
+        """How far from watching it is."""
+        return _SEVERITY.index(self)
 
+
+_SEVERITY = (Phase.WATCHING, Phase.CONNECTING, Phase.LISTING, Phase.BACKING_OFF, Phase.STOPPED,
+             Phase.DEAD)
 _PHASES = {
     "Empty": Phase.LISTING,
     "InitPage": Phase.LISTING,
@@ -43,6 +51,28 @@ _PHASES = {
     "InitListed": Phase.CONNECTING,
     "Watching": Phase.WATCHING,
 }
+
+
+@dataclass(frozen=True)
+class NamespaceStatus:
+    """One of several namespaces that a reflector watches, at one moment.
+
+    :param phase: what it is doing.
+    :param since: when the phase began, in seconds since the epoch.
+    :param ready: whether this namespace has been listed.
+    :param live: whether it is being kept up at this moment.
+    :param staleness: seconds since the server was last heard of; None if never.
+    :param last_error: the last thing that went wrong, also if it is over.
+    :param code: its HTTP status, if it had one.
+    """
+
+    phase: Phase
+    since: float
+    ready: bool
+    live: bool
+    staleness: float | None
+    last_error: BaseException | None
+    code: int | None
 
 
 @dataclass(frozen=True)
@@ -66,6 +96,7 @@ class Status:
     :param objects: objects in the store.
     :param poisoned: times an object could not be stored, indexed or decoded.
     :param thread_alive: whether the thread is running.
+    :param namespaces: by namespace, where the reflector watches several.
     """
 
     phase: Phase
@@ -83,21 +114,23 @@ class Status:
     objects: int
     poisoned: int
     thread_alive: bool
+    namespaces: Mapping[str, NamespaceStatus]
 
     @classmethod
     def of(cls, moment: Moment, *, alive: bool, staleness: float | None, idle_timeout: float,
-           ready: bool, resource_version: str | None, relists: int, events: int, objects: int,
-           poisoned: int) -> Status:
+           ready: bool, resource_version: str | None, relists: int, reconnects: int,
+           events: int, objects: int, poisoned: int,
+           namespaces: Mapping[str, NamespaceStatus]) -> Status:
         """Put together what the health, the store and the thread know."""
-        live = (alive and moment.phase is Phase.WATCHING and staleness is not None
-                and staleness <= idle_timeout)
+        live = alive and is_live(moment, staleness, idle_timeout)
         return cls(
             phase=moment.phase, since=moment.since, ready=ready, live=live,
             last_contact=None if staleness is None else time.time() - staleness,
             staleness=staleness, last_error=moment.error,
             code=getattr(moment.error, "code", None), resource_version=resource_version,
-            relists=relists, reconnects=max(0, moment.watches - 1), events=events,
-            objects=objects, poisoned=poisoned, thread_alive=alive)
+            relists=relists, reconnects=reconnects, events=events,
+            objects=objects, poisoned=poisoned, thread_alive=alive,
+            namespaces=MappingProxyType(dict(namespaces)))
 
 
 class Moment(NamedTuple):
@@ -107,6 +140,12 @@ class Moment(NamedTuple):
     since: float
     error: BaseException | None
     watches: int
+
+
+def is_live(moment: Moment, staleness: float | None, idle_timeout: float) -> bool:
+    """Whether a watch is running, and has been heard of within the idle deadline."""
+    return (moment.phase is Phase.WATCHING and staleness is not None
+            and staleness <= idle_timeout)
 
 
 class Health:
@@ -122,7 +161,7 @@ class Health:
 
     def __init__(self, name: str, *, clock: Callable[[], float] = time.time,
                  timer: Callable[[], float] = time.monotonic) -> None:
-        self._name = name
+        self.name = name
         self._clock = clock
         self._timer = timer
         self.moment = Moment(Phase.STOPPED, clock(), None, 0)
@@ -150,7 +189,7 @@ class Health:
         kind = type(error), error.code
         if kind != self._announced:
             self._announced = kind
-            logger.warning("%s: %s; trying again until it works", self._name, error)
+            logger.warning("%s: %s; trying again until it works", self.name, error)
         self._unsteady_until = self._timer() + _STEADY
 
     def waiting(self, seconds: float) -> None:
@@ -161,11 +200,11 @@ class Health:
         """Hear that something came from the server."""
         if self._announced is not None and self._timer() >= self._unsteady_until:
             self._announced = None
-            logger.info("%s: in touch with the API server again", self._name)
+            logger.info("%s: in touch with the API server again", self.name)
 
     def died(self, error: BaseException) -> None:
         """Record the end of the thread."""
         self.moment = self.moment._replace(error=error)
         self.enter(Phase.DEAD)
         logger.error("%s: the thread died of %r; the cache is not kept up any more",
-                     self._name, error)
+                     self.name, error)

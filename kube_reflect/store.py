@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -61,8 +60,7 @@ class Writer:
         # A dict is what is stored, so there is nothing to make of it.
         self._core = Core(resource, None if model is dict else model, indexers, copies)
         self._entries = Entries(self._core, transform)
-        self._mutex = threading.Lock()
-        self._feed = Feed(self._core, self._entries, self._mutex)
+        self._feed = Feed(self._core, self._entries)
         self._claimed = False
         self._make_end()
 
@@ -146,6 +144,8 @@ class Store(Reads[K]):
         if max_staleness is not None:
             self._check_staleness(max_staleness)
         core = self._core
+        if core.revive is not None:
+            core.touch()
         # No lock. The table is one attribute load: a relist swaps in another whole table. In it,
         # one dict lookup finds the object if it is decoded; each of the two is atomic, with a GIL
         # and (by the dict's own lock) without one. The writer first changes the packed object
@@ -178,6 +178,7 @@ class Store(Reads[K]):
         :raises StaleCache: if it was longer ago.
         :raises ValueError: for a selector that does not parse.
         """
+        self._core.touch()
         if max_staleness is not None:
             self._check_staleness(max_staleness)
         return super().state(namespace=namespace, labels=labels, where=where)
@@ -188,6 +189,7 @@ class Store(Reads[K]):
         Costs two copies of a dict of pointers; the objects themselves are shared.
         """
         core = self._core
+        core.touch()
         with core.lock.gen_rlock():
             table, version = core.table, core.resource_version
             packed, decoded = table.packed.copy(), table.decoded.copy()
@@ -210,6 +212,7 @@ class Store(Reads[K]):
         :raises NotReady: if it took longer (a TimeoutError too); its cause is the last error.
         :raises WriterDropped: if the writer ended before; its cause is why.
         """
+        self._core.touch()
         self._core.gate.wait(timeout)
 
     def _check_staleness(self, allowed: float) -> None:
@@ -250,6 +253,7 @@ class Store(Reads[K]):
             return keys, list(table.packed.values()), list(map(table.decoded.get, keys))
 
     def _cut(self, choose: Callable[[Table], Mapping[Key, None]]) -> Rows:
+        self._core.touch()
         with self._core.lock.gen_rlock():
             return _rows(self._core.table, choose)
 

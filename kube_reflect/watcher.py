@@ -358,13 +358,25 @@ class Watcher:
     """
 
     def __init__(self, list_func: Any, *args: Any, config: Config | None = None,
-                 _observer: Callable[[str], None] | None = None, **kwargs: Any) -> None:
+                 **kwargs: Any) -> None:
         if config is None:
             config = Config()
         if not isinstance(config, Config):
             raise TypeError(f"config must be a Config: {config!r}")
-        self._source = ApiSource(list_func, args, kwargs, config)
-        self._machine = Machine(self._source, config, _observer)
+        self._run(ApiSource(list_func, args, kwargs, config), config, None)
+
+    @classmethod
+    def over(cls, source: ApiSource, config: Config,
+             observer: Callable[[str], None]) -> Watcher:
+        """Make a watcher over a source that is there already, for a Reflector."""
+        watcher = cls.__new__(cls)
+        watcher._run(source, config, observer)
+        return watcher
+
+    def _run(self, source: ApiSource, config: Config,
+             observer: Callable[[str], None] | None) -> None:
+        self._source = source
+        self._machine = Machine(source, config, observer)
         self._items = self._machine.run()
 
     def __iter__(self) -> Watcher:

@@ -28,6 +28,8 @@ _LIST_SILENCE = 30.0
 #: How much of an error's body is read, in bytes.
 _ERROR_BODY = 64 * 1024
 _CHUNK = 64 * 1024
+_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
 class WatchLine(NamedTuple):
@@ -68,12 +70,14 @@ class ApiSource:
     Requests are made by one thread; `close` may be called from any.
 
     :param list_func: what one gives the official `Watch`.
+    :param metadata_only: ask for PartialObjectMetadata instead of the objects.
     :raises TypeError: for what is no list function, or lacks arguments.
     :raises ValueError: for arguments that the watcher decides by itself.
     """
 
     def __init__(self, list_func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any],
-                 config: Config, *, rng: Callable[[], float] = random.random) -> None:
+                 config: Config, *, metadata_only: bool = False,
+                 rng: Callable[[], float] = random.random) -> None:
         self._config = config
         self._rng = rng
         list_func, self._dynamic = as_list_func(list_func)
@@ -81,6 +85,9 @@ class ApiSource:
         self._link = Link()
         self._bound = is_bindable(list_func)
         self._func = functools.partial(privately(list_func, self._link), *args, **kwargs)
+        if metadata_only and not self._bound:
+            raise ValueError("metadata_only needs a method of the official client")
+        self._metadata_only = metadata_only
         self._accepts = functools.partial(accepts, list_func)
         #: When the server was last heard of: a page, a line, or a clean end. Seconds on the
         #: monotonic clock; written by the requesting thread, read by any.
@@ -125,6 +132,8 @@ class ApiSource:
         arguments: dict[str, Any] = {
             name: value for name, value in {**selectors, **query}.items() if value is not None}
         link.query = self._smuggled(arguments)
+        if self._metadata_only:
+            link.headers = {"Accept": _METADATA if "watch" in arguments else _METADATA_LIST}
         arguments["_request_timeout"] = (config.connect_timeout, config.idle_timeout)
         arguments["serialize" if self._dynamic else "_preload_content"] = False
         try:

@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         help="follow the pods of this cluster, reading only (default: $KUBECONFIG, if set)")
     demo.add_argument(
         "--seconds", metavar="N", type=_seconds,
-        help="end after so many (default: on a terminal with Ctrl-C, else after 10)")
+        help="end after so many (default: on a terminal with Ctrl-C, else after 8)")
     return parser
 
 

@@ -26,7 +26,7 @@ from kube_reflect.store import Store
 __all__ = ["DemoFailed", "run"]
 
 #: How long it runs where nobody can press Ctrl-C, in seconds.
-_UNATTENDED = 10.0
+_UNATTENDED = 8.0
 #: Seconds until the first list must be complete, and for the cache to catch up in the end.
 _READY, _CATCH_UP = 10.0, 3.0
 _READERS = 4
@@ -42,6 +42,7 @@ class _Target(NamedTuple):
     """What is followed; ``living`` is None for a real cluster."""
 
     title: str
+    note: str
     api_client: client.ApiClient
     living: LivingCluster | None
 
@@ -127,13 +128,14 @@ def _target(kubeconfig: str | None) -> Iterator[_Target]:
         try:
             living.start()
             with living.server.api_client() as api_client:
-                title = f"pods of a living cluster in this process, {living.server.url}"
-                yield _Target(title, api_client, living)
+                yield _Target(f"pods of an API server in this process, {living.server.url}",
+                              "Early on, its connections are cut.", api_client, living)
         finally:
             living.close()
         return
     with _client_from(kubeconfig) as api_client:
-        yield _Target(f"pods of {api_client.configuration.host}, reading only", api_client, None)
+        yield _Target(f"pods of {api_client.configuration.host}", "It is only read.",
+                      api_client, None)
 
 
 def _client_from(kubeconfig: str) -> client.ApiClient:
@@ -141,12 +143,13 @@ def _client_from(kubeconfig: str) -> client.ApiClient:
     if not any(os.path.exists(os.path.expanduser(path)) for path in paths):
         raise DemoFailed(f"there is no kubeconfig file {kubeconfig!r}")
     try:
-        return kubernetes_config.new_client_from_config(config_file=kubeconfig,
-                                                        persist_config=False)
+        found: client.ApiClient = kubernetes_config.new_client_from_config(
+            config_file=kubeconfig, persist_config=False)
     except Exception as error:
         # What the official client raises for a broken file depends on where it is broken.
         raise DemoFailed(f"the kubeconfig {kubeconfig!r} cannot be used: "
                          + _in_one_line(error)) from error
+    return found
 
 
 def _in_one_line(error: BaseException) -> str:
@@ -161,7 +164,7 @@ def _follow(target: _Target, pods: Reflector, readers: _Readers, seconds: float 
     began = time.monotonic()
     rates = Rates(time.monotonic)
     camera = _Camera(target, pods, readers, rates, began)
-    with _shown(target.title, rates, on_terminal) as (show, every):
+    with _shown(target, rates, on_terminal) as (show, every):
         pause = threading.Event()
         try:
             while seconds is None or time.monotonic() - began < seconds:
@@ -177,16 +180,16 @@ def _follow(target: _Target, pods: Reflector, readers: _Readers, seconds: float 
 
 
 @contextlib.contextmanager
-def _shown(title: str, rates: Rates, on_terminal: bool
+def _shown(target: _Target, rates: Rates, on_terminal: bool
            ) -> Iterator[tuple[Callable[[Frame], object], float]]:
     """Give what shows a frame, and the seconds between two."""
     if on_terminal and os.environ.get("TERM") != "dumb":
         with contextlib.suppress(ImportError):
             from kube_reflect.cli._view import View
-            with View(title, rates) as view:
+            with View(target.title, target.note, rates) as view:
                 yield view.show, 0.25
             return
-    print(title, flush=True)
+    print(f"{target.title}. {target.note}", flush=True)
     yield lambda frame: print(line(frame), flush=True), 1.0
 
 
@@ -220,6 +223,7 @@ class _Camera:
         self._began = began
         self._error: BaseException | None = None
         self._error_at = 0.0
+        rates.update(0, 0)
 
     def take(self) -> Frame:
         now = time.monotonic()
@@ -234,7 +238,8 @@ class _Camera:
         living = self._target.living
         server = None if living is None else (len(living), living.server.resource_version)
         age = None if self._error is None else now - self._error_at
-        return Frame(now - self._began, status, events, reads, server, age, counted)
+        return Frame(now - self._began, status, max(0.0, time.time() - status.since), events,
+                     reads, server, age, counted)
 
 
 def _report(proof: Proof, target: _Target) -> int:
@@ -242,7 +247,7 @@ def _report(proof: Proof, target: _Target) -> int:
     if proof.exact:
         print(f"server: {len(after.states):,} pods in a LIST at version {after.version}\n"
               f"cache:  {len(cached.states):,} pods at version {cached.version}\n"
-              "compared by uid and resourceVersion, object by object: the cache equals the server")
+              "compared object by object (uid, resourceVersion): the cache equals the server")
         return 0
     print(f"server: {len(before.states):,} pods in a LIST at version {before.version}, "
           f"{len(after.states):,} in one at {after.version}\n"
@@ -252,6 +257,6 @@ def _report(proof: Proof, target: _Target) -> int:
     if proof.wrong or target.living is not None:
         print(f"the cache does NOT equal the server: {len(proof.wrong):,} objects differ")
         return 1
-    print("compared by uid and resourceVersion, object by object: the cache equals the server"
+    print("compared object by object (uid, resourceVersion): the cache equals the server"
           + (f" ({proof.changed:,} that changed in between left out)" if proof.changed else ""))
     return 0

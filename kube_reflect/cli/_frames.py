@@ -54,6 +54,7 @@ class Frame:
 
     :param elapsed: seconds since the start.
     :param status: of the reflector.
+    :param phase_age: seconds since its phase began.
     :param events: applied, a second.
     :param reads: by all readers, a second.
     :param server: objects and resource version of the server itself, where they can be told
@@ -64,6 +65,7 @@ class Frame:
 
     elapsed: float
     status: Status
+    phase_age: float
     events: float
     reads: float
     server: tuple[int, str] | None
@@ -74,15 +76,21 @@ class Frame:
 def error_text(frame: Frame) -> str:
     """Give the last error, its kind and its age in one line; ``none`` if there was none."""
     error = frame.status.last_error
-    if error is None:
-        return "none"
-    return f"{frame.error_age or 0:.0f} s ago, {type(error).__name__}: {error}"
+    return "none" if error is None else f"{_kind_and_age(frame, error)}: {error}"
+
+
+def _kind_and_age(frame: Frame, error: BaseException) -> str:
+    return f"{type(error).__name__} {frame.error_age or 0:.0f} s ago"
 
 
 def line(frame: Frame) -> str:
     """Give a frame as a line of text."""
     status = frame.status
-    staleness = "never" if status.staleness is None else f"{status.staleness:.2f} s"
+    staleness = "-" if status.staleness is None else f"{status.staleness:.2f} s"
+    error = error_text(frame)
+    if status.last_error is not None and status.live and (frame.error_age or 0.0) > 1.5:
+        # It has been said in full.
+        error = _kind_and_age(frame, status.last_error)
     return (f"{frame.elapsed:4.0f} s  {status.phase.value:<11}  {status.objects:5,} objects  "
             f"version {status.resource_version or '-'}  {frame.events:4.0f} events/s  "
-            f"{frame.reads:8,.0f} reads/s  stale {staleness}  last error: {error_text(frame)}")
+            f"{frame.reads:8,.0f} reads/s  stale {staleness:<6}  last error: {error}")

@@ -59,11 +59,13 @@ def list_pods(v1: client.CoreV1Api) -> Listing:
 
     :raises ApiException: if the server refuses.
     """
+    # Typed as a V1PodList, which without preloading it is not.
+    request: Any = v1.list_pod_for_all_namespaces
     states: dict[tuple[str, str], tuple[str, str]] = {}
     following: dict[str, str] = {}
     while True:
-        answer = v1.list_pod_for_all_namespaces(
-            limit=_PAGE, _preload_content=False, _request_timeout=(5, 15), **following)
+        answer = request(limit=_PAGE, _preload_content=False, _request_timeout=(5, 15),
+                         **following)
         try:
             if answer.status != 200:
                 raise ApiException(http_resp=answer)

@@ -157,14 +157,15 @@ class Api:
     ) -> None:
         options = _body(exchange.request) if exchange.request.body else {}
         entry = self._objects.delete(resource, target.namespace, name, options)
-        held = bool(entry.obj["metadata"].get("finalizers"))
+        metadata = entry.obj["metadata"]
+        held = bool(metadata.get("finalizers"))
         if held or (not resource.group and resource.plural in _DELETE_GIVES_OBJECT):
             self._send_entry(exchange, 200, entry, partial=False)
             return
         details: dict[str, Any] = {"name": name}
         if resource.group:
             details["group"] = resource.group
-        details.update(kind=resource.plural, uid=entry.obj["metadata"]["uid"])
+        details.update(kind=resource.plural, uid=metadata["uid"])
         self._send_object(exchange, 200, {
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
             "details": details})
@@ -173,10 +174,10 @@ class Api:
         selection = self._selection(exchange.request, target, resource)
         with self._storage.lock:
             entries = list(self._objects.collection(resource).entries.values())
-            doomed = sorted((entry for entry in entries if selection.matches(entry.obj)),
+            doomed = sorted((entry for entry in entries if selection.matches(entry)),
                             key=key_of)
             for entry in doomed:
-                self._objects.delete(resource, target.namespace, entry.obj["metadata"]["name"])
+                self._objects.delete(resource, entry.namespace, entry.name)
             version = str(self._storage.version)
         self._send_object(exchange, 200, {
             "kind": f"{resource.kind}List", "apiVersion": resource.api_version,

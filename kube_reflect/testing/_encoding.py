@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import marshal
 from typing import Any
 
 from kube_reflect.object_ref import ApiResource
@@ -56,26 +57,38 @@ def arrange(obj: dict[str, Any], resource: ApiResource, custom: bool) -> dict[st
 
 
 class Entry:
-    """One state of one object, never changed, with its encodings made at most once."""
+    """One state of one object, never changed, with its encodings made at most once.
 
-    __slots__ = ("obj", "custom", "_item", "_full", "_partial")
+    The object is kept packed, so that a large store costs the program under test no garbage
+    collection.
+    """
+
+    __slots__ = ("custom", "name", "namespace", "labels", "version", "_packed",
+                 "_item", "_full", "_partial")
 
     def __init__(self, obj: dict[str, Any], custom: bool) -> None:
-        self.obj = obj
+        metadata = obj["metadata"]
         self.custom = custom
+        self.name: str = metadata["name"]
+        self.namespace: str | None = metadata.get("namespace")
+        self.labels: dict[str, str] = dict(metadata.get("labels") or {})
+        self.version = int(metadata["resourceVersion"])
+        self._packed = marshal.dumps(obj)
         self._item: bytes | None = None
         self._full: bytes | None = None
         self._partial: bytes | None = None
 
     @property
-    def version(self) -> int:
-        """The object's resource version."""
-        return int(self.obj["metadata"]["resourceVersion"])
+    def obj(self) -> dict[str, Any]:
+        """The object, as a new copy each time."""
+        obj: dict[str, Any] = marshal.loads(self._packed)
+        return obj
 
     def with_version(self, version: int) -> Entry:
         """The same content under another resource version."""
-        metadata = {**self.obj["metadata"], "resourceVersion": str(version)}
-        return Entry({**self.obj, "metadata": metadata}, self.custom)
+        obj = self.obj
+        obj["metadata"]["resourceVersion"] = str(version)
+        return Entry(obj, self.custom)
 
     def item(self) -> bytes:
         """As an item of a LIST: built-in kinds lose kind and apiVersion there."""

@@ -181,6 +181,6 @@ def _cut(entries: list[Entry], selection: Selection, limit: int) -> tuple[list[E
     for index, entry in enumerate(entries):
         if limit and len(page) == limit:
             return page, len(entries) - index
-        if selection.matches(entry.obj):
+        if selection.matches(entry):
             page.append(entry)
     return page, 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import marshal
 import random
 import uuid
 from collections.abc import Mapping
@@ -24,13 +23,6 @@ _OURS = ("uid", "creationTimestamp", "generation", "deletionTimestamp",
 def now() -> str:
     """The time as the API server writes it."""
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def copy_of(obj: dict[str, Any]) -> dict[str, Any]:
-    """A deep copy of an object that is known to be JSON."""
-    # Several times as fast as copy.deepcopy or a trip through JSON.
-    copied: dict[str, Any] = marshal.loads(marshal.dumps(obj))
-    return copied
 
 
 def checked_copy(obj: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,10 +50,7 @@ def merged(target: Any, patch: Any) -> Any:
 
 
 class Objects:
-    """The writes of one server. Each is atomic; any thread may call.
-
-    What is given becomes part of the store, and must not be changed afterwards.
-    """
+    """The writes of one server. Each is atomic; any thread may call."""
 
     def __init__(self, registry: Registry, storage: Storage) -> None:
         self._registry = registry
@@ -132,7 +121,8 @@ class Objects:
                 f"URL ({name})")
         with self._storage.lock:
             before = self.get(resource, namespace, name)
-            current = before.obj["metadata"]
+            stored = before.obj
+            current = stored["metadata"]
             if metadata.get("uid") not in (None, "", current["uid"]):
                 raise status.conflict(resource, name, (
                     f"Precondition failed: UID in precondition: {metadata['uid']}, "
@@ -140,7 +130,7 @@ class Objects:
             if metadata.get("resourceVersion") not in (None, "", current["resourceVersion"]):
                 raise status.conflict(resource, name)
             if subresource == "status":
-                obj = {key: value for key, value in before.obj.items() if key != "status"}
+                obj = {key: value for key, value in stored.items() if key != "status"}
                 if "status" in given:
                     obj["status"] = given["status"]
             return self._replace(resource, before, obj)
@@ -159,7 +149,7 @@ class Objects:
             before = self.get(resource, namespace, name)
             obj = merged(before.obj, patch)
             if not (patch.get("metadata") or {}).get("resourceVersion"):
-                obj["metadata"]["resourceVersion"] = before.obj["metadata"]["resourceVersion"]
+                obj["metadata"]["resourceVersion"] = str(before.version)
             return self.update(resource, namespace, obj, name=name, subresource=subresource)
 
     def delete(
@@ -172,19 +162,20 @@ class Objects:
         """
         with self._storage.lock:
             before = self.get(resource, namespace, name)
-            metadata = before.obj["metadata"]
+            obj = before.obj
+            metadata = obj["metadata"]
             for key, wanted in ((options or {}).get("preconditions") or {}).items():
                 if wanted and metadata.get(key) != wanted:
                     raise status.conflict(resource, name, (
                         f"Precondition failed: {key} in precondition: {wanted}, "
                         f"{key} in object meta: {metadata.get(key)}"))
             if not metadata.get("finalizers"):
-                return self._remove(resource, before, before.obj)
+                return self._remove(resource, before, obj)
             if metadata.get("deletionTimestamp"):
                 return before
             marked = {**metadata, "deletionTimestamp": now(), "deletionGracePeriodSeconds": 0}
             return self._write(resource, self.collection(resource), before,
-                               {**before.obj, "metadata": marked})
+                               {**obj, "metadata": marked})
 
     def unregister(self, resource: ApiResource) -> None:
         """Delete every object of a resource, then the resource itself."""
@@ -196,14 +187,15 @@ class Objects:
             self._storage.end((resource.group, resource.version, str(resource.plural)))
 
     def _replace(self, resource: ApiResource, before: Entry, obj: dict[str, Any]) -> Entry:
-        current = before.obj["metadata"]
+        stored = before.obj
+        current = stored["metadata"]
         metadata = {key: value for key, value in obj["metadata"].items() if key not in _OURS}
         metadata.update({key: current[key] for key in _OURS if key in current})
         metadata["resourceVersion"] = current["resourceVersion"]
         obj = arrange({**obj, "metadata": metadata}, resource, before.custom)
-        if obj == before.obj:
+        if obj == stored:
             return before
-        if "generation" in metadata and _spec_of(obj) != _spec_of(before.obj):
+        if "generation" in metadata and _spec_of(obj) != _spec_of(stored):
             obj["metadata"]["generation"] += 1
         if "deletionTimestamp" in metadata and not metadata.get("finalizers"):
             return self._remove(resource, before, obj)
@@ -238,6 +230,11 @@ def _checked(resource: ApiResource, namespace: str | None, given: Any) -> dict[s
             raise status.bad_request(
                 f"the {key} of the object ({obj[key]}) does not match that of the URL ({wanted})")
     metadata = obj["metadata"] = dict(obj.get("metadata", {}))
+    for field in ("labels", "annotations"):
+        texts = metadata.get(field) or {}
+        if not isinstance(texts, Mapping) or not all(isinstance(one, str)
+                                                     for one in texts.values()):
+            raise status.bad_request(f"metadata.{field} must be an object of strings")
     if namespace is None:
         metadata.pop("namespace", None)
     elif metadata.setdefault("namespace", namespace) != namespace:

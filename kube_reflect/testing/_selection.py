@@ -8,8 +8,7 @@ from typing import Any
 from kube_reflect import selector
 from kube_reflect.object_ref import ApiResource
 from kube_reflect.testing import _status as status
-
-Matcher = Callable[[Mapping[str, Any]], bool]
+from kube_reflect.testing._encoding import Entry
 
 # What the real server can select by, apart from metadata.name and metadata.namespace, with the
 # value that an absent field counts as. Of a custom resource any field may be selectable.
@@ -102,11 +101,10 @@ class Selection:
 
         return field
 
-    def matches(self, obj: Mapping[str, Any]) -> bool:
+    def matches(self, entry: Entry) -> bool:
         """Whether an object is among those asked for."""
-        metadata = obj["metadata"]
-        if self.namespace is not None and metadata.get("namespace") != self.namespace:
+        if self.namespace is not None and entry.namespace != self.namespace:
             return False
-        if self._labels and not self._labels.matches(metadata.get("labels")):
+        if self._labels and not self._labels.matches(entry.labels):
             return False
-        return not self._fields or self._fields.matches(self._field_of(obj))
+        return not self._fields or self._fields.matches(self._field_of(entry.obj))

@@ -15,7 +15,7 @@ from kube_reflect.object_ref import ApiResource
 from kube_reflect.testing._access import Access, Rule
 from kube_reflect.testing._api import Api
 from kube_reflect.testing._http import Exchange, HttpServer
-from kube_reflect.testing._objects import Objects, checked_copy, copy_of
+from kube_reflect.testing._objects import Objects, checked_copy
 from kube_reflect.testing._requests import Request, RequestLog
 from kube_reflect.testing._resources import Registry
 from kube_reflect.testing._storage import Storage
@@ -198,7 +198,7 @@ class FakeApiServer:
         :raises ValueError: its kind is not registered.
         """
         resource, namespace, obj = self._place(obj)
-        return copy_of(self._objects.create(resource, namespace, obj).obj)
+        return self._objects.create(resource, namespace, obj).obj
 
     def update(self, obj: Mapping[str, Any]) -> dict[str, Any]:
         """Replace an object, and return it as stored; without a difference nothing happens.
@@ -208,7 +208,7 @@ class FakeApiServer:
         :raises ValueError: its kind is not registered.
         """
         resource, namespace, obj = self._place(obj)
-        return copy_of(self._objects.update(resource, namespace, obj).obj)
+        return self._objects.update(resource, namespace, obj).obj
 
     def patch(self, resource: ApiResource | str, name: str, patch: Mapping[str, Any],
               namespace: str | None = None) -> dict[str, Any]:
@@ -220,7 +220,7 @@ class FakeApiServer:
         """
         found, namespace = self._find(resource, namespace)
         patch = checked_copy(patch)
-        return copy_of(self._objects.patch(found, namespace, name, patch).obj)
+        return self._objects.patch(found, namespace, name, patch).obj
 
     def delete(self, obj_or_resource: Mapping[str, Any] | ApiResource | str,
                name: str | None = None, namespace: str | None = None) -> dict[str, Any]:
@@ -238,7 +238,7 @@ class FakeApiServer:
             found, namespace = self._find(obj_or_resource, namespace)
         if not name:
             raise ValueError("delete needs the name of the object")
-        return copy_of(self._objects.delete(found, namespace, name).obj)
+        return self._objects.delete(found, namespace, name).obj
 
     def get(self, resource: ApiResource | str, name: str,
             namespace: str | None = None) -> dict[str, Any]:
@@ -247,7 +247,7 @@ class FakeApiServer:
         :raises ApiStatusError: 404.
         """
         found, namespace = self._find(resource, namespace)
-        return copy_of(self._objects.get(found, namespace, name).obj)
+        return self._objects.get(found, namespace, name).obj
 
     def objects(self, resource: ApiResource | str,
                 namespace: str | None = None) -> list[dict[str, Any]]:
@@ -257,7 +257,7 @@ class FakeApiServer:
         with self._storage.lock:
             collection = self._objects.collection(found)
             entries = collection.page(self._storage.version, prefix, "")
-        return [copy_of(entry.obj) for entry in entries]
+        return [entry.obj for entry in entries]
 
     def compact(self) -> None:
         """Advance the resource version by one, and forget all history before it.

@@ -137,8 +137,7 @@ def object_key(namespace: str | None, name: str) -> str:
 
 def key_of(entry: Entry) -> str:
     """The key of an entry."""
-    metadata = entry.obj["metadata"]
-    return object_key(metadata.get("namespace"), metadata["name"])
+    return object_key(entry.namespace, entry.name)
 
 
 class Storage:

@@ -112,7 +112,7 @@ class Watch:
                     return [], status.too_old_version(self._from, collection.floor)
                 self._position = collection.position_of(self._from)
         lines = [self._line("ADDED", entry) for entry in entries
-                 if self._selection.matches(entry.obj)]
+                 if self._selection.matches(entry)]
         if self._send and self._bookmarks:
             lines.append(self._bookmark(current, initial_end=True))
         return lines, None
@@ -154,13 +154,10 @@ class Watch:
         for change in batch:
             if self._from and change.version <= self._from:
                 continue
-            event = change.event(self._matches)
+            event = change.event(self._selection.matches)
             if event is not None:
                 lines.append(self._line(*event))
         return lines, more, ended and not more
-
-    def _matches(self, entry: Entry) -> bool:
-        return self._selection.matches(entry.obj)
 
     def _line(self, event_type: str, entry: Entry) -> bytes:
         body = entry.partial() if self._partial else entry.full()

@@ -60,7 +60,7 @@ class Following:
         self.watcher = Watcher(list_func, *args, **kwargs)
         self._items: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="following")
+        self.thread = threading.Thread(target=self._run, name="following")
 
     def _run(self) -> None:
         try:
@@ -70,13 +70,13 @@ class Following:
             self._items.put(None)
 
     def __enter__(self) -> Following:
-        self._thread.start()
+        self.thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._closed.set()
         self.watcher.close()
-        self._thread.join(DEADLINE)
+        self.thread.join(DEADLINE)
 
     def until(self, wanted: Callable[[Item], bool]) -> list[Item]:
         """Give what was told since the last call, up to and with the first item wanted."""

@@ -188,6 +188,7 @@ def test_bodies_that_make_no_sense_are_refused(server: FakeApiServer) -> None:
         ("POST", PODS, {"metadata": {}}, 422),
         ("POST", PODS, pod("a", "other"), 400),
         ("POST", PODS, {**pod("a"), "kind": "Node"}, 400),
+        ("POST", PODS, {"metadata": {"name": "a", "labels": {"n": 1}}}, 400),
         ("PUT", f"{PODS}/web", pod("other"), 400),
         ("PUT", PODS, pod("web"), 405),
         ("POST", "/api/v1/pods", pod("a"), 405),

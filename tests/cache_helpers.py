@@ -1,0 +1,84 @@
+"""What the tests of the writer and the store share."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kube_reflect.events import Init, InitApply, InitDone
+from kube_reflect.store import Store, Writer
+
+#: Seconds after which a test that waits has failed.
+DEADLINE = 10.0
+
+
+def wait_until(condition: Callable[[], Any], what: str = "the condition",
+               deadline: float = DEADLINE) -> None:
+    """Wait until a condition is true; for what has no event to wait on."""
+    end = time.monotonic() + deadline
+    pause = threading.Event()
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"{what} did not become true within {deadline} s")
+        pause.wait(0.002)
+
+
+def node(name: str, version: str = "1", uid: str | None = None, **more: Any) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Node",
+            "metadata": {"name": name, "uid": uid or f"uid-{name}", "resourceVersion": version},
+            **more}
+
+
+def pod(name: str, namespace: str = "ns", version: str = "1", uid: str | None = None,
+        labels: dict[str, str] | None = None, **spec: Any) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": namespace, "resourceVersion": version,
+                "uid": uid or f"uid-{name}", **({"labels": labels} if labels else {})}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def feed(writer: Writer, *events: Any) -> None:
+    for event in events:
+        writer.apply_watcher_event(event)
+
+
+def relist(writer: Writer, *objects: Any, version: str = "100") -> None:
+    feed(writer, Init(), *map(InitApply, objects), InitDone(version))
+
+
+def listed(*objects: Any, **settings: Any) -> tuple[Writer, Store[Any]]:
+    """Make a writer that has seen a list, and a reader of it."""
+    writer = Writer(**settings)
+    relist(writer, *objects)
+    return writer, writer.as_reader()
+
+
+def names(objects: Any) -> list[str]:
+    """Name what was read, sorted; the namespace is left out."""
+    return sorted(one["metadata"]["name"] for one in objects)
+
+
+@contextmanager
+def running(*bodies: Callable[[], object]) -> Iterator[list[BaseException]]:
+    """Run each in a thread while the block runs; then wait for them and raise what they raised."""
+    raised: list[BaseException] = []
+
+    def guarded(body: Callable[[], object]) -> None:
+        try:
+            body()
+        except BaseException as error:
+            raised.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(body,), daemon=True) for body in bodies]
+    for thread in threads:
+        thread.start()
+    try:
+        yield raised
+    finally:
+        for thread in threads:
+            thread.join(DEADLINE)
+    assert not [thread for thread in threads if thread.is_alive()], "a thread did not end"
+    if raised:
+        raise raised[0]
