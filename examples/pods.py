@@ -73,14 +73,16 @@ def main(
             threading.Thread(target=poll, args=(pods.store, namespace, every, stop, show))
             for namespace in namespaces
         ]
-        for worker in workers:
-            worker.start()
+        # An interrupt may come while they are being started, too.
         try:
+            for worker in workers:
+                worker.start()
             stop.wait()
         finally:
             stop.set()
             for worker in workers:
-                worker.join()
+                if worker.is_alive():
+                    worker.join()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from readerwriterlock.rwlock import RWLockFair
 
 from kube_reflect import _forks
-from kube_reflect._entries import Head, Key, unpack
+from kube_reflect._entries import Head, Key, head_of, unpack
 from kube_reflect._table import Table
 from kube_reflect.errors import NotReady, WatcherError, WriterDropped
 from kube_reflect.object_ref import ApiResource, ObjectRef
@@ -26,10 +26,11 @@ IndexFunction = Callable[[Mapping[str, Any]], Any]
 class Listener(Protocol):
     """Who is told of each change; called by the writer's thread, without the lock."""
 
-    def changed(self, key: Key, old: bytes | None, new: bytes | None, inferred: bool) -> None:
+    def changed(self, key: Key, old: bytes | None, new: bytes | None, inferred: bool) -> bool:
         """Hear that an object went from one packed state to another (None: is not there).
 
         :param inferred: it was found out by a list, not told by an event.
+        :return: False if it need not hear anything more.
         """
 
     def unblock(self) -> None:
@@ -40,6 +41,25 @@ class Listener(Protocol):
 
     def is_over(self) -> bool:
         """Whether it need not hear anything more."""
+
+
+class _Changing:
+    """The write lock, for a change of the table (a context manager; entered for each event)."""
+
+    __slots__ = ("_core", "_lock")
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._lock = core.lock.gen_wlock()
+
+    def __enter__(self) -> Core:
+        self._lock.acquire()
+        self._core.half_changed = True
+        return self._core
+
+    def __exit__(self, *_: object) -> None:
+        self._core.half_changed = False
+        self._lock.release()
 
 
 class Core:
@@ -77,13 +97,17 @@ class Core:
         self.poisoned = 0
         #: Seconds since the last contact with the API server, or None; a reflector sets it.
         self.staleness: Callable[[], float | None] = lambda: None
-        #: True while the write lock is held: a fork then leaves the table half changed.
-        self.changing = False
+        #: True while the table changes: a fork then leaves it half changed.
+        self.half_changed = False
         #: One feed at a time changes the table; no reader ever takes it.
         self.mutex = threading.Lock()
         #: Set in a child process, where the thread is gone: starts it again.
         self.revive: Callable[[], None] | None = None
         _forks.register(self)
+
+    def changing(self) -> _Changing:
+        """Hold the write lock to change the table."""
+        return _Changing(self)
 
     def advance(self, scope: str | None, version: str | None) -> None:
         """Count an event that brought a scope to a version; in the write lock."""
@@ -123,6 +147,20 @@ class Core:
         """Let readers in if this was the last list they had to wait for."""
         if not self.awaited:
             self.gate.open()
+
+    def tell(self, listeners: tuple[Listener, ...], key: Key, old: bytes | None,
+             new: bytes | None, inferred: bool) -> None:
+        """Tell of a change those who were to hear of it when it was made; without the lock."""
+        if not listeners:
+            return
+        if old is not None and new is not None and head_of(old).uid != head_of(new).uid:
+            # Another object under the same name: one is gone, and one is there.
+            self.tell(listeners, key, old, None, True)
+            old = None
+        done = [one for one in listeners if not one.changed(key, old, new, inferred)]
+        if any(one in self.listeners for one in done):
+            with self.lock.gen_wlock():
+                self.listeners = tuple(one for one in self.listeners if one not in done)
 
     def tell_waiters(self) -> None:
         for waiter in self.waiters:
@@ -170,12 +208,13 @@ class Core:
 
     def publish(self, fresh: Mapping[Key, tuple[bytes, Any]]) -> dict[Key, Any]:
         """Store what was decoded, where the object is still the same; give what all now share."""
+        self.touch()
         shared = {}
         with self.lock.gen_wlock():
             table = self.table
             for key, (packed, value) in fresh.items():
                 if table.packed.get(key) is packed:
-                    value = table.decoded.setdefault(key, value)
+                    value = table.share(key, value)
                 shared[key] = value
         return shared
 
@@ -183,6 +222,7 @@ class Core:
         """Decode one state of an object; shared with all readers while it is the present one."""
         if self.copies:
             return self.decode(key, packed)
+        self.touch()
         with self.lock.gen_rlock():
             table = self.table
             value = table.decoded.get(key) if table.packed.get(key) is packed else None
@@ -202,7 +242,12 @@ class Core:
         revive = self.revive
         if revive is not None:
             self.revive = None
-            revive()
+            try:
+                revive()
+            except RuntimeError:
+                # No thread can be started at this moment: the next use tries again, and until
+                # then the status says that nothing is live.
+                self.revive = revive
 
     fork_rank = 1
 
@@ -213,9 +258,11 @@ class Core:
         self._count_lock = threading.Lock()
         self.mutex = threading.Lock()
         self.gate.after_fork()
-        if self.changing:
-            self.changing = False
+        if self.half_changed:
+            self.half_changed = False
             self.table.rebuild()
+        # Reads that find nothing decoded ask what is the matter, and so start the thread again.
+        self.table.forget_decoded()
 
 
 class Gate:

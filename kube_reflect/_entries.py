@@ -11,15 +11,20 @@ import marshal
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from kube_reflect._json import loads
+from kube_reflect._raw import RawObject
+
 __all__ = ["BadObject", "Head", "IndexValues", "Key", "checked_values", "head_of", "key_of", "pack",
-           "unpack"]
+           "unpack", "version_of"]
 
 #: (namespace, name); the namespace is None for an object that has none.
 Key = tuple[str | None, str]
 #: For each index, in the order of the indexers: the values under which the object is found.
 IndexValues = tuple[tuple[Any, ...], ...]
 
-_PREFIX = 4
+#: The form of the body (a byte), and the length of the head (four).
+_PREFIX = 5
+_MARSHAL, _JSON = b"m", b"j"
 
 
 class BadObject(Exception):
@@ -35,18 +40,39 @@ class Head(NamedTuple):
     values: IndexValues
 
 
-def key_of(mapping: Any) -> Key:
+def key_of(obj: Any) -> Key:
     """Give the key of an object as on the wire.
 
     :raises BadObject: for what is no object, or has no name.
     """
-    metadata = mapping.get("metadata") if isinstance(mapping, Mapping) else None
-    if not isinstance(metadata, Mapping):
+    if type(obj) is RawObject:
+        return obj.namespace, obj.name
+    metadata = _metadata(obj)
+    if metadata is None:
         raise BadObject("it has no metadata")
     name = metadata.get("name")
     if not isinstance(name, str) or not name:
         raise BadObject("it has no metadata.name")
     return metadata.get("namespace") or None, name
+
+
+def version_of(obj: Any) -> str | None:
+    """Give the resource version of an object as on the wire, if it has one."""
+    if type(obj) is RawObject:
+        return obj.resource_version
+    metadata = _metadata(obj)
+    version = metadata.get("resourceVersion") if metadata is not None else None
+    return version if isinstance(version, str) and version else None
+
+
+def _metadata(obj: Any) -> Mapping[str, Any] | None:
+    # Asked for each event; nearly all are dicts, which are the quickest to tell.
+    if type(obj) is not dict and not isinstance(obj, Mapping):
+        return None
+    metadata = obj.get("metadata")
+    if type(metadata) is not dict and not isinstance(metadata, Mapping):
+        return None
+    return metadata
 
 
 def checked_values(values: Iterable[Any]) -> tuple[Any, ...]:
@@ -62,19 +88,25 @@ def checked_values(values: Iterable[Any]) -> tuple[Any, ...]:
     return found
 
 
-def pack(mapping: Mapping[str, Any], values: IndexValues) -> bytes:
-    """Pack an object as on the wire; some 25 us for a pod.
+def pack(obj: Mapping[str, Any], values: IndexValues) -> bytes:
+    """Pack an object as on the wire: some 30 us for a pod, 4 us for one that is still JSON.
 
     :raises BadObject: for contents that JSON does not know.
     """
-    metadata = mapping["metadata"]
+    if type(obj) is RawObject:
+        if not values:
+            head = marshal.dumps((obj.uid, obj.resource_version, obj.labels, values))
+            return b"".join((_JSON, len(head).to_bytes(4, "little"), head, obj.json))
+        obj = obj.mapping()
+    metadata = obj["metadata"]
     labels = metadata.get("labels")
     try:
         head = marshal.dumps((metadata.get("uid"), metadata.get("resourceVersion"),
                               labels if isinstance(labels, dict) else {}, values))
-        return len(head).to_bytes(_PREFIX, "little") + head + marshal.dumps(dict(mapping))
+        body = marshal.dumps(obj if type(obj) is dict else dict(obj))
     except ValueError as error:
         raise BadObject(f"it holds what JSON does not know ({error})") from error
+    return b"".join((_MARSHAL, len(head).to_bytes(4, "little"), head, body))
 
 
 def head_of(packed: bytes) -> Head:
@@ -85,6 +117,6 @@ def head_of(packed: bytes) -> Head:
 
 def unpack(packed: bytes) -> dict[str, Any]:
     """Give a new copy of the object as on the wire; some 45 us for a pod."""
-    start = _PREFIX + int.from_bytes(packed[:_PREFIX], "little")
-    mapping: dict[str, Any] = marshal.loads(memoryview(packed)[start:])
+    body = memoryview(packed)[_PREFIX + int.from_bytes(packed[1:_PREFIX], "little"):]
+    mapping: dict[str, Any] = loads(bytes(body)) if packed[:1] == _JSON else marshal.loads(body)
     return mapping

@@ -10,8 +10,9 @@ from typing import Any
 from kubernetes.client.exceptions import ApiException
 
 from kube_reflect._json import loads
+from kube_reflect.errors import WatchError, WatcherError
 
-__all__ = ["RequestError", "failure", "refused"]
+__all__ = ["RequestError", "error_event", "failure", "is_expired", "refused", "told"]
 
 
 class RequestError(Exception):
@@ -71,3 +72,29 @@ def _retry_after(value: str | None) -> float | None:
         except (TypeError, ValueError):
             return None
     return max(0.0, seconds) if seconds < float("inf") else None
+
+
+def is_expired(error: RequestError | WatcherError) -> bool:
+    """Whether it says, in any form of 410, that the server has forgotten too much."""
+    reason = (error.status or {}).get("reason")
+    return error.code == 410 or reason in ("Expired", "Gone")
+
+
+def error_event(status: Mapping[str, Any]) -> WatchError:
+    """Make the public error of an ERROR event."""
+    code = status.get("code")
+    details = status.get("details")
+    seconds = details.get("retryAfterSeconds") if isinstance(details, dict) else None
+    return WatchError(
+        f"the server sent an error: {status.get('message') or status.get('reason') or status}",
+        code=code if isinstance(code, int) else None, status=status,
+        retry_after=float(seconds) if isinstance(seconds, (int, float)) else None)
+
+
+def told(kind: type[WatcherError], what: str, cause: RequestError) -> WatcherError:
+    """Make the public error of a failed request, with its cause."""
+    error = kind(f"{what}: {cause}", code=cause.code, status=cause.status,
+                 retry_after=cause.retry_after)
+    # The exception of the client or of the network tells more than ours around it.
+    error.__cause__ = cause.__cause__ or cause
+    return error

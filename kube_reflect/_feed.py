@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 from kube_reflect._core import Core
 from kube_reflect._entries import (
-    BadObject, Head, IndexValues, Key, checked_values, head_of, key_of, pack,
+    BadObject, Head, IndexValues, Key, checked_values, head_of, key_of, pack, version_of,
 )
 from kube_reflect._table import Table
 from kube_reflect.events import (
@@ -107,7 +106,7 @@ class Feed:
             case InitApply(obj):
                 self._buffer_one(obj)
             case Bookmark(version):
-                with self._core.mutex, self._changing() as core:
+                with self._core.mutex, self._core.changing() as core:
                     core.advance(self._scope, version)
             case Init():
                 self._buffer = Table(self._core.indexers)
@@ -127,16 +126,6 @@ class Feed:
         """Forget a list that was under way."""
         self._buffer = None
 
-    @contextmanager
-    def _changing(self) -> Iterator[Core]:
-        core = self._core
-        with core.lock.gen_wlock():
-            core.changing = True
-            try:
-                yield core
-            finally:
-                core.changing = False
-
     def _learn(self, obj: Object) -> None:
         core = self._core
         if core.resource is None:
@@ -155,12 +144,11 @@ class Feed:
         with self._core.mutex:
             old = self._core.table.packed.get(key)
             old_values = head_of(old).values if old is not None and values else _NO_VALUES
-            with self._changing() as core:
+            with self._core.changing() as core:
                 core.table.put(key, packed, values, old_values)
-                core.advance(self._scope, _version(obj))
+                core.advance(self._scope, version_of(obj))
                 listeners = core.listeners
-        for listener in listeners:
-            listener.changed(key, old, packed, False)
+        self._core.tell(listeners, key, old, packed, False)
 
     def _delete(self, obj: Object) -> None:
         try:
@@ -179,14 +167,13 @@ class Feed:
         with self._core.mutex:
             old = self._core.table.packed.get(key) if key is not None else None
             old_values = head_of(old).values if old is not None else _NO_VALUES
-            with self._changing() as core:
+            with self._core.changing() as core:
                 if key is not None and old is not None:
                     core.table.drop(key, old_values)
-                core.advance(self._scope, _version(obj))
+                core.advance(self._scope, version_of(obj))
                 listeners = core.listeners
         if key is not None and old is not None:
-            for listener in listeners:
-                listener.changed(key, old, None, False)
+            self._core.tell(listeners, key, old, None, False)
 
     def _buffer_one(self, obj: Object) -> None:
         buffer = self._buffer
@@ -218,15 +205,14 @@ class Feed:
             if self._scope is not None:
                 self._add_other_scopes(new, old)
             self._keep_decoded(new, old)
-            with self._changing() as core:
+            with self._core.changing() as core:
                 core.table = new
                 core.listed(self._scope, version)
                 listeners = core.listeners
         core.open_gate()
         if listeners:
             for key, before, after in _differences(old.packed, new.packed):
-                for listener in listeners:
-                    listener.changed(key, before, after, True)
+                self._core.tell(listeners, key, before, after, True)
 
     def _add_other_scopes(self, new: Table, old: Table) -> None:
         for key, packed in old.packed.items():
@@ -238,6 +224,8 @@ class Feed:
             decoded = old.decoded.copy()
         new.decoded = {key: value for key, value in decoded.items()
                        if new.packed.get(key) is old.packed[key]}
+        if old.unread is not None:
+            new.unread = dict.fromkeys(key for key in new.packed if key not in new.decoded)
 
 
 def _differences(old: Mapping[Key, bytes], new: Mapping[Key, bytes],
@@ -251,14 +239,7 @@ def _differences(old: Mapping[Key, bytes], new: Mapping[Key, bytes],
             yield key, None, after
 
 
-def _version(obj: Any) -> str | None:
-    metadata = obj.get("metadata") if isinstance(obj, Mapping) else None
-    version = metadata.get("resourceVersion") if isinstance(metadata, Mapping) else None
-    return version if isinstance(version, str) and version else None
-
-
 def _same(head: Head, obj: Object) -> bool:
-    metadata = obj["metadata"]
-    version = metadata.get("resourceVersion")
+    version = version_of(obj)
     return (version is not None and version == head.resource_version
-            and metadata.get("uid") == head.uid)
+            and obj["metadata"].get("uid") == head.uid)

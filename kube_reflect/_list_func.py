@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from kubernetes.dynamic.resource import Resource, ResourceInstance
 
 from kube_reflect._transport import is_bindable, unwrapped
 from kube_reflect.config import Config
+from kube_reflect.selector import parse, parse_field_selector
 
 __all__ = ["accepts", "as_list_func", "check_arguments", "model_of"]
 
@@ -43,17 +45,29 @@ def as_list_func(list_func: Any) -> tuple[Any, bool]:
 
 def check_arguments(list_func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any],
                     config: Config) -> None:
-    reserved = sorted(RESERVED.intersection(kwargs))
-    if reserved:
-        raise ValueError(f"the watcher sets {', '.join(reserved)} by itself; see Config")
-    for name in ("label_selector", "field_selector"):
-        if kwargs.get(name) is not None and getattr(config, name) is not None:
-            raise ValueError(f"{name} is given twice: as an argument and in config")
+    given = {**_keywords(list_func), **kwargs}
     try:
         signature = inspect.signature(list_func)
     except ValueError:
-        return
-    signature.bind(*args, **kwargs)
+        pass
+    else:
+        given.update(signature.bind(*args, **kwargs).arguments)
+    reserved = sorted(RESERVED.intersection(given))
+    if reserved:
+        raise ValueError(f"the watcher sets {', '.join(reserved)} by itself; see Config")
+    for name, check in (("label_selector", parse), ("field_selector", parse_field_selector)):
+        if given.get(name) is None:
+            continue
+        if getattr(config, name) is not None:
+            raise ValueError(f"{name} is given twice: as an argument and in config")
+        check(given[name])
+
+
+def _keywords(list_func: Any) -> dict[str, Any]:
+    """Give the keyword arguments that the partials around a function hold."""
+    if not isinstance(list_func, functools.partial):
+        return {}
+    return {**_keywords(list_func.func), **list_func.keywords}
 
 
 def accepts(list_func: Any, name: str) -> bool:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 from kube_reflect import _forks
-from kube_reflect._entries import Key, head_of
+from kube_reflect._entries import Key
 
 __all__ = ["OVERFLOWS", "Pending", "Step"]
 
 OVERFLOWS = ("coalesce", "block", "resync")
+
+#: Seconds after which a writer that waits looks whether its subscriber has been forgotten.
+_FORGOTTEN = 0.5
 
 
 class Step(NamedTuple):
     """An object's way from what the subscriber saw last to what is there now.
 
     :param key: which object; None for a resync.
-    :param old: as the subscriber saw it last; None: not at all, or deleted.
+    :param old: as the subscriber saw it last, or would have; None: it was not there.
     :param new: as it is now; None: gone.
     :param inferred: nobody told that it is gone.
     :param seen: whether the subscriber knows of it.
@@ -35,6 +40,9 @@ class Pending:
 
     The writer's thread puts (and waits here only if the subscriber asked for ``block``); the
     subscriber's threads take. The store's lock is never taken in here.
+
+    :param size: steps at which the subscriber counts as slow.
+    :param overflow: what then happens.
     """
 
     def __init__(self, size: int, overflow: str) -> None:
@@ -45,23 +53,38 @@ class Pending:
         self._overflow = overflow
         #: What the replay has still to show; packed objects by key.
         self.replay: dict[Key, bytes] = {}
-        #: At most two steps an object: the end of one, and the beginning of the next.
-        self._steps: dict[Key, list[Step]] = {}
+        # Its order, by itself: to take the first of a dict, again and again, is to pass by all
+        # that were taken. Made when first needed, since the replay is cut in the store's lock.
+        self._order: deque[Key] | None = None
+        #: At most two steps an object (unless it blocks): the end of one, the beginning of the
+        #: next.
+        self._steps: OrderedDict[Key, deque[Step]] = OrderedDict()
         self._count = 0
         self._overflowed = False
         self._unblocked = False
         self.over = False
         self.closed = False
+        #: Its resync was taken: another one is about to take its place.
+        self.spent = False
         _forks.register(self)
 
     fork_rank = 1
 
     def after_fork(self) -> None:
-        """Make the lock anew, in a child process."""
+        """Make the lock anew, in a child process, and begin with a resync there.
+
+        The fork may have caught the parent's threads half way; what they took is taken.
+        """
         self.condition = threading.Condition(threading.RLock())
+        self.spent = False
+        if not self.is_over():
+            self._overrun()
 
     def __bool__(self) -> bool:
-        return bool(self.replay or self._steps or self._overflowed)
+        return bool(self.replay or self._steps or self._overflowed or self.spent)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._steps or key in self.replay
 
     def is_over(self) -> bool:
         """Whether there is no point in telling it anything more."""
@@ -69,23 +92,24 @@ class Pending:
 
     # For the writer.
 
-    def changed(self, key: Key, old: bytes | None, new: bytes | None, inferred: bool) -> None:
-        """Take note of a change."""
+    def changed(self, key: Key, old: bytes | None, new: bytes | None, inferred: bool) -> bool:
+        """Take note of a change; False if that is of no use to anybody."""
         with self.condition:
             if self._overflow == "block":
                 while self._count >= self._size and not (self.is_over() or self._unblocked):
-                    self.condition.wait()
-            if self.is_over() or self._overflowed:
-                return
-            if old is not None and new is not None and head_of(old).uid != head_of(new).uid:
-                self._put(key, old, None, True)
-                self._put(key, None, new, False)
-            else:
-                self._put(key, old, new, inferred)
+                    self.condition.wait(_FORGOTTEN)
+            if self.is_over():
+                if self.closed:
+                    self._clear()
+                return False
+            if self._overflowed or self.spent:
+                return True
+            self._put(Step(key, old, new, inferred))
             if self._count > self._shrink_at:
                 self._shrink()
                 self._shrink_at = max(self._size, 2 * self._count)
             self.condition.notify()
+            return True
 
     def unblock(self) -> None:
         """Wait for no subscriber any more: the writer is about to end."""
@@ -99,27 +123,23 @@ class Pending:
             self.over = True
             self.condition.notify_all()
 
-    def _put(self, key: Key, old: bytes | None, new: bytes | None, inferred: bool) -> None:
-        seen = True
-        if key in self.replay:
-            # Not shown yet: the replay shows the newer state, or nothing.
-            del self.replay[key]
-            old, seen = None, False
-            if new is None:
-                return
+    def _put(self, step: Step) -> None:
+        key, old, new, inferred = step.key, step.old, step.new, step.inferred
+        assert key is not None
+        shown = self.replay.pop(key, None)
+        if shown is not None:
+            # What the replay was to show comes first, if at all.
+            self._append(Step(key, None, shown, False, False))
         steps = self._steps.get(key)
         if steps is None:
-            self._steps[key] = [Step(key, old, new, inferred, seen and old is not None)]
-            self._count += 1
+            self._append(Step(key, old, new, inferred, old is not None))
             return
         last = steps[-1]
         if self._overflow == "block":
-            steps.append(Step(key, old, new, inferred, True))
-            self._count += 1
+            self._append(Step(key, old, new, inferred))
         elif last.new is None:
             # Deleted, and made anew before anybody saw it go.
-            steps.append(Step(key, None, new, inferred, False))
-            self._count += 1
+            self._append(Step(key, None, new, inferred, False))
         elif new is not None:
             steps[-1] = last._replace(new=new)
         elif len(steps) == 2:
@@ -130,52 +150,82 @@ class Pending:
             # Its last state is the one that was pending.
             steps[-1] = Step(key, last.new, None, inferred, last.seen)
 
+    def _append(self, step: Step) -> None:
+        assert step.key is not None
+        self._steps.setdefault(step.key, deque()).append(step)
+        self._count += 1
+
     def _shrink(self) -> None:
         if self._overflow == "resync":
-            self.replay.clear()
-            self._steps.clear()
-            self._count = 0
-            self._overflowed = True
+            self._overrun()
         elif self._overflow == "coalesce":
             # What is there is bounded by the store, and so is what was seen of it. What came and
             # went unseen is not; nobody misses it.
             for key in [key for key, steps in self._steps.items()
                         if steps[0].new is None and not steps[0].seen]:
-                self._steps[key].pop(0)
-                self._count -= 1
-                if not self._steps[key]:
-                    del self._steps[key]
+                self._remove_first(key)
+
+    def _overrun(self) -> None:
+        self._clear()
+        self._overflowed = True
+
+    def _clear(self) -> None:
+        self.replay.clear()
+        self._order = None
+        self._steps.clear()
+        self._count = 0
 
     # For the subscriber; with the condition held.
 
-    def take(self, busy: set[Key]) -> Step | None:
+    def take(self, is_busy: Callable[[Key], bool]) -> Step | None:
         """Take the next step of an object that no thread has in hand."""
         if self.closed:
+            self._clear()
+            return None
+        if self.spent:
             return None
         if self._overflowed:
             self._overflowed = False
+            self.spent = True
             return Step(None, None, None)
-        for key in self.replay:
-            if key not in busy:
-                return Step(key, None, self.replay.pop(key))
-        for key, steps in self._steps.items():
-            if key not in busy:
-                step = steps.pop(0)
-                if not steps:
-                    del self._steps[key]
-                self._count -= 1
+        if self.replay and (step := self._take_replayed(is_busy)) is not None:
+            return step
+        for key in self._steps:
+            if not is_busy(key):
+                step = self._remove_first(key)
                 if self._overflow == "block":
                     self.condition.notify_all()
                 return step
         return None
 
+    def _take_replayed(self, is_busy: Callable[[Key], bool]) -> Step | None:
+        if self._order is None:
+            self._order = deque(self.replay)
+        for _ in range(len(self._order)):
+            key = self._order.popleft()
+            if key not in self.replay:
+                # It has changed since, and is among the steps.
+                continue
+            if not is_busy(key):
+                return Step(key, None, self.replay.pop(key))
+            self._order.append(key)
+        return None
+
+    def _remove_first(self, key: Key) -> Step:
+        steps = self._steps[key]
+        step = steps.popleft()
+        if not steps:
+            del self._steps[key]
+        self._count -= 1
+        return step
+
     def close(self) -> None:
-        """Drop everything, and let go of whoever waits."""
+        """Show nothing more, and let go of whoever waits.
+
+        It may interrupt `take` (in a signal handler), so what is pending is dropped later.
+        """
         with self.condition:
             self.closed = True
-            self.replay.clear()
-            self._steps.clear()
-            self._count = 0
             self.condition.notify_all()
 
     def abandon(self) -> None:

@@ -17,12 +17,15 @@ class Table:
     objects are the truth; all else can be made from them again.
     """
 
-    __slots__ = ("decoded", "indexes", "namespaces", "packed")
+    __slots__ = ("decoded", "indexes", "namespaces", "packed", "unread")
 
     def __init__(self, index_names: Iterable[str]) -> None:
         self.packed: dict[Key, bytes] = {}
         #: Only ever holds what `packed` holds, in the version that it holds.
         self.decoded: dict[Key, Any] = {}
+        #: The keys that are not decoded, once all have been read together; None before that,
+        #: when it would be most of them.
+        self.unread: dict[Key, None] | None = None
         #: Keys by namespace, and by the values of each index; dicts as ordered sets.
         self.namespaces: dict[str | None, dict[Key, None]] = {}
         self.indexes: dict[str, dict[Any, dict[Key, None]]] = {name: {} for name in index_names}
@@ -33,6 +36,8 @@ class Table:
             self.namespaces.setdefault(key[0], {})[key] = None
         self.packed[key] = packed
         self.decoded.pop(key, None)
+        if self.unread is not None:
+            self.unread[key] = None
         if values != old_values:
             self._reindex(key, values, old_values)
 
@@ -40,6 +45,8 @@ class Table:
         """Remove an object that is there; O(1)."""
         del self.packed[key]
         self.decoded.pop(key, None)
+        if self.unread is not None:
+            self.unread.pop(key, None)
         _discard(self.namespaces, key[0], key)
         self._reindex(key, (), old_values)
 
@@ -54,9 +61,20 @@ class Table:
                 if value not in old:
                     index.setdefault(value, {})[key] = None
 
+    def share(self, key: Key, value: Any) -> Any:
+        """Store what was decoded of a packed object, unless another reader was quicker."""
+        if self.unread is not None:
+            self.unread.pop(key, None)
+        return self.decoded.setdefault(key, value)
+
+    def forget_decoded(self) -> None:
+        """Drop all that was decoded."""
+        self.decoded = {}
+        self.unread = None
+
     def rebuild(self) -> None:
         """Make everything from the packed objects again; O(n)."""
-        self.decoded = {}
+        self.forget_decoded()
         self.namespaces = {}
         for index in self.indexes.values():
             index.clear()

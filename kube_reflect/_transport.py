@@ -156,9 +156,8 @@ class Link:
             ours = False
         duplicate.close()
         if ours:
-            null = os.open(os.devnull, os.O_RDWR)
-            os.dup2(null, self._fileno, inheritable=False)
-            os.close(null)
+            with socket.socket(socket.AF_UNIX) as unconnected:
+                os.dup2(unconnected.fileno(), self._fileno, inheritable=False)
 
 
 def _resolve(link: Link, host: str, port: int, timeout: float) -> list[Any]:
@@ -211,13 +210,15 @@ class _Held:
             link.check()
             sock = socket.socket(family, kind, protocol)
             try:
+                # Before it connects: a fork may come while it does.
+                link.hold(sock)
                 for option in self.socket_options or ():
                     sock.setsockopt(*option)
                 if self.source_address:
                     sock.bind(self.source_address)
                 _connect(link, sock, address, deadline)
+                link.check()
                 sock.settimeout(timeout)
-                link.hold(sock)
                 return sock
             except OSError as error:
                 sock.close()

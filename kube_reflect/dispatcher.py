@@ -22,6 +22,8 @@ __all__ = ["Applied", "Change", "Deleted", "Resync", "Subscription"]
 K = TypeVar("K")
 
 _UNREAD: Any = object()
+#: Seconds after which who waits for an object looks whether the thread that has it has ended.
+_GONE = 0.5
 
 
 class _Decoded:
@@ -151,7 +153,10 @@ class Subscription(Generic[K]):
     what was pending has been taken.
 
     Several threads may take from one subscription, as from a work queue. An object is with one
-    thread at a time: until that thread takes again (or ends), its later changes wait.
+    thread at a time: until that thread takes again, or leaves its loop, or ends, the later
+    changes of the object wait.
+
+    In a child process (`os.fork`) it goes on with a `Resync`.
 
     Made by `Writer.subscribe` and `Reflector.subscribe`.
 
@@ -159,8 +164,9 @@ class Subscription(Generic[K]):
     :param buffer_size: pending changes at which the subscriber counts as slow.
     :param overflow: what then happens: ``coalesce`` keeps the newest state of each object, and
         every deletion of what the subscriber has seen; ``block`` has the writer wait, and the
-        store with it, so that it falls behind the cluster as far as the subscriber does;
-        ``resync`` drops all that is pending, and the subscriber gets a `Resync` and a replay.
+        store and all other subscribers with it, so that they fall behind the cluster as far as
+        this one does (do not take from it in the writer's own thread); ``resync`` drops all that
+        is pending, and the subscriber gets a `Resync` and a replay.
     :raises ValueError: for a buffer size below 1, or an unknown overflow.
     """
 
@@ -177,8 +183,8 @@ class Subscription(Generic[K]):
         self.store = store
         self._buffer_size = buffer_size
         self._overflow = overflow
-        #: Which object each thread has in hand; guarded by the lock of `_pending`.
-        self._in_hand: dict[threading.Thread, Key] = {}
+        #: Which thread has an object in hand; guarded by the lock of `_pending`.
+        self._in_hand: dict[Key, threading.Thread] = {}
         self._pending = self._cut(None)
         # Whoever forgets a subscription does not feed it for ever. (It must not take a lock: it
         # may run in the middle of anything.)
@@ -205,42 +211,60 @@ class Subscription(Generic[K]):
         """
         timeout = checked_timeout(timeout)
         deadline = None if timeout is None else time.monotonic() + timeout
-        me = threading.current_thread()
+        self._core.touch()
         while True:
             pending = self._pending
             with pending.condition:
-                self._in_hand.pop(me, None)
-                busy = self._busy()
-                step = pending.take(busy)
+                self._put_down(pending)
+                step = pending.take(self._is_busy)
                 if step is None:
                     if pending.closed or (pending.over and not pending):
                         pending.condition.notify_all()
                         return None
-                    left = None if deadline is None else deadline - time.monotonic()
-                    if left is not None and left <= 0:
-                        raise TimeoutError(f"no change within {timeout:g} s")
-                    # A thread may die with an object in hand, and nobody would say so.
-                    pending.condition.wait(left if not busy else min(left or 0.5, 0.5))
+                    if pending is self._pending:
+                        self._wait(pending, deadline, timeout)
                     continue
                 if step.key is not None:
-                    self._in_hand[me] = step.key
-                    # Changes of what is put down may be waited for.
-                    pending.condition.notify_all()
+                    self._in_hand[step.key] = threading.current_thread()
                     return self._change(step)
             self._resync(pending)
             return Resync()
 
-    def _busy(self) -> set[Key]:
-        for thread in [one for one in self._in_hand if not one.is_alive()]:
-            del self._in_hand[thread]
-        return set(self._in_hand.values())
+    def _wait(self, pending: Pending, deadline: float | None, timeout: float | None) -> None:
+        left = None if deadline is None else deadline - time.monotonic()
+        if left is not None and left <= 0:
+            raise TimeoutError(f"no change within {timeout:g} s")
+        if pending:
+            # What there is is in others' hands; a thread may end with it, and nobody would say so.
+            left = _GONE if left is None else min(left, _GONE)
+        pending.condition.wait(left)
+
+    def _put_down(self, pending: Pending) -> None:
+        """Let others have what this thread has in hand; in the lock of `pending`."""
+        me = threading.current_thread()
+        for key in [key for key, thread in self._in_hand.items()
+                    if thread is me or not thread.is_alive()]:
+            del self._in_hand[key]
+            if key in pending:
+                # This thread may take another object, and somebody may be waiting for this one.
+                pending.condition.notify()
+
+    def _is_busy(self, key: Key) -> bool:
+        thread = self._in_hand.get(key)
+        return thread is not None and thread.is_alive()
 
     def _resync(self, old: Pending) -> None:
-        self._finalizer.detach()
-        self._pending = self._cut(old)
-        self._finalizer = weakref.finalize(self, self._pending.abandon)
-        if old.closed:
-            self._pending.close()
+        new = self._cut(old)
+        finalizer = weakref.finalize(self, new.abandon)
+        # In the old lock: who waits there looks whether there is a new one, and who closes the
+        # old one looks too.
+        with old.condition:
+            self._pending = new
+            self._finalizer.detach()
+            self._finalizer = finalizer
+            if old.closed:
+                new.close()
+            old.condition.notify_all()
 
     def _change(self, step: Step) -> Applied[K] | Deleted[K]:
         core, key = self._core, step.key
@@ -258,8 +282,14 @@ class Subscription(Generic[K]):
         return change
 
     def __iter__(self) -> Iterator[Change[K]]:
-        while (change := self.get()) is not None:
-            yield change
+        try:
+            while (change := self.get()) is not None:
+                yield change
+        finally:
+            # Who leaves the loop has nothing in hand any more.
+            pending = self._pending
+            with pending.condition:
+                self._put_down(pending)
 
     def objects(self) -> Iterator[K]:
         """Iterate the objects that are there or have changed; deletions are passed over."""
@@ -269,7 +299,11 @@ class Subscription(Generic[K]):
 
     def close(self) -> None:
         """End it, at once, for all who wait on it; from any thread, any number of times."""
-        self._pending.close()
+        while True:
+            pending = self._pending
+            pending.close()
+            if pending is self._pending:
+                return
 
     def __enter__(self) -> Subscription[K]:
         return self

@@ -363,5 +363,5 @@ class _Watchers:
     def new(self, namespace: str | None, observer: Callable[[str], None]) -> Watcher:
         kwargs = self._kwargs if namespace is None else {**self._kwargs, "namespace": namespace}
         source = ApiSource(self._list_func, self._args, kwargs, self._config,
-                           metadata_only=self._metadata_only)
+                           metadata_only=self._metadata_only, glancing=True)
         return Watcher.over(source, self._config, observer)

@@ -141,21 +141,29 @@ class Store(Reads[K]):
         :raises StaleCache: if it was longer ago.
         :raises TypeError: for what is neither a ref nor a name.
         """
-        if max_staleness is not None:
-            self._check_staleness(max_staleness)
-        core = self._core
-        if core.revive is not None:
-            core.touch()
         # No lock. The table is one attribute load: a relist swaps in another whole table. In it,
         # one dict lookup finds the object if it is decoded; each of the two is atomic, with a GIL
         # and (by the dict's own lock) without one. The writer first changes the packed object
         # and then takes the decoded one away, so a read between the two finds the object as it
         # was, just as one that came a moment earlier.
-        key = (namespace, ref) if type(ref) is str else self._key(ref, namespace)
-        value = core.table.decoded.get(key)
-        if value is not None:
-            return value  # type: ignore[no-any-return]
-        return self._get_packed(key)
+        if max_staleness is None:
+            try:
+                value: K = self._core.table.decoded[namespace, ref]  # type: ignore[index]
+                return value
+            except (KeyError, TypeError):
+                pass
+        return self._get(ref, namespace, max_staleness)
+
+    def _get(self, ref: ObjectRef | str, namespace: str | None,
+             max_staleness: float | None) -> K | None:
+        """Read an object that is not decoded, or not asked for by its full name."""
+        # In a child process nothing is decoded at first, so the first read comes by here.
+        self._core.touch()
+        if max_staleness is not None:
+            self._check_staleness(max_staleness)
+        key = self._key(ref, namespace)
+        value = self._core.table.decoded.get(key)
+        return self._get_packed(key) if value is None else value
 
     def state(
         self,
@@ -245,12 +253,28 @@ class Store(Reads[K]):
             return list(self._core.table.indexes[name])
 
     def _cut_all(self) -> Rows | list[Any]:
+        if not self._core.copies:
+            # Where few have changed since all were read, decode those, and copy in one go. Under
+            # a writer that is quicker than that, the third copy is made the long way.
+            for _ in range(2):
+                rows = self._unread()
+                if rows is None:
+                    break
+                if isinstance(rows, list):
+                    return rows
+                self._decoded(*rows)
+        with self._core.lock.gen_rlock():
+            table = self._core.table
+            keys = list(table.packed)
+            return keys, list(table.packed.values()), list(map(table.decoded.get, keys))
+
+    def _unread(self) -> Rows | list[Any] | None:
+        """Give all objects if they are decoded, else the rows of those that are not, if known."""
         with self._core.lock.gen_rlock():
             table = self._core.table
             if len(table.decoded) == len(table.packed):
                 return list(table.decoded.values())
-            keys = list(table.packed)
-            return keys, list(table.packed.values()), list(map(table.decoded.get, keys))
+            return None if table.unread is None else _rows(table, lambda cut: cut.unread or {})
 
     def _cut(self, choose: Callable[[Table], Mapping[Key, None]]) -> Rows:
         self._core.touch()

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Union
 
+from kube_reflect._failures import error_event, is_expired, told
+from kube_reflect._raw import RawObject
 from kube_reflect.config import Config, InitialListStrategy, ListSemantic
 from kube_reflect.errors import (
-    InitialListFailed, NoResourceVersion, WatchError, WatcherError, WatchFailed, WatchStartFailed,
+    InitialListFailed, NoResourceVersion, WatcherError, WatchFailed, WatchStartFailed,
 )
 from kube_reflect.events import (
-    Apply, Bookmark, Delete, Event, Init, InitApply, InitDone, Object,
+    Apply, Bookmark, Delete, Event, Init, InitApply, InitDone,
 )
 from kube_reflect.wire import ApiSource, Closed, Lines, RequestError, Source, WatchLine
 
@@ -140,7 +142,7 @@ class Machine:
             if self._lacks_streaming_lists(error):
                 self._fall_back(f"the server refused it: {error}")
             else:
-                yield _told(InitialListFailed, "cannot start the streaming list", error)
+                yield told(InitialListFailed, "cannot start the streaming list", error)
             return
         self._enter(_InitialWatch(lines))
         yield Init()
@@ -170,9 +172,9 @@ class Machine:
                 yield InitApply(item)
         except RequestError as error:
             # Expired between two pages: the next list must not depend on its pages' lifetime.
-            expired = _is_expired(error) and state.continue_token is not None
+            expired = is_expired(error) and state.continue_token is not None
             self._enter(_Empty(unpaged=expired))
-            yield _told(InitialListFailed, "cannot list", error)
+            yield told(InitialListFailed, "cannot list", error)
             return
         version = state.resource_version or page.resource_version
         if page.continue_token:
@@ -200,7 +202,7 @@ class Machine:
                         pass
                     case "ERROR":
                         self._drop(_Empty())
-                        yield _error_event(line.object)
+                        yield error_event(line.object)
                         return
                     case _:
                         raise RequestError(f"an unknown type of event: {line.type[:80]!r}",
@@ -209,7 +211,7 @@ class Machine:
         except RequestError as error:
             self._drop(_Empty())
             self._fall_back(f"it broke off: {error}")
-            yield _told(InitialListFailed, "the streaming list broke off", error)
+            yield told(InitialListFailed, "the streaming list broke off", error)
 
     def _end_streaming_list(
         self, state: _InitialWatch, line: WatchLine,
@@ -235,9 +237,9 @@ class Machine:
             lines = self._source.lines(resource_version=state.resource_version, initial=False)
         except RequestError as error:
             # 400 and 422: the server cannot make sense of the version.
-            if _is_expired(error) or error.code in (400, 422):
+            if is_expired(error) or error.code in (400, 422):
                 self._enter(_Empty())
-            yield _told(WatchStartFailed, "cannot start the watch", error)
+            yield told(WatchStartFailed, "cannot start the watch", error)
             return
         self._enter(_Watching(state.resource_version, lines, state.barren, quiet))
 
@@ -246,8 +248,8 @@ class Machine:
         try:
             for line in state.lines:
                 if line.type == "ERROR":
-                    failure = _error_event(line.object)
-                    self._drop(_Empty() if _is_expired(failure)
+                    failure = error_event(line.object)
+                    self._drop(_Empty() if is_expired(failure)
                                else self._resumed(state.resource_version, barren))
                     yield failure
                     return
@@ -263,7 +265,7 @@ class Machine:
             # Refused reads and cut connections may go on for hours and say nothing about the
             # version; a stream that began and showed nothing may.
             self._drop(self._resumed(state.resource_version, barren))
-            yield _told(WatchFailed, "the watch broke off", error)
+            yield told(WatchFailed, "the watch broke off", error)
             return
         self._drop(_InitListed(state.resource_version, quiet=quiet))
 
@@ -280,7 +282,7 @@ class Machine:
         """Take an event in, or say why it cannot be trusted."""
         if line.type not in ("ADDED", "MODIFIED", "DELETED", "BOOKMARK"):
             raise RequestError(f"an unknown type of event: {line.type[:80]!r}", started=True)
-        version = _metadata(line).get("resourceVersion")
+        version = _version(line)
         if not isinstance(version, str) or not version:
             return NoResourceVersion(f"the {line.type} event has no resourceVersion")
         if _goes_back(state.resource_version, version):
@@ -301,6 +303,12 @@ class Machine:
             old.lines.close()
 
 
+def _version(line: WatchLine) -> Any:
+    raw = line.object
+    return (raw.resource_version if type(raw) is RawObject
+            else _metadata(line).get("resourceVersion"))
+
+
 def _metadata(line: WatchLine) -> Mapping[str, Any]:
     metadata = line.object.get("metadata")
     return metadata if isinstance(metadata, dict) else {}
@@ -311,30 +319,6 @@ def _goes_back(old: str, new: str) -> bool:
         return True
     # Opaque versions tell nothing but that they differ.
     return old.isdecimal() and int(new) < int(old)
-
-
-def _is_expired(error: RequestError | WatcherError) -> bool:
-    reason = (error.status or {}).get("reason")
-    return error.code == 410 or reason in ("Expired", "Gone")
-
-
-def _error_event(status: Object) -> WatchError:
-    code = status.get("code")
-    details = status.get("details")
-    seconds = details.get("retryAfterSeconds") if isinstance(details, dict) else None
-    return WatchError(
-        f"the server sent an error: {status.get('message') or status.get('reason') or status}",
-        code=code if isinstance(code, int) else None, status=status,
-        retry_after=float(seconds) if isinstance(seconds, (int, float)) else None)
-
-
-def _told(kind: type[WatcherError], what: str, cause: RequestError) -> WatcherError:
-    """Make the public error of a failed request, with its cause."""
-    error = kind(f"{what}: {cause}", code=cause.code, status=cause.status,
-                 retry_after=cause.retry_after)
-    # The exception of the client or of the network tells more than ours around it.
-    error.__cause__ = cause.__cause__ or cause
-    return error
 
 
 class Watcher:

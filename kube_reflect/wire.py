@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from kubernetes import watch
 
 from kube_reflect._failures import RequestError, failure, refused
-from kube_reflect._json import loads
+from kube_reflect._json import glance, loads
 from kube_reflect._list_func import accepts, as_list_func, check_arguments, model_of
 from kube_reflect._pages import Page
 from kube_reflect._transport import Closed, Link, is_bindable, privately
@@ -28,6 +28,9 @@ _LIST_SILENCE = 30.0
 #: How much of an error's body is read, in bytes.
 _ERROR_BODY = 64 * 1024
 _CHUNK = 64 * 1024
+#: Lines closer together than this are a burst, in which time counts more than memory; seconds.
+_HURRY = 0.002
+_PLACEHOLDER = b".\n"
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
@@ -36,7 +39,7 @@ class WatchLine(NamedTuple):
     """One line of a WATCH: its type (ADDED, …, ERROR) and the object, as on the wire."""
 
     type: str
-    object: dict[str, Any]
+    object: Mapping[str, Any]
 
 
 class Lines(Protocol):
@@ -71,12 +74,13 @@ class ApiSource:
 
     :param list_func: what one gives the official `Watch`.
     :param metadata_only: ask for PartialObjectMetadata instead of the objects.
+    :param glancing: in a burst of events, leave the objects unparsed (as RawObject).
     :raises TypeError: for what is no list function, or lacks arguments.
     :raises ValueError: for arguments that the watcher decides by itself.
     """
 
     def __init__(self, list_func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any],
-                 config: Config, *, metadata_only: bool = False,
+                 config: Config, *, metadata_only: bool = False, glancing: bool = False,
                  rng: Callable[[], float] = random.random) -> None:
         self._config = config
         self._rng = rng
@@ -88,6 +92,7 @@ class ApiSource:
         if metadata_only and not self._bound:
             raise ValueError("metadata_only needs a method of the official client")
         self._metadata_only = metadata_only
+        self._glancing = glancing
         self._accepts = functools.partial(accepts, list_func)
         #: When the server was last heard of: a page, a line, or a clean end. Seconds on the
         #: monotonic clock; written by the requesting thread, read by any.
@@ -153,9 +158,12 @@ class ApiSource:
     def _smuggled(self, arguments: dict[str, Any]) -> dict[str, str]:
         """Take out the arguments that the list function does not know, as query parameters.
 
-        `CustomObjectsApi` knows nothing of streaming lists, though the server does.
+        `CustomObjectsApi` knows nothing of streaming lists, though the server does. A function
+        of somebody's own does not connect through the link, so it is given all.
         """
-        query = {}
+        query: dict[str, str] = {}
+        if not self._bound:
+            return query
         for name in ("send_initial_events", "resource_version_match"):
             if name in arguments and not self._accepts(name):
                 value = arguments.pop(name)
@@ -178,6 +186,8 @@ class ApiSource:
             for chunk in response.stream(_CHUNK, decode_content=True):
                 self.contact = time.monotonic()
                 yield chunk
+            # Cut by close(), a body without a length just ends.
+            self._link.check()
         except Exception as error:
             self._link.check()
             raise failure(error, started=True) from error
@@ -242,8 +252,17 @@ class _Lines(watch.Watch):
         return "watch"
 
     def unmarshal_event(self, data: str, return_type: Any) -> WatchLine | None:
-        if not data or data.isspace():
+        # Not the data, which the parent has copied and decoded; it is a placeholder.
+        line = self._segments.line
+        if not line or line.isspace():
             return None
+        if self._segments.hurried and self._source._glancing and not self._initial:
+            seen = glance(line)
+            if seen is not None:
+                return WatchLine(*seen)
+        return self._parsed(line)
+
+    def _parsed(self, data: bytes) -> WatchLine:
         try:
             event = loads(data)
         except ValueError as error:
@@ -261,11 +280,16 @@ class _Lines(watch.Watch):
 
 
 class _Segments:
-    """The response of a WATCH, as the official Watch reads one, in segments of a whole line.
+    """The response of a WATCH, as the official Watch reads one, a line at a time.
 
     Given many lines in one segment it copies all the rest for each; given a body that is not
-    chunked it waits for its end. Here each line is a segment, as soon as it is there.
+    chunked it waits for its end; and it decodes what is decoded once more by the parser. So it
+    gets a placeholder for each line, as soon as that is there, and `line` is the line.
     """
+
+    line: bytes = b""
+    #: Whether the line came hard upon the last.
+    hurried = False
 
     def __init__(self, source: ApiSource, response: Any, seconds: int, initial: bool) -> None:
         self._source = source
@@ -289,16 +313,19 @@ class _Segments:
                 raise RequestError("the streaming list does not end", started=True)
             *lines, rest = chunk.split(b"\n")
             if lines:
+                self.hurried = now - (self._source.contact or 0.0) < _HURRY
                 self._source.contact = now
-                yield b"".join((*parts, lines[0], b"\n"))
-                parts.clear()
-                for line in lines[1:]:
-                    yield line + b"\n"
+                if parts:
+                    lines[0] = b"".join((*parts, lines[0]))
+                    parts.clear()
+                for self.line in lines:
+                    yield _PLACEHOLDER
             if rest:
                 parts.append(rest)
         if parts:
             # Cut within a line, or the last line lacks its newline: parsing tells.
-            yield b"".join((*parts, b"\n"))
+            self.line = b"".join(parts)
+            yield _PLACEHOLDER
 
     def _chunks(self) -> Iterator[bytes]:
         response = self._response

@@ -71,9 +71,17 @@ def import_targets(node: ast.AST, package: list[str]) -> Iterator[str]:
             yield ".".join([*base, alias.name])
 
 
+def loading(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield what is below a node, but for what only a type checker reads."""
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
+            yield child
+            yield from loading(child)
+
+
 def imports(path: Path) -> set[str]:
     package = list(path.relative_to(ROOT).parent.parts)
-    return {name for node in ast.walk(parse(path)) for name in import_targets(node, package)}
+    return {name for node in loading(parse(path)) for name in import_targets(node, package)}
 
 
 def third_party(path: Path) -> set[str]:

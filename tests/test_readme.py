@@ -66,7 +66,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApiServer]:
             server.create(pod(name))
         server.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}})
         server.create({"apiVersion": "apps/v1", "kind": "Deployment",
-                       "metadata": {"name": "web", "namespace": "shop"}})
+                       "metadata": {"name": "web", "namespace": "shop"},
+                       "spec": {"selector": {}, "template": {}}})
         server.create({"apiVersion": "stable.example.com/v1", "kind": "CronTab",
                        "metadata": {"name": "nightly", "namespace": "shop"},
                        "spec": {"cronSpec": "0 3 * * *"}})
@@ -127,6 +128,7 @@ def test_the_code_runs(names: dict[str, Any], capsys: pytest.CaptureFixture[str]
         ["nightly 0 3 * * *"],
         ["to be looked at: shop failed-0"],
         ["job-1 is gone", "job-2 is gone", "job-3 is gone"],
+        ["applied: node-1"],
         ["there: node-1", "that was the list; from now on, changes"],
         ["the role lacks list or watch on secrets"],
         [shown[-2][0]],

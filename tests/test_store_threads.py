@@ -159,13 +159,13 @@ def test_a_ready_store_stays_ready_and_readable_without_its_writer() -> None:
 
 def test_readers_see_whole_lists_only() -> None:
     size, rounds = 40, 200
-    lists = [[pod(f"p{n}", f"ns{n % 2}", str(version), version=version)
+    lists = [[pod(f"p{n}", f"ns{n % 2}", str(version), number=version)
               for n in range(size)] for version in range(rounds)]
     writer, store = listed(*lists[0], indexers={"all": lambda obj: ["x"]})
     done = threading.Event()
 
     def version_of(objects: list[Any], expected: int) -> int:
-        versions = {one["spec"]["version"] for one in objects}
+        versions = {one["spec"]["number"] for one in objects}
         assert len(objects) == expected and len(versions) == 1, versions
         return int(versions.pop())
 
@@ -185,7 +185,7 @@ def test_readers_see_whole_lists_only() -> None:
             assert kept.resource_version == f"list-{version}"
             assert version_of(kept.by_index("all", "x"), size) == version
             assert len(kept) == len(kept.keys()) == size
-            assert kept.get("p1", "ns1")["spec"]["version"] == version
+            assert kept.get("p1", "ns1")["spec"]["number"] == version
 
     relist(writer, *lists[0], version="list-0")
     with running(read_much, read_snapshots):

@@ -107,6 +107,11 @@ class FakeApiServer:
         for api_client in list(self._clients):
             api_client.rest_client.pool_manager.clear()
 
+    @property
+    def running(self) -> bool:
+        """Whether it is listening."""
+        return self._running
+
     def restart(self) -> None:
         """Close, forget the history as a restarted server does, and listen on the same port.
 

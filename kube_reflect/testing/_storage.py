@@ -77,6 +77,14 @@ class Collection:
         self.changes.clear()
         self.floor = version
 
+    def rollback(self, version: int) -> None:
+        """Take back the changes after a version that is not older than ``floor``."""
+        self.entries = dict(self.at(version))
+        while self.changes and self.changes[-1].version > version:
+            self.changes.pop()
+            self._written -= 1
+        self._keys = None
+
     def since(self, position: int) -> list[Change] | None:
         """The changes after a watch's position, or None where some are forgotten."""
         count = self._written - position
@@ -188,6 +196,21 @@ class Storage:
             self._floor = self.version
             for collection in self._collections.values():
                 collection.forget(self.version)
+
+    def rollback(self, version: int) -> None:
+        """Take back every change after a version, while no watch is open.
+
+        :raises ValueError: it is newer than the current version, or older than the history.
+        """
+        with self.lock:
+            collections = self._collections.values()
+            floor = max([self._floor, *(one.floor for one in collections)])
+            if not floor <= version <= self.version:
+                raise ValueError(f"version {version} is not within the history, from {floor} "
+                                 f"to {self.version}")
+            for collection in collections:
+                collection.rollback(version)
+            self.version = version
 
     def wake(self) -> None:
         """Wake every watch; hold the lock."""

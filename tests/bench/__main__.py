@@ -44,7 +44,7 @@ def _arguments() -> argparse.Namespace:
 def _plan(arguments: argparse.Namespace) -> _run.Plan:
     fast = arguments.fast
     if fast is None:
-        fast = importlib.util.find_spec("orjson") is not None
+        fast = importlib.util.find_spec("msgspec") is not None
     if arguments.quick:
         return _run.Plan(sizes=(500,), main=500, repeats=1, fast=fast, modes=arguments.modes,
                          slow_events=200, events=2000, rate=200, seconds=0.2)
@@ -56,7 +56,7 @@ def _plan(arguments: argparse.Namespace) -> _run.Plan:
 
 def _about() -> dict[str, str]:
     about = {platform.python_implementation(): platform.python_version()}
-    for name in ("kubernetes", "urllib3", "orjson"):
+    for name in ("kubernetes", "urllib3", "msgspec"):
         try:
             about[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

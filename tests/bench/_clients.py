@@ -43,9 +43,6 @@ class Client(ABC):
     def everything(self) -> Sequence[Any]:
         """All pods, by the public call for it."""
 
-    def stop(self) -> None:
-        """Nothing: the process ends."""
-
 
 class Official(Client):
     """kubernetes.informer.SharedInformer."""
@@ -124,6 +121,3 @@ class Ours(Client):
     def everything(self) -> Sequence[Any]:
         pods: list[Any] = self.store.state()
         return pods
-
-    def stop(self) -> None:
-        self._reflector.close()

@@ -102,8 +102,9 @@ class ContractServer:
         kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
         api_client = self.api_client()
         arguments = api_client.param_serialize(
-            method, path, query_params=list(query.items()), body=body, auth_settings=["BearerToken"],
-            header_params={"Accept": "application/json", "Content-Type": kind})
+            method, path, query_params=list(query.items()), body=body,
+            header_params={"Accept": "application/json", "Content-Type": kind},
+            auth_settings=["BearerToken"])
         response = api_client.call_api(*arguments)
         text = response.read()
         try:

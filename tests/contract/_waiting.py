@@ -114,10 +114,11 @@ class Requests(logging.Handler):
         self._seen: list[tuple[dict[str, str], int]] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.threadName and record.threadName.startswith("kube-reflect:") and record.args:
-            _, _, _, _, url, _, status, _ = tuple(record.args)
-            # A tuple's append and a list's copy are atomic.
-            self._seen.append((dict(parse_qsl(urlsplit(str(url)).query)), int(str(status))))
+        arguments = tuple(record.args or ())
+        # Of scheme, host, port, method, URL, protocol, status and length, for an answer.
+        if str(record.threadName).startswith("kube-reflect:") and len(arguments) == 8:
+            query = dict(parse_qsl(urlsplit(str(arguments[4])).query))
+            self._seen.append((query, int(str(arguments[6]))))
 
     def lists(self) -> list[dict[str, str]]:
         """The query of each LIST."""

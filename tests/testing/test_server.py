@@ -30,7 +30,8 @@ def fake_threads() -> list[str]:
 
 def test_public_names() -> None:
     assert kube_reflect.testing.__all__ == [
-        "ApiStatusError", "FakeApiServer", "Request", "RequestLog"]
+        "ApiStatusError", "Exchange", "FakeApiServer", "FaultServer", "Injection", "Request",
+        "RequestLog", "faults"]
 
 
 def test_nothing_runs_before_start_and_after_close() -> None:

@@ -1,0 +1,63 @@
+"""What the tests of the reflector share."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from kubernetes import client
+
+from kube_reflect.config import Config, InitialListStrategy
+from kube_reflect.testing import FakeApiServer
+
+LIST_WATCH = Config(initial_list_strategy=InitialListStrategy.LIST_WATCH)
+
+
+def pod(name: str, namespace: str = "ns", **labels: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": name, "namespace": namespace, "labels": labels},
+            "spec": {"containers": [{"name": "main", "image": "image"}]}}
+
+
+@pytest.fixture
+def server() -> Iterator[FakeApiServer]:
+    with FakeApiServer() as running:
+        running.create(pod("a"))
+        running.create(pod("b"))
+        yield running
+
+
+@pytest.fixture
+def v1(server: FakeApiServer) -> client.CoreV1Api:
+    return client.CoreV1Api(server.api_client())
+
+
+def api_of(url: str) -> client.CoreV1Api:
+    """Make a client of a server that the fake one does not know of."""
+    configuration = client.Configuration()
+    configuration.host, configuration.proxy = url, None
+    return client.CoreV1Api(client.ApiClient(configuration))
+
+
+def threads_of(name: str) -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == f"kube-reflect:{name}"]
+
+
+def is_in(thread: threading.Thread, function: str) -> bool:
+    """Whether a thread is within a function of that name at this moment."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    while frame is not None:
+        if frame.f_code.co_name == function:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def seconds_to_close(reflector: Any, timeout: float = 5.0) -> float:
+    started = time.monotonic()
+    reflector.close(timeout=timeout)
+    return time.monotonic() - started
