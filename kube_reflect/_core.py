@@ -216,6 +216,7 @@ class Core:
                 if table.packed.get(key) is packed:
                     value = table.share(key, value)
                 shared[key] = value
+            table.watch_unread()
         return shared
 
     def share(self, key: Key, packed: bytes) -> Any:

@@ -15,16 +15,16 @@ from kube_reflect._json import loads
 from kube_reflect._raw import RawObject
 
 __all__ = ["BadObject", "Head", "IndexValues", "Key", "checked_values", "head_of", "key_of", "pack",
-           "unpack", "version_of"]
+           "unpack", "version_of", "with_values"]
 
 #: (namespace, name); the namespace is None for an object that has none.
 Key = tuple[str | None, str]
 #: For each index, in the order of the indexers: the values under which the object is found.
 IndexValues = tuple[tuple[Any, ...], ...]
 
-#: The form of the body (a byte), and the length of the head (four).
-_PREFIX = 5
-_MARSHAL, _JSON = b"m", b"j"
+# A packed object is the marshal of (head, body). The head is bytes, marshal again, and so stands
+# in it as it is, always at the same place: it can be read without the rest.
+_HEAD_AT = marshal.dumps((b"head", None)).index(b"head")
 
 
 class BadObject(Exception):
@@ -89,34 +89,38 @@ def checked_values(values: Iterable[Any]) -> tuple[Any, ...]:
 
 
 def pack(obj: Mapping[str, Any], values: IndexValues) -> bytes:
-    """Pack an object as on the wire: some 30 us for a pod, 4 us for one that is still JSON.
+    """Pack an object as on the wire: some 30 us for a pod, 5 us for one that is still JSON.
 
     :raises BadObject: for contents that JSON does not know.
     """
-    if type(obj) is RawObject:
-        if not values:
-            head = marshal.dumps((obj.uid, obj.resource_version, obj.labels, values))
-            return b"".join((_JSON, len(head).to_bytes(4, "little"), head, obj.json))
-        obj = obj.mapping()
+    if type(obj) is RawObject and not values:
+        head = marshal.dumps((obj.uid, obj.resource_version, obj.labels, values))
+        return marshal.dumps((head, obj.json))
     metadata = obj["metadata"]
     labels = metadata.get("labels")
     try:
         head = marshal.dumps((metadata.get("uid"), metadata.get("resourceVersion"),
                               labels if isinstance(labels, dict) else {}, values))
-        body = marshal.dumps(obj if type(obj) is dict else dict(obj))
+        return marshal.dumps((head, obj if type(obj) is dict else dict(obj)))
     except ValueError as error:
         raise BadObject(f"it holds what JSON does not know ({error})") from error
-    return b"".join((_MARSHAL, len(head).to_bytes(4, "little"), head, body))
 
 
 def head_of(packed: bytes) -> Head:
     """Read the head of a packed object; below 1 us."""
     # marshal reads one value, and ignores what comes after it.
-    return Head(*marshal.loads(memoryview(packed)[_PREFIX:]))
+    return Head(*marshal.loads(memoryview(packed)[_HEAD_AT:]))
+
+
+def with_values(packed: bytes, values: IndexValues) -> bytes:
+    """Give the same object with other index values; some 70 us for a pod."""
+    known = head_of(packed)
+    head = marshal.dumps((known.uid, known.resource_version, dict(known.labels), values))
+    return marshal.dumps((head, marshal.loads(packed)[1]))
 
 
 def unpack(packed: bytes) -> dict[str, Any]:
     """Give a new copy of the object as on the wire; some 45 us for a pod."""
-    body = memoryview(packed)[_PREFIX + int.from_bytes(packed[1:_PREFIX], "little"):]
-    mapping: dict[str, Any] = loads(bytes(body)) if packed[:1] == _JSON else marshal.loads(body)
+    body = marshal.loads(packed)[1]
+    mapping: dict[str, Any] = loads(body) if type(body) is bytes else body
     return mapping

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from kube_reflect._core import Core
+from kube_reflect._core import Core, IndexFunction, Listener
 from kube_reflect._entries import (
-    BadObject, Head, IndexValues, Key, checked_values, head_of, key_of, pack, version_of,
+    BadObject, Head, IndexValues, Key, checked_values, head_of, key_of, pack, unpack, version_of,
+    with_values,
 )
 from kube_reflect._table import Table
 from kube_reflect.events import (
@@ -47,23 +48,34 @@ class Entries:
         values = self._values(key, obj)
         return key, pack(obj, values), values
 
+    def extend(self, key: Key, packed: bytes) -> tuple[bytes, IndexValues]:
+        """Give an entry the values of the indexes that were added since it was made."""
+        values = head_of(packed).values
+        missing = list(self._core.indexers.items())[len(values):]
+        if not missing:
+            return packed, values
+        mapping = unpack(packed)
+        values += tuple(self._found(name, function, key, mapping) for name, function in missing)
+        return with_values(packed, values), values
+
     def _values(self, key: Key, obj: Object) -> IndexValues:
-        core = self._core
-        if not core.indexers:
+        indexers = self._core.indexers
+        if not indexers:
             return _NO_VALUES
-        values = []
-        for name, function in core.indexers.items():
-            try:
-                found = function(obj)
-                if isinstance(found, str):
-                    raise TypeError("it gave a string where a list of values is needed")
-                values.append(checked_values(found))
-            except Exception as error:
-                core.poison(str(core.ref(key)),
-                            f"index function {name!r} failed ({type(error).__name__}: {error})",
-                            "left out of this index")
-                values.append(())
-        return tuple(values)
+        return tuple(self._found(name, function, key, obj) for name, function in indexers.items())
+
+    def _found(self, name: str, function: IndexFunction, key: Key, obj: Object) -> tuple[Any, ...]:
+        core = self._core
+        try:
+            found = function(obj)
+            if isinstance(found, str):
+                raise TypeError("it gave a string where a list of values is needed")
+            return checked_values(found)
+        except Exception as error:
+            core.poison(str(core.ref(key)),
+                        f"index function {name!r} failed ({type(error).__name__}: {error})",
+                        "left out of this index")
+            return ()
 
     def bad(self, obj: Any, error: BadObject) -> Key | None:
         """Count an object that cannot be stored; give its key, if it has one."""
@@ -109,7 +121,7 @@ class Feed:
                 with self._core.mutex, self._core.changing() as core:
                     core.advance(self._scope, version)
             case Init():
-                self._buffer = Table(self._core.indexers)
+                self._buffer = Table(self._core.table.indexes)
             case InitDone(version):
                 self._swap(version)
             case _:
@@ -118,7 +130,7 @@ class Feed:
 
     def empty(self) -> None:
         """Take everything of this feed out of the table; when its thread is gone."""
-        self._buffer = Table(self._core.indexers)
+        self._buffer = Table(self._core.table.indexes)
         self._swap(None)
         self._core.tell_waiters()
 
@@ -141,14 +153,22 @@ class Feed:
             self._drop(self._entries.bad(obj, error), obj)
             return
         self._learn(obj)
+        while not self._put(key, packed, values, version_of(obj)):
+            packed, values = self._entries.extend(key, packed)
+
+    def _put(self, key: Key, packed: bytes, values: IndexValues, version: str | None) -> bool:
+        """Put an entry into the table, unless an index was added since it was made."""
         with self._core.mutex:
+            if len(values) < len(self._core.table.indexes):
+                return False
             old = self._core.table.packed.get(key)
             old_values = head_of(old).values if old is not None and values else _NO_VALUES
             with self._core.changing() as core:
                 core.table.put(key, packed, values, old_values)
-                core.advance(self._scope, version_of(obj))
+                core.advance(self._scope, version)
                 listeners = core.listeners
         self._core.tell(listeners, key, old, packed, False)
+        return True
 
     def _delete(self, obj: Object) -> None:
         try:
@@ -200,19 +220,41 @@ class Feed:
         new, self._buffer = self._buffer, None
         if new is None:
             raise ValueError("InitDone without an Init before it")
+        while (swapped := self._try_swap(new, version)) is None:
+            new = self._with_all_indexes(new)
+        old, listeners = swapped
+        core = self._core
+        core.open_gate()
+        if listeners:
+            for key, before, after in _differences(old.packed, new.packed):
+                self._core.tell(listeners, key, before, after, True)
+
+    def _try_swap(self, new: Table, version: str | None,
+                  ) -> tuple[Table, tuple[Listener, ...]] | None:
         with self._core.mutex:
             old = self._core.table
+            if len(new.indexes) < len(old.indexes):
+                return None
             if self._scope is not None:
                 self._add_other_scopes(new, old)
             self._keep_decoded(new, old)
             with self._core.changing() as core:
                 core.table = new
                 core.listed(self._scope, version)
-                listeners = core.listeners
-        core.open_gate()
-        if listeners:
-            for key, before, after in _differences(old.packed, new.packed):
-                self._core.tell(listeners, key, before, after, True)
+                return old, core.listeners
+
+    def _with_all_indexes(self, buffer: Table) -> Table:
+        """Make a list anew, since an index was added after its beginning."""
+        table = self._core.table
+        new = Table(table.indexes)
+        for key, packed in buffer.packed.items():
+            known = table.packed.get(key)
+            if known is not None and head_of(known)[:2] == head_of(packed)[:2]:
+                packed, values = known, head_of(known).values
+            else:
+                packed, values = self._entries.extend(key, packed)
+            new.put(key, packed, values, _NO_VALUES)
+        return new
 
     def _add_other_scopes(self, new: Table, old: Table) -> None:
         for key, packed in old.packed.items():

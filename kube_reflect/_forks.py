@@ -15,7 +15,7 @@ import weakref
 from collections.abc import MutableSequence
 from typing import Any, Protocol
 
-__all__ = ["Forkable", "mark", "register", "renew"]
+__all__ = ["Forkable", "register", "renew"]
 
 logger = logging.getLogger("kube_reflect")
 
@@ -46,12 +46,11 @@ def _wiped_on_fork() -> MutableSequence[int] | None:
 
 
 _registered: weakref.WeakSet[Any] = weakref.WeakSet()
+# Its first byte is 0 in a child process in which nothing was renewed yet: a look at it is cheap
+# enough for any read, which a system call is not.
 _page = _wiped_on_fork()
-#: Its first byte is 0 in a child process that nothing was renewed in yet. A look at it is cheap
-#: enough for the quickest read, as a system call is not. Without help of the kernel it stays 1,
-#: and only `renew` finds out.
-mark: MutableSequence[int] = _page if _page is not None else bytearray(1)
-mark[0] = 1
+if _page is not None:
+    _page[0] = 1
 # The process in which everything was renewed, and the one in which that was begun.
 _pid = _begun = os.getpid()
 # One lock for each process: the fork may come while another is held.
@@ -66,7 +65,7 @@ def register(one: Forkable) -> None:
 def renew() -> None:
     """Renew everything, if that was not done in this process yet; from any thread."""
     global _pid, _begun
-    if mark[0] and _page is not None:
+    if _page is not None and _page[0]:
         return
     pid = os.getpid()
     if pid == _pid:
@@ -82,7 +81,8 @@ def renew() -> None:
             except Exception:
                 logger.exception("after a fork: %r could not be renewed", one)
         _pid = pid
-        mark[0] = 1
+        if _page is not None:
+            _page[0] = 1
 
 
 if hasattr(os, "register_at_fork"):

@@ -48,12 +48,25 @@ class Handler:
 
     def start(self) -> None:
         """Begin with all that is there; the reflector calls it, under its lock."""
-        if self._thread is not None and self._thread.is_alive():
-            return
+        before = self._thread
+        if before is not None and before.is_alive():
+            if self._subscription is not None and not self._subscription.is_over:
+                return
+            # It still works on what was pending when the reflector was closed.
+        else:
+            before = None
         subscription = self._subscription = self._subscribe()
-        self._thread = threading.Thread(target=self._run, args=(subscription,),
+        self._thread = threading.Thread(target=self._run, args=(subscription, before),
                                         name=f"kube-reflect:{self.name}", daemon=True)
         self._thread.start()
+
+    def after_fork(self) -> None:
+        """Know that the thread is gone, in a child process (unless it is the one that forked)."""
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread = None
+            if self._subscription is not None:
+                # The thread's stack holds it for ever, and nobody takes from it any more.
+                self._subscription.close()
 
     def remove(self) -> None:
         """Hear of nothing more; a callback that is running ends by itself. From any thread."""
@@ -61,19 +74,40 @@ class Handler:
         if self._subscription is not None:
             self._subscription.close()
 
-    def join(self, timeout: float | None) -> None:
-        """Wait for the thread to end, unless it is this one."""
-        thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout)
+    def after_fork(self) -> None:
+        """Hear that this is a child process: the thread is the parent's."""
+        if not self.is_current_thread():
+            if self._subscription is not None:
+                # The thread's stack holds it for ever, and nobody takes from it any more.
+                self._subscription.close()
+            self._thread = self._subscription = None
 
-    def _run(self, subscription: Subscription[Any]) -> None:
-        for change in subscription:
-            try:
-                self._tell(change)
-            except Exception:
-                self.errors += 1
-                logger.exception("%s: a callback failed for %r", self.name, change)
+    def is_current_thread(self) -> bool:
+        """Whether this is the thread that calls the callbacks."""
+        return self._thread is threading.current_thread()
+
+    def join(self, timeout: float | None) -> bool:
+        """Wait for the thread to end; tell whether it has."""
+        thread = self._thread
+        if thread is None:
+            return True
+        thread.join(timeout)
+        return not thread.is_alive()
+
+    def _run(self, subscription: Subscription[Any], before: threading.Thread | None) -> None:
+        if before is not None:
+            before.join()
+        try:
+            for change in subscription:
+                try:
+                    self._tell(change)
+                except Exception:
+                    self.errors += 1
+                    logger.exception("%s: a callback failed for %r", self.name, change)
+        except BaseException as error:
+            logger.error("%s: the thread died of %r; its callbacks hear of nothing more",
+                         self.name, error)
+            raise
 
     def _tell(self, change: Any) -> None:
         match change:

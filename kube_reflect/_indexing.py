@@ -9,16 +9,19 @@ from kube_reflect._table import Table
 
 __all__ = ["add_index"]
 
+#: An entry, how it looks with the values of all indexes, and these.
+_Extended = tuple[bytes, bytes, IndexValues]
+
 
 def add_index(core: Core, entries: Entries, name: str, function: IndexFunction) -> None:
     """Add an index over what is there and what will come; see `Writer.add_index`.
 
     From its announcement on, feeds make entries with its values. Those that are there are given
     theirs without a lock; meanwhile others may come that a feed began before the announcement,
-    one for each feed, or a list, so it takes a few rounds. In the last one nothing is missing,
+    one for each feed, or a list, so it may take some rounds. In the last one nothing is missing,
     and a table with the index takes the place of the one without.
     """
-    if not isinstance(name, str) or not name:
+    if not isinstance(name, str):
         raise TypeError(f"the name of an index must be a string: {name!r}")
     if not callable(function):
         raise TypeError(f"index function {name!r} must be callable: {function!r}")
@@ -32,19 +35,17 @@ def add_index(core: Core, entries: Entries, name: str, function: IndexFunction) 
     made: dict[Key, _Extended] = {}
     while name not in core.table.indexes:
         names = tuple(core.indexers)
-        _extend(core, entries, made)
+        _extend(core, entries, names, made)
         _publish(core, names, made)
 
 
-#: An entry, with how it looks with the values of all indexes.
-_Extended = tuple[bytes, bytes, IndexValues]
-
-
-def _extend(core: Core, entries: Entries, made: dict[Key, _Extended]) -> None:
+def _extend(core: Core, entries: Entries, names: tuple[str, ...],
+            made: dict[Key, _Extended]) -> None:
     with core.lock.gen_rlock():
         present = core.table.packed.copy()
     for key, packed in present.items():
-        if key not in made or made[key][0] is not packed:
+        known = made.get(key)
+        if known is None or known[0] is not packed or len(known[2]) < len(names):
             made[key] = (packed, *entries.extend(key, packed))
 
 
@@ -66,5 +67,7 @@ def _publish(core: Core, names: tuple[str, ...], made: dict[Key, _Extended]) -> 
         with core.lock.gen_rlock():
             # The objects are the same ones.
             new.decoded = old.decoded.copy()
-        with core.lock.gen_wlock():
+            if old.unread is not None:
+                new.unread = old.unread.copy()
+        with core.changing():
             core.table = new

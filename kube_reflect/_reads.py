@@ -126,9 +126,10 @@ class Reads(Generic[K]):
         raise NotImplementedError
 
     def _check_index(self, name: str) -> None:
-        if name not in self._core.indexers:
+        names = self._table().indexes
+        if name not in names:
             raise ValueError(f"there is no index {name!r}; there are: "
-                             + (", ".join(sorted(self._core.indexers)) or "none"))
+                             + (", ".join(sorted(names)) or "none"))
 
     def find(self, predicate: Callable[[K], bool]) -> K | None:
         """Give some object for which the predicate is true, or None.

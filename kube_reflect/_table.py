@@ -23,8 +23,7 @@ class Table:
         self.packed: dict[Key, bytes] = {}
         #: Only ever holds what `packed` holds, in the version that it holds.
         self.decoded: dict[Key, Any] = {}
-        #: The keys that are not decoded, once all have been read together; None before that,
-        #: when it would be most of them.
+        #: The keys that are not decoded, once most have been read; None before that.
         self.unread: dict[Key, None] | None = None
         #: Keys by namespace, and by the values of each index; dicts as ordered sets.
         self.namespaces: dict[str | None, dict[Key, None]] = {}
@@ -66,6 +65,11 @@ class Table:
         if self.unread is not None:
             self.unread.pop(key, None)
         return self.decoded.setdefault(key, value)
+
+    def watch_unread(self) -> None:
+        """Keep `unread` from now on, if that is few; O(n), once."""
+        if self.unread is None and len(self.decoded) > 0.9 * len(self.packed):
+            self.unread = dict.fromkeys(key for key in self.packed if key not in self.decoded)
 
     def forget_decoded(self) -> None:
         """Drop all that was decoded."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from kube_reflect._core import Core
 from kube_reflect._feed import Entries, Feed
 from kube_reflect._worker import Worker
-from kube_reflect.status import Health, Moment, NamespaceStatus, is_live
+from kube_reflect.status import Health, Moment, NamespaceStatus, Phase, is_live
 
 __all__ = ["Task", "Team"]
 
@@ -45,6 +45,12 @@ class Task:
             return True
         self.worker.thread.join(timeout)
         return not self.worker.thread.is_alive()
+
+    def after_fork(self) -> None:
+        """Know that the thread is gone, in a child process (unless it is the one that forked)."""
+        if self.worker is not None and self.worker.thread is not threading.current_thread():
+            self.worker = None
+            self.health.enter(Phase.STOPPED)
 
     def status(self, idle_timeout: float, ready: bool) -> NamespaceStatus:
         """How it is; from any thread."""

@@ -43,11 +43,11 @@ class Backoff:
         rng: Callable[[], float] = random.random,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
-        if not 0 < initial <= maximum:
+        if not 0 < initial <= maximum < float("inf"):
             raise ValueError(f"initial must be above 0 and at most maximum ({maximum}): {initial}")
-        if factor < 1:
+        if not 1 <= factor < float("inf"):
             raise ValueError(f"factor must be 1 or more: {factor}")
-        if reset_after < 0:
+        if not reset_after >= 0:
             raise ValueError(f"reset_after must not be negative: {reset_after}")
         self._initial = initial
         self._factor = factor

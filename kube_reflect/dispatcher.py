@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union
 
+from kube_reflect import _forks
 from kube_reflect._core import Core, checked_timeout
 from kube_reflect._entries import Key, head_of
 from kube_reflect._pending import OVERFLOWS, Pending, Step
@@ -189,10 +190,19 @@ class Subscription(Generic[K]):
         # Whoever forgets a subscription does not feed it for ever. (It must not take a lock: it
         # may run in the middle of anything.)
         self._finalizer = weakref.finalize(self, self._pending.abandon)
+        _forks.register(self)
+
+    fork_rank = 2
+
+    def after_fork(self) -> None:
+        """Hear that this is a child process: only this thread has anything in hand."""
+        me = threading.current_thread()
+        self._in_hand = {key: one for key, one in self._in_hand.items() if one is me}
 
     def _cut(self, old: Pending | None) -> Pending:
         """Begin anew: a replay of what is there at this moment, and all changes after it."""
         core = self._core
+        core.touch()
         pending = Pending(self._buffer_size, self._overflow)
         with core.lock.gen_wlock():
             pending.replay = core.table.packed.copy()
@@ -297,8 +307,14 @@ class Subscription(Generic[K]):
             if isinstance(change, Applied):
                 yield change.object
 
+    @property
+    def is_over(self) -> bool:
+        """Whether there will be no changes but those that are pending."""
+        return self._pending.is_over()
+
     def close(self) -> None:
         """End it, at once, for all who wait on it; from any thread, any number of times."""
+        _forks.renew()
         while True:
             pending = self._pending
             pending.close()

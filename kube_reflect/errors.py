@@ -73,7 +73,7 @@ class NoResourceVersion(WatcherError):
 
 
 class WriterDropped(KubeReflectError):
-    """The writer ended before the store was ever ready; ``__cause__`` says why, if known."""
+    """The writer ended before that which somebody waited for; ``__cause__`` says why, if known."""
 
 
 class NotReady(KubeReflectError, TimeoutError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 import threading
 import time
 import weakref
@@ -133,6 +134,7 @@ class Reflector:
         self._handlers: list[Handler] = []
         self._finalizer: weakref.finalize[Any, Any] | None = None
         self._store: weakref.ref[Store[Any]] | None = None
+        self._pid = os.getpid()
         _forks.register(self)
 
     fork_rank = 2
@@ -144,7 +146,14 @@ class Reflector:
         as uWSGI: call it in its ``postfork`` hook.
         """
         _forks.renew()
+        if self._pid == os.getpid():
+            return
+        self._pid = os.getpid()
         self._lock = threading.RLock()
+        for task in self._team.tasks.values():
+            task.after_fork()
+        for handler in self._handlers:
+            handler.after_fork()
         if self._running:
             weak = weakref.ref(self)
 
@@ -157,6 +166,7 @@ class Reflector:
 
     def start(self) -> Reflector:
         """Start the thread, if it is not running; returns self, at once."""
+        _forks.renew()
         with self._lock:
             self._writer._core.revive = None
             if not self._running:
@@ -178,6 +188,7 @@ class Reflector:
 
         :param timeout: seconds to wait at most; None waits for as long as it takes.
         """
+        _forks.renew()
         timeout = checked_timeout(timeout)
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._lock:
@@ -190,14 +201,18 @@ class Reflector:
         if not all([task.join(_left(deadline)) for task in tasks]):
             logger.warning("%s: the thread did not end within %s s", self.name, timeout)
         self._writer.close()
-        for handler in handlers:
-            handler.join(_left(deadline))
+        if any(handler.is_current_thread() for handler in handlers):
+            # Two callbacks that close would wait for each other.
+            return
+        if not all([handler.join(_left(deadline)) for handler in handlers]):
+            logger.warning("%s: a callback did not end within %s s", self.name, timeout)
 
     def add_namespace(self, namespace: str) -> None:
         """Watch another namespace; the store is not ready again until that is listed too.
 
         :raises ValueError: if the reflector was not made with ``namespaces``, or has this one.
         """
+        _forks.renew()
         [scope] = _checked_namespaces([namespace])
         with self._lock:
             self._check_several()
@@ -213,6 +228,7 @@ class Reflector:
         :param timeout: seconds to wait for the thread at most.
         :raises ValueError: if the reflector does not watch it.
         """
+        _forks.renew()
         timeout = checked_timeout(timeout)
         with self._lock:
             self._check_several()
@@ -268,7 +284,8 @@ class Reflector:
         """Have callbacks told of each change, on a thread of their own.
 
         It begins with ``on_add`` for all that is there, also when it is added late, and again
-        after each `start`. A slow callback does not hold up the cache.
+        after each `start`. A slow callback does not hold up the cache. A reflector that has been
+        started runs on for its handlers, until it is closed.
 
         :param on_add: given an object that was not there.
         :param on_update: given the old object and the new one.
@@ -277,6 +294,7 @@ class Reflector:
         :raises TypeError: for what cannot be called.
         :raises ValueError: if there is nothing to call.
         """
+        _forks.renew()
         with self._lock:
             handler = Handler(
                 f"{self.name}:handler-{len(self._handlers) + 1}",
@@ -287,6 +305,14 @@ class Reflector:
             if self._running:
                 handler.start()
         return handler
+
+    def add_index(self, name: str, function: IndexFunction) -> None:
+        """Add an index over what is there and what will come; see `Writer.add_index`.
+
+        :raises ValueError: if there is an index of that name.
+        :raises TypeError: for what cannot be called.
+        """
+        self._writer.add_index(name, function)
 
     def _forget_handler(self, handler: Handler) -> None:
         with self._lock:

@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from kube_reflect._core import Core, IndexFunction
-from kube_reflect._entries import Key, head_of
+from kube_reflect._entries import Key
 from kube_reflect._feed import Entries, Feed, Transform
+from kube_reflect._indexing import add_index
 from kube_reflect._reads import Reads, Rows
+from kube_reflect._snapshot import Snapshot, rows_of
 from kube_reflect._table import Table
+from kube_reflect._waiting import wait_for, wait_for_version
 from kube_reflect.dispatcher import Subscription
 from kube_reflect.errors import StaleCache
 from kube_reflect.events import Event
@@ -87,6 +90,20 @@ class Writer:
         """
         return Subscription(self._core, self.as_reader(), buffer_size=buffer_size,
                             overflow=overflow)
+
+    def add_index(self, name: str, function: IndexFunction) -> None:
+        """Add an index over what is there and what will come; from any thread.
+
+        It can be read as soon as this returns, and agrees with the objects from then on. Costs a
+        call of the function, and some 50 us, for each object.
+
+        :param name: of the index.
+        :param function: gives, for a mapping, the values under which to find the object. It is
+            called without a lock; where it raises, the object has no values in this index.
+        :raises ValueError: if there is an index of that name.
+        :raises TypeError: for what cannot be called.
+        """
+        add_index(self._core, self._entries, name, function)
 
     def close(self) -> None:
         """End the writer; its readers keep the last state. From any thread, any number of times."""
@@ -201,16 +218,18 @@ class Store(Reads[K]):
         with core.lock.gen_rlock():
             table, version = core.table, core.resource_version
             packed, decoded = table.packed.copy(), table.decoded.copy()
-        return Snapshot(core, packed, decoded, version)
+        return Snapshot(core, packed, decoded, version, table.indexes)
 
     @property
     def ready(self) -> bool:
         """Whether the store has ever been complete; once it was, it stays so."""
+        self._core.touch()
         return self._core.gate.ready
 
     @property
     def resource_version(self) -> str | None:
         """The version up to which the store has seen everything; None at first."""
+        self._core.touch()
         return self._core.resource_version
 
     def wait_until_ready(self, timeout: float | None = None) -> None:
@@ -222,6 +241,45 @@ class Store(Reads[K]):
         """
         self._core.touch()
         self._core.gate.wait(timeout)
+
+    def wait_for(self, ref: ObjectRef | str, condition: Callable[[K | None], object],
+                 timeout: float | None = None, *, namespace: str | None = None) -> K | None:
+        """Wait until a condition holds of an object, and return that (None: it is not there).
+
+        It waits until the store is ready, and returns at once if the condition holds already.
+        The condition then sees each state that the object passes through, in order.
+
+        :param ref: an ObjectRef, or a name.
+        :param condition: one of `kube_reflect.conditions`, or any function of an object, or of
+            None where there is none. It is called by this thread, without a lock; what it raises
+            comes out.
+        :param timeout: seconds, or None to wait for as long as it takes.
+        :param namespace: the namespace that goes with a name.
+        :raises TimeoutError: if it took longer; it says what was last seen. It is a `NotReady`
+            if the store was never ready.
+        :raises WriterDropped: if the writer ended meanwhile.
+        :raises ValueError: for a ref to another kind of object.
+        """
+        self._core.touch()
+        key = self._key(ref, namespace)
+        if not key[1]:
+            raise ValueError(f"there are no such objects in this store: {str(ref)!r}")
+        value: K | None = wait_for(self._core, key, condition, timeout)
+        return value
+
+    def wait_for_version(self, version: str, timeout: float | None = None) -> None:
+        """Wait until the store is as new as a version: so you read your own writes.
+
+        :param version: ``metadata.resourceVersion`` of what the API server answered to a write of
+            an object of this kind. A version of another kind comes only with a bookmark.
+        :param timeout: seconds, or None to wait for as long as it takes.
+        :raises TimeoutError: if it took longer; it says what was last seen. It is a `NotReady`
+            if the store was never ready.
+        :raises WriterDropped: if the writer ended meanwhile.
+        :raises ValueError: for a version that is no decimal number, which cannot be compared.
+        """
+        self._core.touch()
+        wait_for_version(self._core, version, timeout)
 
     def _check_staleness(self, allowed: float) -> None:
         staleness = self._core.staleness()
@@ -236,6 +294,7 @@ class Store(Reads[K]):
     # to copy pointers.
 
     def _table(self) -> Table:
+        self._core.touch()
         return self._core.table
 
     def _pick(self, key: Key) -> tuple[Table, bytes] | None:
@@ -245,10 +304,12 @@ class Store(Reads[K]):
         return None if packed is None else (table, packed)
 
     def _all_keys(self) -> list[Key]:
+        self._core.touch()
         with self._core.lock.gen_rlock():
             return list(self._core.table.packed)
 
     def _values(self, name: str) -> list[Any]:
+        self._core.touch()
         with self._core.lock.gen_rlock():
             return list(self._core.table.indexes[name])
 
@@ -274,78 +335,9 @@ class Store(Reads[K]):
             table = self._core.table
             if len(table.decoded) == len(table.packed):
                 return list(table.decoded.values())
-            return None if table.unread is None else _rows(table, lambda cut: cut.unread or {})
+            return None if table.unread is None else rows_of(table, lambda cut: cut.unread or {})
 
     def _cut(self, choose: Callable[[Table], Mapping[Key, None]]) -> Rows:
         self._core.touch()
         with self._core.lock.gen_rlock():
-            return _rows(self._core.table, choose)
-
-
-class Snapshot(Reads[K]):
-    """The cache at one moment, with the read methods of a `Store`; immutable, for any thread.
-
-    Made by `Store.snapshot`. What it decodes is shared with the store where the object is still
-    the same.
-    """
-
-    def __init__(self, core: Core, packed: dict[Key, bytes], decoded: dict[Key, Any],
-                 resource_version: str | None) -> None:
-        self._core = core
-        self._view = Table(())
-        self._view.packed = packed
-        # Grows, by what is read; each store is atomic and idempotent.
-        self._view.decoded = decoded
-        self._groups: Table | None = None
-        #: The version of this moment.
-        self.resource_version = resource_version
-
-    def get(self, ref: ObjectRef | str, namespace: str | None = None) -> K | None:
-        """Give the object of that name, or None, as `Store.get` does."""
-        return self._get_packed(self._key(ref, namespace))
-
-    def _table(self) -> Table:
-        return self._view
-
-    def _pick(self, key: Key) -> tuple[Table, bytes] | None:
-        packed = self._view.packed.get(key)
-        return None if packed is None else (self._view, packed)
-
-    def _all_keys(self) -> list[Key]:
-        return list(self._view.packed)
-
-    def _grouped(self) -> Table:
-        """Make the indexes, from the heads, when first asked for; two threads may both do it."""
-        groups = self._groups
-        if groups is None:
-            groups = Table(self._core.indexers)
-            for key, packed in self._view.packed.items():
-                groups.put(key, packed, head_of(packed).values, ())
-            groups.decoded = self._view.decoded
-            self._groups = groups
-        return groups
-
-    def _values(self, name: str) -> list[Any]:
-        return list(self._grouped().indexes[name])
-
-    def _cut_all(self) -> Rows | list[Any]:
-        table = self._view
-        if len(table.decoded) == len(table.packed):
-            return list(table.decoded.values())
-        return _rows(table, lambda cut: dict.fromkeys(cut.packed))
-
-    def _cut(self, choose: Callable[[Table], Mapping[Key, None]]) -> Rows:
-        return _rows(self._grouped(), choose)
-
-    def _decoded(self, keys: list[Key], packed: list[bytes], decoded: list[Any]) -> list[Any]:
-        # What has changed in the store since is shared by the readers of this snapshot.
-        values = super()._decoded(keys, packed, decoded)
-        if not self._core.copies:
-            share = self._view.decoded.setdefault
-            values = [share(key, value) for key, value in zip(keys, values)]
-        return values
-
-
-def _rows(table: Table, choose: Callable[[Table], Mapping[Key, None]]) -> Rows:
-    keys = list(choose(table))
-    return (keys, list(map(table.packed.__getitem__, keys)), list(map(table.decoded.get, keys)))
+            return rows_of(self._core.table, choose)

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Union
+from typing import Any, TypeVar, Union
 
 from kube_reflect.backoff import Backoff
+from kube_reflect.config import Config
 from kube_reflect.errors import WatcherError
-from kube_reflect.events import Apply, Delete, Event, InitApply, InitDone
+from kube_reflect.events import Apply, Delete, Event, Init, InitApply, InitDone
+from kube_reflect.watcher import Watcher
 
-__all__ = ["applied_objects", "backoff", "modify", "touched_objects"]
+__all__ = ["ObjectWatch", "applied_objects", "backoff", "modify", "predicate_filter",
+           "touched_objects", "watch_object"]
 
 Item = Union[Event, WatcherError]
 Object = Mapping[str, Any]
+T = TypeVar("T")
 
 
-def backoff(stream: Iterable[Item], policy: Backoff | None = None, *,
-            sleep: Callable[[float], object] = time.sleep) -> Iterator[Item]:
+def backoff(stream: Iterable[T], policy: Backoff | None = None, *,
+            sleep: Callable[[float], object] = time.sleep) -> Iterator[T]:
     """Pass everything on, and wait after each error before asking for the next item.
 
     :param stream: a watcher, or a stream made from one.
@@ -61,3 +66,189 @@ def touched_objects(stream: Iterable[Item]) -> Iterator[Object | WatcherError]:
             yield item.object
         elif isinstance(item, WatcherError):
             yield item
+
+
+def predicate_filter(
+    stream: Iterable[T],
+    predicate: Callable[[Object], Hashable],
+    ttl: float = 3600.0,
+    *,
+    timer: Callable[[], float] = time.monotonic,
+) -> Iterator[T]:
+    """Pass an object on only when the predicate's value for it is another than before.
+
+    An object that is new, also under an old name, passes; so does one for which the predicate is
+    None, every deletion, and whatever is no object. What a new list does not have is forgotten.
+    It takes streams of events and streams of objects. Do not put it before `reflect`: what it
+    holds back would be missing in the cache.
+
+    :param stream: a watcher, or a stream made from one.
+    :param predicate: one of `kube_reflect.predicates`, or any function of a mapping that gives
+        something to compare.
+    :param ttl: seconds after which the value of an object that was not seen is forgotten.
+    :param timer: seconds on a monotonic clock.
+    :raises TypeError: at once, for a predicate that cannot be called.
+    :raises ValueError: at once, for a ttl that is not above 0.
+    """
+    if not callable(predicate):
+        raise TypeError(f"a predicate must be callable: {predicate!r}")
+    if not ttl > 0:
+        raise ValueError(f"ttl must be above 0 seconds: {ttl}")
+    return _filtered(stream, predicate, _Values(ttl, timer))
+
+
+def _filtered(stream: Iterable[T], predicate: Callable[[Object], Hashable],
+              known: _Values) -> Iterator[T]:
+    for item in stream:
+        match item:
+            case InitApply(obj) | Apply(obj):
+                passes = known.is_news(obj, predicate)
+            case Mapping():
+                passes = known.is_news(item, predicate)
+            case Delete(obj):
+                known.forget(obj)
+                passes = True
+            case Init():
+                known.begin_list()
+                passes = True
+            case InitDone():
+                known.end_list()
+                passes = True
+            case _:
+                passes = True
+        if passes:
+            yield item
+
+
+_Name = tuple[Any, Any]
+
+
+class _Values:
+    """What a predicate said of each object when it was last seen."""
+
+    def __init__(self, ttl: float, timer: Callable[[], float]) -> None:
+        self._ttl = ttl
+        self._timer = timer
+        #: uid, value and time by name, the longest unseen first.
+        self._known: OrderedDict[_Name, tuple[Any, Hashable, float]] = OrderedDict()
+        #: The names in the list under way.
+        self._listed: set[_Name] | None = None
+
+    def is_news(self, obj: Object, predicate: Callable[[Object], Hashable]) -> bool:
+        """Take note of an object, and tell whether its value is another than before."""
+        now = self._timer()
+        while self._known and now - next(iter(self._known.values()))[2] >= self._ttl:
+            self._known.popitem(last=False)
+        name = _name(obj)
+        if self._listed is not None:
+            self._listed.add(name)
+        value = predicate(obj)
+        if value is None:
+            return True
+        uid = obj["metadata"].get("uid") if name != (None, None) else None
+        before = self._known.pop(name, None)
+        self._known[name] = uid, value, now
+        return before is None or before[:2] != (uid, value)
+
+    def forget(self, obj: Object) -> None:
+        """Forget an object that is gone."""
+        name = _name(obj)
+        self._known.pop(name, None)
+        if self._listed is not None:
+            self._listed.discard(name)
+
+    def begin_list(self) -> None:
+        """Hear that a list begins."""
+        self._listed = set()
+
+    def end_list(self) -> None:
+        """Hear that a list is complete: what it does not have is gone."""
+        listed, self._listed = self._listed, None
+        if listed is not None:
+            for name in self._known.keys() - listed:
+                del self._known[name]
+
+
+def _name(obj: Object) -> _Name:
+    metadata = obj.get("metadata")
+    if not isinstance(metadata, Mapping):
+        return None, None
+    return metadata.get("namespace"), metadata.get("name")
+
+
+def watch_object(list_func: Any, name: str, *args: Any, config: Config | None = None,
+                 **kwargs: Any) -> ObjectWatch:
+    """Watch the life of one object; see `ObjectWatch`.
+
+    :param list_func: what one gives a `Watcher`; it lists where the object is.
+    :param name: of the object.
+    :param args: for the list function.
+    :param config: as of a `Watcher`; the name is added to its field selector.
+    :param kwargs: for the list function.
+    :raises TypeError: for what is no list function, or lacks arguments.
+    :raises ValueError: for an empty name.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"the name of an object is needed, not {name!r}")
+    if not name:
+        raise ValueError("the name of an object must not be empty")
+    config = config if config is not None else Config()
+    selector = f"metadata.name={name}"
+    if config.field_selector:
+        selector = f"{config.field_selector},{selector}"
+    config = replace(config, field_selector=selector)
+    return ObjectWatch(Watcher(list_func, *args, config=config, **kwargs))
+
+
+class ObjectWatch:
+    """The life of one object: iterate it for the object as it is, or None where there is none.
+
+    It begins with one of the two, and tells it again after each relist. An object that took the
+    name of another comes after a None. Errors come as items; the next item is the next try, at
+    once, so put `backoff` around it. It ends by `close` only. Made by `watch_object`.
+
+    One thread iterates it; any may call `close`.
+    """
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
+        self._items = _life(watcher)
+
+    def __iter__(self) -> ObjectWatch:
+        return self
+
+    def __next__(self) -> Object | None | WatcherError:
+        return next(self._items)
+
+    def close(self) -> None:
+        """End the iteration, whatever it is waiting for; from any thread, any number of times."""
+        self._watcher.close()
+
+
+def _life(stream: Iterable[Item]) -> Iterator[Object | None | WatcherError]:
+    present: Object | None = None
+    listed: Object | None = None
+    for item in stream:
+        match item:
+            case WatcherError():
+                yield item
+            case Init():
+                listed = None
+            case InitApply(obj):
+                listed = obj
+            case Delete(obj) if present is None:
+                # Shown by the list under way, and gone before its end.
+                listed = None
+            case Delete():
+                present = listed = None
+                yield None
+            case InitDone() | Apply():
+                found = item.object if isinstance(item, Apply) else listed
+                if present is not None and found is not None and _uid(present) != _uid(found):
+                    yield None
+                present = found
+                yield found
+
+
+def _uid(obj: Object) -> Any:
+    return obj["metadata"].get("uid")

@@ -7,10 +7,12 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from .e2e._apiserver import RealServer, find_server
+if TYPE_CHECKING:
+    from .e2e._apiserver import RealServer
 
 try:
     from hypothesis import settings
@@ -50,6 +52,9 @@ def no_leaked_threads() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def real_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
     """A real API server, for the whole session; skips, and says why, where there is none."""
+    # Only here: a test of this file runs a copy of it, elsewhere and without the rest.
+    from .e2e._apiserver import find_server
+
     found = find_server(tmp_path_factory.mktemp("apiserver"))
     if isinstance(found, str):
         pytest.skip(found)

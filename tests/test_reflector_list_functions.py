@@ -46,7 +46,7 @@ def dynamic(server: FakeApiServer) -> DynamicClient:
 
 
 def check_follows(server: FakeApiServer, make: Any, reflector: Reflector,
-                  ) -> tuple[Any, list[str]]:
+                  close_timeout: float = 5.0) -> tuple[Any, list[str]]:
     """See that it lists "a" and follows changes; give "a", and the verbs that were used."""
     with reflector:
         reflector.store.wait_until_ready(timeout=DEADLINE)
@@ -55,6 +55,8 @@ def check_follows(server: FakeApiServer, make: Any, reflector: Reflector,
         server.create(make("late"))
         wait_until(lambda: reflector.store.get("late", "ns") is not None)
         assert reflector.status.last_error is None
+        reflector.close(timeout=close_timeout)
+        server.disconnect()
     return found, [request.verb for request in server.requests
                    if "sendInitialEvents" in request.query or request.verb == "list"]
 
@@ -109,7 +111,8 @@ def test_a_function_of_ones_own(
     def list_pods(**kwargs: Any) -> Any:
         return v1.list_namespaced_pod("ns", **kwargs)
 
-    found, _ = check_follows(server, pod, Reflector(list_pods, config=config))
+    # Its connection is its own, so nobody can cut it.
+    found, _ = check_follows(server, pod, Reflector(list_pods, config=config), 0.01)
     assert type(found) is dict and found["kind"] == "Pod"
 
 

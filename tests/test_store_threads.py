@@ -158,7 +158,7 @@ def test_a_ready_store_stays_ready_and_readable_without_its_writer() -> None:
 
 
 def test_readers_see_whole_lists_only() -> None:
-    size, rounds = 40, 200
+    size, rounds = 40, 100
     lists = [[pod(f"p{n}", f"ns{n % 2}", str(version), number=version)
               for n in range(size)] for version in range(rounds)]
     writer, store = listed(*lists[0], indexers={"all": lambda obj: ["x"]})
@@ -212,11 +212,11 @@ def test_readers_see_an_object_and_its_indexes_change_together() -> None:
     feed(writer, Apply(pod("a", version="0", node=0)))
     with running(*[read] * 2):
         try:
-            for number in range(2000):
+            for number in range(500):
                 feed(writer, Apply(pod("a", version=str(number), node=number)))
         finally:
             done.set()
-    assert store.get("a", "ns")["spec"]["node"] == 1999
+    assert store.get("a", "ns")["spec"]["node"] == 499
 
 
 def test_readers_never_see_an_object_go_back() -> None:
@@ -237,13 +237,13 @@ def test_readers_never_see_an_object_go_back() -> None:
         lambda store: store.find(lambda obj: obj["metadata"]["name"] == "a")]
     with running(*map(read, reads)):
         try:
-            for number in range(1, 1500):
+            for number in range(1, 400):
                 feed(writer, Apply(pod("a", version=str(number), n=number)))
                 if number % 50 == 0:
                     relist(writer, pod("a", version=str(number), n=number), pod("b", n=number))
         finally:
             done.set()
-    assert store.get("a", "ns")["spec"]["n"] == 1499
+    assert store.get("a", "ns")["spec"]["n"] == 399
 
 
 def test_readers_come_and_go_while_objects_do() -> None:
@@ -259,7 +259,7 @@ def test_readers_come_and_go_while_objects_do() -> None:
 
     with running(*[read] * 2):
         try:
-            for number in range(3000):
+            for number in range(1000):
                 name = f"p{number % 20}"
                 feed(writer, (Delete if number % 3 == 0 else Apply)(pod(name, version=str(number))))
         finally:

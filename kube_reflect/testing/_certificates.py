@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import ssl
 import subprocess
 import tempfile
+import weakref
 from pathlib import Path
 
 __all__ = ["Certificate"]
@@ -19,8 +21,8 @@ class Certificate:
     """
 
     def __init__(self) -> None:
-        self._directory = tempfile.TemporaryDirectory(prefix="kube-reflect-")
-        directory = Path(self._directory.name)
+        directory = Path(tempfile.mkdtemp(prefix="kube-reflect-"))
+        weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
         #: The file of the certificate.
         self.path = str(directory / "cert.pem")
         self._key = str(directory / "key.pem")

@@ -171,7 +171,7 @@ class Fake(ContractServer):
         super().__init__()
         self._tokens = {ADMIN: secrets.token_hex(8), READER: secrets.token_hex(8)}
         self.fake = FakeApiServer(
-            streaming_list=streaming_list,
+            streaming_list=streaming_list, bookmark_interval=1.0,
             tokens={token: user for user, token in self._tokens.items()}).start()
 
     def client_for(self, user: str) -> client.ApiClient:

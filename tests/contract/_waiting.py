@@ -7,13 +7,13 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from kube_reflect import (
-    Apply, Backoff, Bookmark, Delete, Event, InitApply, Reflector, Store, Watcher, WatcherError,
-    streams,
+    Apply, Backoff, Bookmark, Delete, Event, InitApply, InitDone, Reflector, Store, Watcher,
+    WatcherError, streams,
 )
 
 #: Seconds for anything that must happen soon, on a busy machine.
@@ -39,13 +39,14 @@ def quick() -> Backoff:
 
 
 @contextlib.contextmanager
-def reflecting(list_func: Any, *args: Any, ready: bool = True, **kwargs: Any
+def reflecting(list_func: Any, *args: Any, ready: bool = True, live: bool = True, **kwargs: Any
                ) -> Iterator[Reflector]:
-    """Run a reflector, with a store that is ready."""
+    """Run a reflector, once its store is ready and its watch has begun."""
     kwargs.setdefault("backoff", quick())
     with Reflector(list_func, *args, **kwargs) as reflector:
         if ready:
             reflector.store.wait_until_ready(timeout=DEADLINE)
+            assert not live or eventually(lambda: reflector.status.live)
         yield reflector
 
 
@@ -78,6 +79,12 @@ class Following:
         self.watcher.close()
         self.thread.join(DEADLINE)
 
+    def listed(self) -> list[Item]:
+        """Wait for the first list and the begin of the watch; give what was told until then."""
+        told = self.until(lambda item: isinstance(item, InitDone))
+        assert eventually(lambda: self.watcher.state == "Watching")
+        return told
+
     def until(self, wanted: Callable[[Item], bool]) -> list[Item]:
         """Give what was told since the last call, up to and with the first item wanted."""
         told: list[Item] = []
@@ -101,7 +108,7 @@ def brief(item: Item) -> tuple[Any, ...]:
     return (type(item),)
 
 
-def changes(items: list[Item]) -> list[tuple[Any, ...]]:
+def changes(items: Iterable[Item]) -> list[tuple[Any, ...]]:
     """The items in brief, without bookmarks, which come when they come."""
     return [brief(item) for item in items if not isinstance(item, Bookmark)]
 
@@ -128,6 +135,12 @@ class Requests(logging.Handler):
         """The query of each WATCH, streaming lists aside."""
         return [query for query, _ in list(self._seen)
                 if "watch" in query and "sendInitialEvents" not in query]
+
+    def initial(self) -> list[dict[str, str]]:
+        """The query of each request that a list began with and that was not refused."""
+        return [query for query, status in list(self._seen)
+                if status < 300 and "continue" not in query
+                and ("watch" not in query or "sendInitialEvents" in query)]
 
     def streaming_lists(self) -> list[int]:
         """The status of each answer to a request for a streaming list."""

@@ -32,8 +32,9 @@ def test_who_may_not_list_is_told_403_and_begins_once_allowed(
     server.create(config_map("a", namespace, "", {"ours": ""}))
     config = Config(label_selector="ours", initial_list_strategy=strategy)
     with reflecting(reader.list_namespaced_config_map, namespace, config=config, ready=False) as r:
+        assert eventually(lambda: r.status.code == 403)
         with pytest.raises(NotReady) as caught:
-            r.store.wait_until_ready(timeout=1)
+            r.store.wait_until_ready(timeout=0.05)
         cause = caught.value.__cause__
         assert isinstance(cause, InitialListFailed)
         assert cause.code == 403 and cause.status and cause.status["reason"] == "Forbidden"
@@ -53,10 +54,11 @@ def test_who_may_list_but_not_watch_is_told_403_and_keeps_the_list(
     server.create(config_map("a", namespace, "", {"ours": ""}))
     server.grant(namespace, "list")
     config = Config(label_selector="ours", initial_list_strategy=IN_PAGES)
-    with reflecting(reader.list_namespaced_config_map, namespace, config=config) as r:
+    with reflecting(reader.list_namespaced_config_map, namespace, config=config,
+                    live=False) as r:
         assert names(r.store) == {"a"}
-        assert eventually(lambda: r.status.code == 403)
-        assert isinstance(r.status.last_error, WatchStartFailed)
+        assert eventually(lambda: isinstance(r.status.last_error, WatchStartFailed))
+        assert r.status.code == 403
         assert r.store.ready and not r.status.live
         # The rights may take a moment to be known: then the first list was refused too.
         listed = len(asked.lists())
@@ -77,8 +79,9 @@ def test_a_wrong_token_is_told_401(
     config = Config(initial_list_strategy=strategy)
     with reflecting(stranger.list_namespaced_config_map, namespace, config=config,
                     ready=False) as r:
+        assert eventually(lambda: r.status.code == 401)
         with pytest.raises(NotReady) as caught:
-            r.store.wait_until_ready(timeout=1)
+            r.store.wait_until_ready(timeout=0.05)
         assert getattr(caught.value.__cause__, "code", None) == r.status.code == 401
         assert "401" in str(caught.value) and r.status.thread_alive
 

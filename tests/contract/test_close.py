@@ -32,7 +32,7 @@ def test_close_at_any_moment(
     draw, pause = random.Random(1), threading.Event()
     longest = 0.0
     with caplog.at_level(logging.WARNING):
-        for _ in range(25):
+        for _ in range(15):
             with reflecting(v1.list_namespaced_config_map, namespace, config=config,
                             ready=False) as r:
                 pause.wait(draw.uniform(0, 0.08))

@@ -12,7 +12,7 @@ import pytest
 from kubernetes import client, dynamic
 from kubernetes.dynamic.exceptions import ResourceNotFoundError
 
-from kube_reflect import ApiResource, Config, Delete, InitDone
+from kube_reflect import ApiResource, Config, Delete
 
 from ._objects import thing
 from ._servers import ContractServer, by_key
@@ -120,7 +120,7 @@ def test_a_definition_deleted_and_made_again(
     old = server.create(thing(widgets, "a", namespace))
     list_func = custom(server).list_namespaced_custom_object
     with reflecting(list_func, *where) as r, Following(list_func, *where) as told:
-        told.until(lambda item: isinstance(item, InitDone))
+        told.listed()
         server.undefine(widgets)
         assert changes(told.until(lambda item: isinstance(item, Delete))) == [(Delete, "a")]
         assert eventually(r.store.is_empty)

@@ -92,9 +92,10 @@ def test_every_kind_of_event(
     server.create(config_map("a", namespace, "", OURS))
     server.create(config_map("b", namespace, "", OURS))
     with Following(v1.list_namespaced_config_map, namespace, config=config) as told:
-        listed = changes(told.until(lambda item: isinstance(item, InitDone)))
-        assert listed == [(Init,), (InitApply, "a"), (InitApply, "b"), (InitDone,)]
-        assert told.watcher.state in ("InitListed", "Watching")
+        listed = changes(told.listed())
+        assert (listed[0], listed[-1]) == ((Init,), (InitDone,))
+        # Not every list is in order.
+        assert sorted(listed[1:-1], key=str) == [(InitApply, "a"), (InitApply, "b")]
 
         created = server.create(config_map("c", namespace, "1", OURS))
         changed = server.patch(CONFIG_MAPS, "c", namespace, {"data": {"value": "2"}})
@@ -137,7 +138,7 @@ def test_deleted_and_made_again_is_another_object(
     old = server.create(config_map("a", namespace, "same", OURS))
     with reflecting(v1.list_namespaced_config_map, namespace, config=config, model=dict) as r, \
             Following(v1.list_namespaced_config_map, namespace, config=config) as told:
-        told.until(lambda item: isinstance(item, InitDone))
+        told.listed()
         server.delete(CONFIG_MAPS, "a", namespace)
         new = server.create(config_map("a", namespace, "same", OURS))
         assert new["metadata"]["uid"] != old["metadata"]["uid"]
@@ -202,7 +203,7 @@ def test_a_quiet_watch_ends_and_is_resumed_without_a_relist(
     created = server.create(config_map("a", namespace, "", OURS))
     config = Config(label_selector="ours", timeout=1)
     with reflecting(v1.list_namespaced_config_map, namespace, config=config, model=dict) as r:
-        assert eventually(lambda: r.status.reconnects >= 2)
+        assert eventually(lambda: r.status.reconnects >= 1)
         assert r.store.state() == [created]
         changed = server.patch(CONFIG_MAPS, "a", namespace, {"data": {"value": "2"}})
         assert eventually(lambda: r.store.state() == [changed])

@@ -43,7 +43,7 @@ def test_typed_objects_equal_those_that_the_client_reads(
             # A cluster's controllers may still be at work on it.
             assert eventually(lambda: r.store.get(name, namespace) == read(name, namespace))
             assert type(r.store.get(name, namespace)) is model
-            assert r.store.get(name, namespace).metadata.uid
+            assert read(name, namespace).metadata.uid
 
 
 def test_typed_objects_without_a_namespace(server: ContractServer, namespace: str) -> None:

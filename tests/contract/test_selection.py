@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from kubernetes import client
 
-from kube_reflect import Apply, Config, Delete, InitDone, ObjectRef
+from kube_reflect import Apply, Config, Delete, ObjectRef
 
 from ._objects import CONFIG_MAPS, PODS, config_map, pod
 from ._servers import ContractServer, by_key
@@ -62,7 +62,7 @@ def test_an_object_leaves_a_label_selector_and_enters_it(
     config = Config(label_selector="app=web")
     with reflecting(v1.list_namespaced_config_map, namespace, config=config, model=dict) as r, \
             Following(v1.list_namespaced_config_map, namespace, config=config) as told:
-        told.until(lambda item: isinstance(item, InitDone))
+        told.listed()
         label("db")
         assert changes(told.until(lambda item: isinstance(item, Delete))) == [(Delete, "a")]
         assert eventually(r.store.is_empty)

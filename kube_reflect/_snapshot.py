@@ -1,0 +1,86 @@
+"""The cache at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from kube_reflect._core import Core
+from kube_reflect._entries import Key, head_of
+from kube_reflect._reads import Reads, Rows
+from kube_reflect._table import Table
+from kube_reflect.object_ref import ObjectRef
+
+__all__ = ["Snapshot", "rows_of"]
+
+K = TypeVar("K")
+
+
+class Snapshot(Reads[K]):
+    """The cache at one moment, with the read methods of a `Store`; immutable, for any thread.
+
+    Made by `Store.snapshot`. What it decodes is shared with the store where the object is still
+    the same.
+    """
+
+    def __init__(self, core: Core, packed: dict[Key, bytes], decoded: dict[Key, Any],
+                 resource_version: str | None, indexes: Iterable[str]) -> None:
+        self._core = core
+        self._view = Table(indexes)
+        self._view.packed = packed
+        # Grows, by what is read; each store is atomic and idempotent.
+        self._view.decoded = decoded
+        self._groups: Table | None = None
+        #: The version of this moment.
+        self.resource_version = resource_version
+
+    def get(self, ref: ObjectRef | str, namespace: str | None = None) -> K | None:
+        """Give the object of that name, or None, as `Store.get` does."""
+        return self._get_packed(self._key(ref, namespace))
+
+    def _table(self) -> Table:
+        return self._view
+
+    def _pick(self, key: Key) -> tuple[Table, bytes] | None:
+        packed = self._view.packed.get(key)
+        return None if packed is None else (self._view, packed)
+
+    def _all_keys(self) -> list[Key]:
+        return list(self._view.packed)
+
+    def _grouped(self) -> Table:
+        """Make the indexes, from the heads, when first asked for; two threads may both do it."""
+        groups = self._groups
+        if groups is None:
+            groups = Table(self._view.indexes)
+            for key, packed in self._view.packed.items():
+                groups.put(key, packed, head_of(packed).values, ())
+            groups.decoded = self._view.decoded
+            self._groups = groups
+        return groups
+
+    def _values(self, name: str) -> list[Any]:
+        return list(self._grouped().indexes[name])
+
+    def _cut_all(self) -> Rows | list[Any]:
+        table = self._view
+        if len(table.decoded) == len(table.packed):
+            return list(table.decoded.values())
+        return rows_of(table, lambda cut: dict.fromkeys(cut.packed))
+
+    def _cut(self, choose: Callable[[Table], Mapping[Key, None]]) -> Rows:
+        return rows_of(self._grouped(), choose)
+
+    def _decoded(self, keys: list[Key], packed: list[bytes], decoded: list[Any]) -> list[Any]:
+        # What has changed in the store since is shared by the readers of this snapshot.
+        values = super()._decoded(keys, packed, decoded)
+        if not self._core.copies:
+            share = self._view.decoded.setdefault
+            values = [share(key, value) for key, value in zip(keys, values)]
+        return values
+
+
+def rows_of(table: Table, choose: Callable[[Table], Mapping[Key, None]]) -> Rows:
+    """Give the rows of a table whose keys are chosen; of a Store's, in the read lock."""
+    keys = list(choose(table))
+    return (keys, list(map(table.packed.__getitem__, keys)), list(map(table.decoded.get, keys)))
