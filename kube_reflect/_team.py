@@ -31,9 +31,10 @@ class Task:
 
     def start(self) -> None:
         if self.worker is None or not self.worker.is_running():
+            before = self.worker
             self.feed.restart()
             self.worker = self._new_worker(self)
-            self.worker.start()
+            self.worker.start(before)
 
     def close(self) -> None:
         if self.worker is not None:

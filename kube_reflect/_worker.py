@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
+import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from queue import Empty, SimpleQueue
 
@@ -19,6 +22,11 @@ from kube_reflect.watcher import Watcher
 __all__ = ["Worker", "applied"]
 
 logger = logging.getLogger("kube_reflect")
+
+# Seconds that threads have to end when the interpreter ends.
+_EXIT_TIMEOUT = 1.0
+# Seconds between two looks at a thread that is in the way.
+_LOOK_AGAIN = 0.05
 
 
 def applied(core: Core, feed: Feed, stream: Iterable[Event | WatcherError],
@@ -52,6 +60,7 @@ class Worker:
         self._wake: SimpleQueue[None] = SimpleQueue()
         # Set by close(), from any thread; read by the thread.
         self._closed = False
+        self._before: Worker | None = None
         # Written by the thread, read by close() and by who asks for the last contact.
         self._watcher: Watcher | None = None
         self.thread = threading.Thread(target=self._run, name=f"kube-reflect:{health.name}",
@@ -67,9 +76,14 @@ class Worker:
         """Whether the thread runs and has not been told to end; from any thread."""
         return self.thread.is_alive() and not self._closed
 
-    def start(self) -> None:
-        """Start the thread."""
+    def start(self, before: Worker | None = None) -> None:
+        """Start the thread.
+
+        :param before: fed the same objects, and may not have ended yet.
+        """
+        self._before = before
         self._health.enter(Phase.LISTING)
+        _workers.add(self)
         self.thread.start()
 
     def close(self) -> None:
@@ -83,8 +97,24 @@ class Worker:
     def _is_closed(self) -> bool:
         return self._closed
 
+    def _wait_for_the_one_before(self) -> None:
+        """Wait while the thread before is still in a callback; its last change is an old one."""
+        while self._before is not None and not self._is_closed():
+            if not self._before.is_in_the_way():
+                # Its end was the last thing that the health heard of.
+                self._health.enter(Phase.LISTING)
+                self._before = None
+            else:
+                self._pause(_LOOK_AGAIN)
+
+    def is_in_the_way(self) -> bool:
+        """Whether this thread, or one before it, may still change something."""
+        before = self._before
+        return self.thread.is_alive() or (before is not None and before.is_in_the_way())
+
     def _run(self) -> None:
         try:
+            self._wait_for_the_one_before()
             while not self._is_closed():
                 try:
                     self._follow()
@@ -124,8 +154,28 @@ class Worker:
 
     def _sleep(self, seconds: float) -> None:
         self._health.waiting(seconds)
+        self._pause(seconds)
+
+    def _pause(self, seconds: float) -> None:
         if not self._is_closed():
             try:
                 self._wake.get(timeout=min(seconds, threading.TIMEOUT_MAX))
             except Empty:
                 pass
+
+
+_workers: weakref.WeakSet[Worker] = weakref.WeakSet()
+
+
+@atexit.register
+def _end_all() -> None:
+    """End all threads before the interpreter ends, which else stops them wherever they are.
+
+    Within a system call, for instance, some builds of Python then abort the process.
+    """
+    running = [worker for worker in list(_workers) if worker.thread.is_alive()]
+    for worker in running:
+        worker.close()
+    deadline = time.monotonic() + _EXIT_TIMEOUT
+    for worker in running:
+        worker.thread.join(max(0.0, deadline - time.monotonic()))

@@ -15,8 +15,8 @@ class Backoff:
     The n-th delay in a row is drawn evenly from zero to ``initial * factor ** n``, which stops
     growing at ``maximum``. Two floors keep an unlucky run of draws from hammering the server: a
     quarter of the range while it grows, two thirds of it at the maximum. So there are at most
-    six tries in the first ten seconds, and three a minute once backed off. A delay that the
-    server asked for (Retry-After) is kept to when it is the longer one.
+    six tries in the first ten seconds, and three requests a minute once backed off. A delay that
+    the server asked for (Retry-After) is kept to when it is the longer one.
 
     The range starts over after ``reset_after`` seconds of health: time between the end of a
     delay and the next failure. A single success is not health; a server that accepts and then
@@ -62,15 +62,20 @@ class Backoff:
         """Count a failure and say how long to wait, in seconds.
 
         :param retry_after: what the server asked for, in seconds.
-        :param requests: how many requests the failed attempt took; each has its own delay, so
-            that an attempt of two requests does not double the load.
+        :param requests: how many requests the failed attempt took, or the next will take at
+            once; each has its own delay, so that two do not double the load.
         """
         now = self._timer()
         if self._healthy_since is not None and now - self._healthy_since >= self._reset_after:
             self._range = self._initial
         at_maximum = self._range >= self._maximum
         floor = self._range * (2 / 3 if at_maximum else 1 / 4)
-        delay = (floor + (self._range - floor) * self._rng()) * max(1, requests)
+        draw = (self._range - floor) * self._rng()
+        if at_maximum:
+            # Of pairs, only one in a minute: two would be four.
+            delay = floor * (3 if requests > 1 else 1) + draw
+        else:
+            delay = (floor + draw) * max(1, requests)
         self._range = min(self._range * self._factor, self._maximum)
         if retry_after is not None:
             delay = max(delay, retry_after)

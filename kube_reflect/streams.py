@@ -38,7 +38,8 @@ def backoff(stream: Iterable[T], policy: Backoff | None = None, *,
             listed = True
         elif isinstance(item, WatcherError):
             # A list in between was a request more: a loop of list and 410 waits twice as long.
-            sleep(policy.next_delay(item.retry_after, requests=2 if listed else 1))
+            requests = 2 if listed else item.requests
+            sleep(policy.next_delay(item.retry_after, requests=requests))
             listed = False
 
 

@@ -18,17 +18,18 @@ from kubernetes import client
 from kube_reflect import Backoff, Reflector
 
 #: Seconds after which a process says where it hangs, and ends.
-DEADLINE = 40.0
+DEADLINE = 40
 # For anything that must happen soon.
 SOON = 15.0
 
 
-def until(condition: Callable[[], object], what: str = "the condition") -> None:
+def until(condition: Callable[[], object], what: str = "the condition",
+          deadline: float = SOON) -> None:
     """Wait until a condition is true.
 
     :raises AssertionError: if it does not become true.
     """
-    end = time.monotonic() + SOON
+    end = time.monotonic() + deadline
     pause = threading.Event()
     while not condition():
         assert time.monotonic() < end, f"{what} did not become true"
@@ -37,7 +38,9 @@ def until(condition: Callable[[], object], what: str = "the condition") -> None:
 
 def watch_dog() -> None:
     """Have this process say where it hangs, and end; needed anew after a fork."""
-    faulthandler.dump_traceback_later(DEADLINE, exit=True)
+    # Not by faulthandler's own watchdog, a thread, which does not come back after a fork.
+    faulthandler.register(signal.SIGALRM, chain=True)
+    signal.alarm(DEADLINE)
 
 
 def by_os() -> int:
@@ -85,9 +88,10 @@ class Child:
             return bool(pid)
 
         try:
-            until(ended, "the end of the child")
+            # Rather let it say itself what it waits for.
+            until(ended, "the end of the child", 1.5 * SOON)
         except AssertionError:
-            os.kill(self.pid, signal.SIGABRT)
+            os.kill(self.pid, signal.SIGALRM)
             raise
         assert found == [0], f"the child ended with {found[0]:#x}"
 

@@ -70,7 +70,7 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
 PLACES = st.lists(st.integers(0, 10_000), max_size=12)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(bodies(), PLACES)
 def test_reads_what_json_reads(data: bytes, places: list[int]) -> None:
     document = json.loads(data)
@@ -83,7 +83,7 @@ def test_reads_what_json_reads(data: bytes, places: list[int]) -> None:
     assert page.continue_token == (document["metadata"].get("continue") or None)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(bodies(), PLACES, st.integers(0, 10_000))
 def test_truncated_anywhere_it_is_a_request_error(
         data: bytes, places: list[int], place: int) -> None:
@@ -93,7 +93,7 @@ def test_truncated_anywhere_it_is_a_request_error(
     assert (page.resource_version, page.continue_token) == (None, None)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.one_of(bodies(VALUES), bodies(st.fixed_dictionaries(
     {}, optional={"kind": VALUES, "metadata": VALUES, "items": VALUES})), st.binary()))
 def test_whatever_comes_is_a_list_or_a_request_error(data: bytes) -> None:

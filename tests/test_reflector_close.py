@@ -113,13 +113,14 @@ def test_while_it_backs_off(server: FakeApiServer, v1: client.CoreV1Api,
                             caplog: pytest.LogCaptureFixture) -> None:
     server.forbid("pods")
     reflector = Reflector(v1.list_namespaced_pod, "ns").start()
-    wait_until(lambda: reflector.status.phase is Phase.BACKING_OFF)
+    wait_until(lambda: "trying again" in caplog.text)
+    assert reflector.status.phase is Phase.BACKING_OFF
     check_closes(reflector, caplog)
 
 
 def test_while_nothing_listens(caplog: pytest.LogCaptureFixture) -> None:
     reflector = Reflector(api_of("http://127.0.0.1:1").list_node).start()
-    wait_until(lambda: reflector.status.last_error is not None)
+    wait_until(lambda: "trying again" in caplog.text)
     check_closes(reflector, caplog)
 
 
@@ -163,7 +164,8 @@ def test_while_the_server_asks_for_patience(caplog: pytest.LogCaptureFixture) ->
     with Retrying() as server:
         api = client.CoreV1Api(server.api_client())
         reflector = Reflector(api.list_node).start()
-        wait_until(lambda: reflector.status.code == 429)
+        wait_until(lambda: "trying again" in caplog.text)
+        assert reflector.status.code == 429
         check_closes(reflector, caplog)
         assert len(server.requests) == 1
 

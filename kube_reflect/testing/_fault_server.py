@@ -13,11 +13,15 @@ from kube_reflect.testing._certificates import Certificate
 from kube_reflect.testing._http import Exchange
 from kube_reflect.testing._requests import Request
 from kube_reflect.testing._server import FakeApiServer, Plan
-from kube_reflect.testing.faults import Fault
+from kube_reflect.testing.faults import (
+    EditList, EndAtOnce, Fault, HangUp, Html, Reset, Status,
+)
 
 __all__ = ["FaultServer", "Injection"]
 
 When = Callable[[Request], bool]
+# These have said all before anybody can heal them.
+_BRIEF = (EditList, EndAtOnce, HangUp, Html, Reset, Status)
 
 
 class Injection:
@@ -239,7 +243,7 @@ def _repeated(fault: Fault, times: int | None) -> Iterator[Fault]:
 def _marked(fault: Fault) -> Plan:
     def plan(exchange: Exchange) -> None:
         if isinstance(exchange, Gated):
-            exchange.faulty = True
+            exchange.faulty = not isinstance(fault, _BRIEF)
         fault(exchange)
 
     return plan

@@ -47,8 +47,8 @@ def reflector(server: FaultServer, settings: Config | None = None, **more: Any) 
 
 
 def versions(store: Any) -> dict[str, str]:
-    """The resource version of each object, by name."""
-    return {ref.name: ref.resource_version for ref in store.snapshot().keys()}
+    """The resource version of each object, by name, of a store of mappings."""
+    return {obj["metadata"]["name"]: obj["metadata"]["resourceVersion"] for obj in store.state()}
 
 
 def served(server: FaultServer) -> dict[str, str]:

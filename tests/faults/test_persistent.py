@@ -40,11 +40,14 @@ class Case:
         """Whether the server asks to wait longer than a test can."""
         return bool(getattr(self.fault, "retry_after", None))
 
+    def config(self, strategy: InitialListStrategy, idle_timeout: float) -> Config:
+        """Make a config that waits for long only where there is something to wait for."""
+        return config(strategy, idle_timeout=idle_timeout if self.fault in SILENCES else 30.0)
+
 
 HOUR = datetime.now(timezone.utc) + timedelta(hours=1)
 LISTS, WATCHES = "InitialListFailed", "WatchFailed"
-#: Any silence lasts for the idle timeout, which is short here.
-PATIENCE = 0.3
+SILENCES = (faults.Silent(), faults.HeadersOnly(), faults.HalfLine())
 
 CASES = {
     "silent": Case(faults.Silent(), None, None, LISTS),
@@ -98,17 +101,13 @@ TABLE = [pytest.param(case, strategy, id=f"{name}, {strategy.value}")
 
 @pytest.fixture
 def server() -> Iterator[FaultServer]:
-    with FaultServer() as running:
+    with FaultServer(bookmark_interval=0.1) as running:
         for name in ("a", "b", "c"):
             running.create(pod(name))
         yield running
 
 
-def patience(strategy: InitialListStrategy) -> Config:
-    return config(strategy, idle_timeout=PATIENCE)
-
-
-def followed(server: FaultServer, strategy: InitialListStrategy, seconds: float,
+def followed(server: FaultServer, settings: Config, seconds: float,
              ) -> tuple[list[float], list[WatcherError]]:
     """When requests came, and the errors, on a clock that only the backoff moves on.
 
@@ -117,7 +116,7 @@ def followed(server: FaultServer, strategy: InitialListStrategy, seconds: float,
     clock = VirtualTime()
     times: list[float] = []
     errors = []
-    watcher = Watcher(api(server).list_namespaced_pod, NAMESPACE, config=patience(strategy))
+    watcher = Watcher(api(server).list_namespaced_pod, NAMESPACE, config=settings)
     policy = Backoff(rng=lambda: 0.0, timer=clock)
     for item in streams.backoff(watcher, policy, sleep=clock.sleep):
         times += [clock.now] * (len(server.requests) - len(times))
@@ -133,7 +132,7 @@ def followed(server: FaultServer, strategy: InitialListStrategy, seconds: float,
 def test_few_requests_however_long_it_lasts(
         server: FaultServer, case: Case, strategy: InitialListStrategy) -> None:
     server.fault(case.fault, when=case.when)
-    times, errors = followed(server, strategy, 300.0)
+    times, errors = followed(server, case.config(strategy, 0.05), 300.0)
     assert len([when for when in times if when < 10]) <= 12
     once_backed_off = range(90, 240, 7)
     most = max(len([when for when in times if start <= when < start + 60])
@@ -150,7 +149,7 @@ def test_it_is_said_once_and_over_when_it_is_over(
         caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     injection = server.fault(case.fault, when=case.when)
-    with reflector(server, patience(strategy)) as running:
+    with reflector(server, case.config(strategy, 0.5)) as running:
         injection.wait(1 if case.waits else 4)
         wait_until(lambda: running.status.last_error is not None and (
             case.error in (None, type(running.status.last_error).__name__)))
