@@ -11,7 +11,10 @@ from typing import Any, Protocol
 from readerwriterlock.rwlock import RWLockFair
 
 from kube_reflect import _forks
+from kube_reflect._deflate import Deflaters
 from kube_reflect._entries import Head, Key, head_of, unpack
+from kube_reflect._guard import Guard
+from kube_reflect._keeping import Keeping
 from kube_reflect._table import Table
 from kube_reflect.errors import NotReady, WatcherError, WriterDropped
 from kube_reflect.object_ref import ApiResource, ObjectRef
@@ -19,9 +22,6 @@ from kube_reflect.object_ref import ApiResource, ObjectRef
 __all__ = ["Core", "Listener", "checked_timeout"]
 
 logger = logging.getLogger("kube_reflect")
-
-IndexFunction = Callable[[Mapping[str, Any]], Any]
-
 
 class Listener(Protocol):
     """Who is told of each change; called by the writer's thread, without the lock."""
@@ -71,10 +71,9 @@ class Core:
     a single object (`Store.get`), which says itself why it is sound.
     """
 
-    def __init__(self, resource: ApiResource | None, model: Callable[[dict[str, Any]], Any] | None,
-                 indexers: Mapping[str, IndexFunction], copies: bool) -> None:
+    def __init__(self, resource: ApiResource | None, keeping: Keeping) -> None:
         self.lock = RWLockFair()
-        self.indexers = dict(indexers)
+        self.indexers = dict(keeping.indexers)
         self.table = Table(self.indexers)
         #: By scope: the namespace of a feed, or None for one that is all there is.
         self.versions: dict[str | None, str] = {}
@@ -82,15 +81,21 @@ class Core:
         self.resource_version: str | None = None
         self.events = 0
         self.lists = 0
-        self.listeners: tuple[Listener, ...] = ()
+        self.listeners: tuple[Listener, ...] = () if self.guard is None else (self.guard,)
         #: Called after each event, without the lock, by the feed's thread: must be quick.
         self.waiters: tuple[Callable[[], None], ...] = ()
         #: Set and cleared by the writer's owner.
         self.ended = False
         #: Set once, when the first object tells; an attribute load is atomic.
         self.resource = resource
-        self.model = model
-        self.copies = copies
+        # A dict is what is stored, so there is nothing to make of it.
+        self.model = None if keeping.model is dict else keeping.model
+        self.deflaters = Deflaters() if keeping.compress else None
+        self.guard = Guard(self) if keeping.detecting else None
+        #: Whether readers share what the table has decoded. Where each read has its own, or one
+        #: that is looked after, nothing is ever decoded there, and the quick ways of reading that
+        #: begin there find nothing.
+        self.sharing = not keeping.copies and self.guard is None
         self.gate = Gate()
         #: Guards the counter, which readers and the writer count up.
         self._count_lock = threading.Lock()
@@ -193,7 +198,7 @@ class Core:
 
     def decode(self, key: Key, packed: bytes) -> Any:
         """Make a K of a packed object; a mapping where the model will not have it."""
-        mapping = unpack(packed)
+        mapping = unpack(packed, self.deflaters)
         if self.model is None:
             return mapping
         try:
@@ -204,7 +209,11 @@ class Core:
         except Exception as error:
             why = f"the model refused it ({type(error).__name__}: {error})".partition("\n")[0]
         self.poison(str(self.ref(key)), why, "handed out as a mapping")
-        return unpack(packed)
+        return unpack(packed, self.deflaters)
+
+    def read_alone(self, key: Key, packed: bytes) -> Any:
+        """Give a K where readers do not share what the table has decoded."""
+        return self.decode(key, packed) if self.guard is None else self.guard.read(key, packed)
 
     def publish(self, fresh: Mapping[Key, tuple[bytes, Any]]) -> dict[Key, Any]:
         """Store what was decoded, where the object is still the same; give what all now share."""
@@ -221,8 +230,8 @@ class Core:
 
     def share(self, key: Key, packed: bytes) -> Any:
         """Decode one state of an object; shared with all readers while it is the present one."""
-        if self.copies:
-            return self.decode(key, packed)
+        if not self.sharing:
+            return self.read_alone(key, packed)
         self.touch()
         with self.lock.gen_rlock():
             table = self.table
@@ -259,6 +268,10 @@ class Core:
         self._count_lock = threading.Lock()
         self.mutex = threading.Lock()
         self.gate.after_fork()
+        if self.deflaters is not None:
+            self.deflaters.after_fork()
+        if self.guard is not None:
+            self.guard.after_fork()
         if self.half_changed:
             self.half_changed = False
             self.table.rebuild()

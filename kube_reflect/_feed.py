@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kube_reflect._core import Core, IndexFunction, Listener
+from kube_reflect._core import Core, Listener
 from kube_reflect._entries import (
     BadObject, Head, IndexValues, Key, checked_values, head_of, key_of, pack, unpack, version_of,
     with_values,
 )
+from kube_reflect._keeping import IndexFunction, Transform
 from kube_reflect._table import Table
 from kube_reflect.events import (
     Apply, Bookmark, Delete, Event, Init, InitApply, InitDone, Object,
@@ -19,9 +20,6 @@ from kube_reflect.object_ref import ApiResource
 __all__ = ["Entries", "Feed"]
 
 _NO_VALUES: IndexValues = ()
-
-Transform = Callable[[dict[str, Any]], Mapping[str, Any]]
-
 
 class Entries:
     """Makes entries of objects; all user code, and all packing, is in here. It holds no lock."""
@@ -46,7 +44,7 @@ class Entries:
             if changed != key:
                 raise BadObject("the transform changed its name or namespace")
         values = self._values(key, obj)
-        return key, pack(obj, values), values
+        return key, pack(obj, values, self._core.deflaters), values
 
     def extend(self, key: Key, packed: bytes) -> tuple[bytes, IndexValues]:
         """Give an entry the values of the indexes that were added since it was made."""
@@ -54,7 +52,7 @@ class Entries:
         missing = list(self._core.indexers.items())[len(values):]
         if not missing:
             return packed, values
-        mapping = unpack(packed)
+        mapping = unpack(packed, self._core.deflaters)
         values += tuple(self._found(name, function, key, mapping) for name, function in missing)
         return with_values(packed, values), values
 

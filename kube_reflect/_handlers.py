@@ -60,14 +60,6 @@ class Handler:
                                         name=f"kube-reflect:{self.name}", daemon=True)
         self._thread.start()
 
-    def after_fork(self) -> None:
-        """Know that the thread is gone, in a child process (unless it is the one that forked)."""
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread = None
-            if self._subscription is not None:
-                # The thread's stack holds it for ever, and nobody takes from it any more.
-                self._subscription.close()
-
     def remove(self) -> None:
         """Hear of nothing more; a callback that is running ends by itself. From any thread."""
         self._forget(self)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from kube_reflect._core import Core, IndexFunction
+from kube_reflect._core import Core
 from kube_reflect._entries import IndexValues, Key, head_of
 from kube_reflect._feed import Entries
+from kube_reflect._keeping import IndexFunction
 from kube_reflect._table import Table
 
 __all__ = ["add_index"]

@@ -54,7 +54,7 @@ class Reads(Generic[K]):
             if picked is None:
                 return None
         table, packed = picked
-        value = None if self._core.copies else table.decoded.get(key)
+        value = table.decoded.get(key)
         if value is None:
             value = self._decoded([key], [packed], [None])[0]
         return value  # type: ignore[no-any-return]
@@ -96,7 +96,7 @@ class Reads(Generic[K]):
         if namespace is None:
             rows = self._cut_all()
             if isinstance(rows, list):
-                if not selector and not self._core.copies:
+                if not selector and self._core.sharing:
                     return [item for item in rows if where(item)] if where else rows
                 rows = self._cut(lambda cut: dict.fromkeys(cut.packed))
         else:
@@ -184,8 +184,8 @@ class Reads(Generic[K]):
     def _decoded(self, keys: list[Key], packed: list[bytes], decoded: list[Any]) -> list[Any]:
         """Decode what has not been, and share it; without a lock but for the sharing."""
         core = self._core
-        if core.copies:
-            return [core.decode(key, entry) for key, entry in zip(keys, packed)]
+        if not core.sharing:
+            return [core.read_alone(key, entry) for key, entry in zip(keys, packed)]
         # Not `in`, which compares, and so calls code of the models.
         if all(value is not None for value in decoded):
             return decoded

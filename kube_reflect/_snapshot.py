@@ -74,7 +74,7 @@ class Snapshot(Reads[K]):
     def _decoded(self, keys: list[Key], packed: list[bytes], decoded: list[Any]) -> list[Any]:
         # What has changed in the store since is shared by the readers of this snapshot.
         values = super()._decoded(keys, packed, decoded)
-        if not self._core.copies:
+        if self._core.sharing:
             share = self._view.decoded.setdefault
             values = [share(key, value) for key, value in zip(keys, values)]
         return values

@@ -17,10 +17,12 @@ class Table:
     objects are the truth; all else can be made from them again.
     """
 
-    __slots__ = ("decoded", "indexes", "namespaces", "packed", "unread")
+    __slots__ = ("decoded", "indexes", "namespaces", "packed", "size", "unread")
 
     def __init__(self, index_names: Iterable[str]) -> None:
         self.packed: dict[Key, bytes] = {}
+        #: The length of all of them.
+        self.size = 0
         #: Only ever holds what `packed` holds, in the version that it holds.
         self.decoded: dict[Key, Any] = {}
         #: The keys that are not decoded, once most have been read; None before that.
@@ -31,9 +33,13 @@ class Table:
 
     def put(self, key: Key, packed: bytes, values: IndexValues, old_values: IndexValues) -> None:
         """Store a new version of an object; O(1)."""
-        if key not in self.packed:
+        old = self.packed.get(key)
+        if old is None:
             self.namespaces.setdefault(key[0], {})[key] = None
+        else:
+            self.size -= len(old)
         self.packed[key] = packed
+        self.size += len(packed)
         self.decoded.pop(key, None)
         if self.unread is not None:
             self.unread[key] = None
@@ -42,7 +48,7 @@ class Table:
 
     def drop(self, key: Key, old_values: IndexValues) -> None:
         """Remove an object that is there; O(1)."""
-        del self.packed[key]
+        self.size -= len(self.packed.pop(key))
         self.decoded.pop(key, None)
         if self.unread is not None:
             self.unread.pop(key, None)
@@ -79,6 +85,7 @@ class Table:
     def rebuild(self) -> None:
         """Make everything from the packed objects again; O(n)."""
         self.forget_decoded()
+        self.size = sum(map(len, self.packed.values()))
         self.namespaces = {}
         for index in self.indexes.values():
             index.clear()

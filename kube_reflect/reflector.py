@@ -16,8 +16,8 @@ from kube_reflect import _forks
 from kube_reflect._core import IndexFunction, checked_timeout
 from kube_reflect._feed import Transform
 from kube_reflect._handlers import Handler
-from kube_reflect._team import Team
-from kube_reflect._worker import Worker, applied
+from kube_reflect._watchers import Watchers, checked_config, checked_namespaces
+from kube_reflect._worker import applied
 from kube_reflect.backoff import Backoff
 from kube_reflect.config import Config
 from kube_reflect.dispatcher import Subscription
@@ -25,8 +25,7 @@ from kube_reflect.errors import WatcherError
 from kube_reflect.events import Event
 from kube_reflect.status import Status
 from kube_reflect.store import Store, Writer
-from kube_reflect.watcher import Watcher
-from kube_reflect.wire import ApiSource, model_of
+from kube_reflect.wire import model_of
 
 __all__ = ["Handler", "Reflector", "reflect"]
 
@@ -101,32 +100,20 @@ class Reflector:
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        if config is not None and not isinstance(config, Config):
-            raise TypeError(f"config must be a Config: {config!r}")
-        self._config = config if config is not None else Config()
+        self._config = checked_config(config)
         #: The name of the reflector, as in the names of its threads.
         self.name = name if name is not None else f"reflector-{next(_numbers)}"
+        scopes = [None] if namespaces is None else checked_namespaces(namespaces)
         self._several = namespaces is not None
-        scopes = _checked_namespaces(namespaces)
-        if self._several and "namespace" in kwargs:
-            raise ValueError("namespace and namespaces exclude each other")
-        watchers = _Watchers(list_func, args, kwargs, self._config, metadata_only)
-        # Made only to have mistakes in the arguments said here and now; it opens nothing.
-        watchers.new("default" if self._several else None, lambda state: None).close()
+        watchers = Watchers(list_func, args, kwargs, self._config,
+                            metadata_only=metadata_only, several=self._several)
         if model is None:
             model = dict if metadata_only else model_of(list_func)
         self._writer = Writer(model=model, transform=transform, indexers=indexers, copies=copies)
         self._writer._claim()
-        core = self._writer._core
-        new_backoff = _backoff_maker(backoff)
-        self._team = Team(
-            core, self._writer._entries, self.name,
-            lambda scope, task: Worker(
-                lambda observer: watchers.new(scope, observer),
-                core, task.feed, new_backoff(), task.health))
+        self._team = watchers.team(self._writer._core, self._writer._entries, self.name, backoff)
         for scope in scopes:
             self._team.add(scope)
-        core.staleness = _weakly(self._team)
         # Guards the fields below, and the team's tasks; reentrant, for a close() in a signal
         # handler.
         self._lock = threading.RLock()
@@ -213,7 +200,7 @@ class Reflector:
         :raises ValueError: if the reflector was not made with ``namespaces``, or has this one.
         """
         _forks.renew()
-        [scope] = _checked_namespaces([namespace])
+        [scope] = checked_namespaces([namespace])
         with self._lock:
             self._check_several()
             if scope in self._team.tasks:
@@ -340,54 +327,3 @@ class Reflector:
 
 def _left(deadline: float | None) -> float | None:
     return None if deadline is None else max(0.0, deadline - time.monotonic())
-
-
-def _weakly(team: Team) -> Callable[[], float | None]:
-    # The team holds the core; the core must not hold the team.
-    weak = weakref.ref(team)
-
-    def staleness() -> float | None:
-        strong = weak()
-        return strong.staleness() if strong is not None else None
-
-    return staleness
-
-
-def _checked_namespaces(namespaces: Iterable[Any] | None) -> list[str | None]:
-    if namespaces is None:
-        return [None]
-    if isinstance(namespaces, str):
-        raise TypeError(f"namespaces must be a list of names, not one name: {namespaces!r}")
-    names = list(dict.fromkeys(namespaces))
-    for name in names:
-        if not isinstance(name, str) or not name:
-            raise ValueError(f"not the name of a namespace: {name!r}")
-    return list(names)
-
-
-def _backoff_maker(backoff: Callable[[], Backoff] | Backoff | None) -> Callable[[], Backoff]:
-    if backoff is None:
-        return Backoff
-    if isinstance(backoff, Backoff):
-        return lambda: backoff
-    if callable(backoff):
-        return backoff
-    raise TypeError(f"backoff must be a Backoff, or make one: {backoff!r}")
-
-
-class _Watchers:
-    """Makes the watchers of one reflector, each on a source of its own."""
-
-    def __init__(self, list_func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any],
-                 config: Config, metadata_only: bool) -> None:
-        self._list_func = list_func
-        self._args = args
-        self._kwargs = dict(kwargs)
-        self._config = config
-        self._metadata_only = metadata_only
-
-    def new(self, namespace: str | None, observer: Callable[[str], None]) -> Watcher:
-        kwargs = self._kwargs if namespace is None else {**self._kwargs, "namespace": namespace}
-        source = ApiSource(self._list_func, self._args, kwargs, self._config,
-                           metadata_only=self._metadata_only, glancing=True)
-        return Watcher.over(source, self._config, observer)

@@ -165,9 +165,9 @@ class Health:
         self._clock = clock
         self._timer = timer
         self.moment = Moment(Phase.STOPPED, clock(), None, 0)
-        #: What the log was told is wrong, and until when it counts as wrong; the writing
-        #: thread's own.
-        self._announced: tuple[type, int | None] | None = None
+        #: What the log was told is wrong, since it last was right, and until when it counts as
+        #: wrong; the writing thread's own.
+        self._announced: set[tuple[type, int | None]] = set()
         self._unsteady_until = 0.0
 
     def enter(self, phase: Phase) -> None:
@@ -183,12 +183,12 @@ class Health:
             self.moment = self.moment._replace(watches=self.moment.watches + 1)
 
     def failed(self, error: WatcherError) -> None:
-        """Record a failure; the log hears of it once, until it is over or another."""
+        """Record a failure; the log hears of each kind once, until all is well again."""
         self.moment = self.moment._replace(error=error)
         self.enter(Phase.BACKING_OFF)
         kind = type(error), error.code
-        if kind != self._announced:
-            self._announced = kind
+        if kind not in self._announced:
+            self._announced.add(kind)
             logger.warning("%s: %s; trying again until it works", self.name, error)
         self._unsteady_until = self._timer() + _STEADY
 
@@ -198,8 +198,8 @@ class Health:
 
     def worked(self) -> None:
         """Hear that something came from the server."""
-        if self._announced is not None and self._timer() >= self._unsteady_until:
-            self._announced = None
+        if self._announced and self._timer() >= self._unsteady_until:
+            self._announced.clear()
             logger.info("%s: in touch with the API server again", self.name)
 
     def died(self, error: BaseException) -> None:

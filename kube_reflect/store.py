@@ -314,7 +314,7 @@ class Store(Reads[K]):
             return list(self._core.table.indexes[name])
 
     def _cut_all(self) -> Rows | list[Any]:
-        if not self._core.copies:
+        if self._core.sharing:
             # Where few have changed since all were read, decode those, and copy in one go. Under
             # a writer that is quicker than that, the third copy is made the long way.
             for _ in range(2):

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, Protocol
 
 from kubernetes import watch
 
-from kube_reflect._failures import RequestError, failure, refused
+from kube_reflect._answers import failure, refused
+from kube_reflect._failures import RequestError
 from kube_reflect._json import glance, loads
 from kube_reflect._list_func import accepts, as_list_func, check_arguments, model_of
 from kube_reflect._pages import Page

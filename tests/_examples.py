@@ -215,6 +215,46 @@ def exercise_event_stream(api_client: client.ApiClient, namespace: str) -> None:
                 f"deleted: ConfigMap.v1./x.{namespace}; now {there}")
 
 
+def exercise_work_queue(api_client: client.ApiClient, namespace: str) -> None:
+    v1 = client.CoreV1Api(api_client)
+    lines, stop = Lines(), threading.Event()
+    with running(stop.set, load("work_queue").main, api_client, namespace, 3, stop, lines.put):
+        for number in range(10):
+            body = {"metadata": {"name": f"x-{number}"}, "data": {"color": "red"}}
+            v1.create_namespaced_config_map(namespace, body)
+        expected = {f"x-{number}: 1 entries" for number in range(10)}
+        while expected:
+            expected.discard(lines.expect(lambda line: line in expected))
+        for number in range(10):
+            v1.delete_namespaced_config_map(f"x-{number}", namespace)
+        expected = {f"x-{number}: gone" for number in range(10)}
+        while expected:
+            expected.discard(lines.expect(lambda line: line in expected))
+
+
+def exercise_handlers(api_client: client.ApiClient, namespace: str) -> None:
+    v1 = client.CoreV1Api(api_client)
+    lines, stop = Lines(), threading.Event()
+    with running(stop.set, load("handlers").main, api_client, namespace, stop, lines.put):
+        body = {"metadata": {"name": "x"}, "data": {"color": "red", "size": "1"}}
+        v1.create_namespaced_config_map(namespace, body)
+        assert lines.expect(lambda line: line == "added: x")
+        v1.patch_namespaced_config_map("x", namespace, {"data": {"color": "blue"}})
+        assert lines.expect(lambda line: line == "changed: x: color")
+        v1.delete_namespaced_config_map("x", namespace)
+        assert lines.expect(lambda line: line == "deleted: x")
+
+
+def exercise_wait_for(api_client: client.ApiClient, namespace: str) -> None:
+    v1 = client.CoreV1Api(api_client)
+    lines = Lines()
+    with running(lambda: None, load("wait_for").main, api_client, namespace, DEADLINE, lines.put):
+        name = lines.expect(lambda line: line.startswith("created: ")).partition(": ")[2]
+        v1.patch_namespaced_pod_status(name, namespace, {"status": {"phase": "Running"}})
+        assert lines.expect(lambda line: line == f"Running: {name}")
+        assert lines.expect(lambda line: line == f"deleted: {name}")
+
+
 def write_kubeconfig(api_client: client.ApiClient, path: Path) -> None:
     """Write a kubeconfig that leads where the client does."""
     used = api_client.configuration

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
+import importlib
 import os
 import sys
 import threading
@@ -14,17 +14,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 if "unhooked" in sys.argv:
-    # A host that runs no hooks of ours, before anything has registered one. (Python's own
-    # modules have theirs.)
-    import concurrent.futures.thread
-    import logging
-    import random
-
+    # A host that runs no hooks of ours. Python's own modules get theirs.
+    for module in ("concurrent.futures.thread", "logging", "random", "threading"):
+        importlib.import_module(module)
     os.register_at_fork = lambda **_: None
 
 from kube_reflect import Applied, Phase, Reflector, Resync, StaleCache
 from kube_reflect._table import Table
 
+from . import fork_servers
 from .fork_helpers import (
     FORKS, SOON, Child, Cluster, Unchanged, by_app, connection, goes_on, is_whole, until,
     watch_dog,
@@ -71,6 +69,7 @@ def locks(cluster: Cluster, how: str, *_: str) -> None:
         seen: list[Any] = []
         reflector.add_handler(on_add=seen.append)
         for name, lock in LOCKS.items():
+
             def body() -> None:
                 store = reflector.store
                 assert store.get("first", "a") is not None
@@ -112,6 +111,7 @@ def first_use(cluster: Cluster, how: str, *_: str) -> None:
     with cluster.started() as reflector:
         reflector.store.state()
         for number, use in enumerate(uses):
+
             def body() -> None:
                 use(reflector)
                 # Not by its status, which would be another use.
@@ -135,9 +135,10 @@ def half_changed(cluster: Cluster, *_: str) -> None:
                 go_on.wait(SOON)
             original(self, *args)
 
-        Table._reindex = slow
+        Table._reindex = slow  # type: ignore[method-assign]
+
         def body() -> None:
-            Table._reindex = original
+            Table._reindex = original  # type: ignore[method-assign]
             assert not reflector._writer._core.half_changed
             is_whole(reflector)
             assert reflector.store.get(name, "a") is not None
@@ -147,7 +148,7 @@ def half_changed(cluster: Cluster, *_: str) -> None:
             name = cluster.create()
             assert within.wait(SOON)
             child = Child(body)
-            Table._reindex = original
+            Table._reindex = original  # type: ignore[method-assign]
             go_on.set()
             child.join()
 
@@ -351,76 +352,17 @@ def namespaces(cluster: Cluster, how: str, *_: str) -> None:
         goes_on(reflector, cluster)
 
 
-# An application as servers run it: a module that has a reflector.
-
-application: Any = None
-
-
-def preload(cluster: Cluster) -> Any:
-    """Import the application: in the parent, or in a process that inherits nothing."""
-    global application
-    if application is None:
-        application = cluster.started()
-    return application
-
-
-def serve(url: str, ca_cert: str, tells: bool) -> None:
-    """What a worker process does."""
-    watch_dog()
-    cluster = Cluster(url, ca_cert)
-    reflector = preload(cluster)
-    if tells:
-        reflector.after_fork()
-        reflector.after_fork()
-    assert {pod.metadata.name for pod in reflector.store.state()} >= {"first"}
-    goes_on(reflector, cluster)
-
-
-def server(cluster: Cluster, url: str, ca_cert: str, model: str, start: str, *_: str) -> None:
-    """A master that loads the application, and its workers, which come and go."""
-    reflector = preload(cluster)
-    before = connection(reflector)
-    # Celery's masters use what they load, gunicorn's and uWSGI's do not.
-    if model == "celery":
-        goes_on(reflector, cluster)
-    arguments = url, ca_cert, model == "uwsgi"
-    for _ in range(2):
-        if start == "os":
-            children = [Child(lambda: serve(*arguments)) for _ in range(2)]
-            for child in children:
-                child.join()
-        elif model == "celery":
-            with multiprocessing.get_context(start).Pool(2, maxtasksperchild=1) as pool:
-                pool.starmap_async(serve, [arguments] * 3, chunksize=1).get(2 * SOON)
-        else:
-            processes = [multiprocessing.get_context(start).Process(target=serve, args=arguments)
-                         for _ in range(2)]
-            for process in processes:
-                process.start()
-            for process in processes:
-                process.join(2 * SOON)
-                assert process.exitcode == 0
-    goes_on(reflector, cluster)
-    assert connection(reflector) == before
-    assert reflector.status.reconnects == 0
-    reflector.close()
-
-
 SCENARIOS: dict[str, Callable[..., None]] = {
     one.__name__: one for one in (
         locks, first_use, half_changed, orphan, exits, in_handler, while_listing, churn,
-        generations, subscribers, closed, namespaces)
+        generations, subscribers, closed, namespaces, fork_servers.server)
 }
 
 
 def main() -> None:
     watch_dog()
     name, url, ca_cert, *arguments = sys.argv[1:]
-    cluster = Cluster(url, ca_cert)
-    if name == "server":
-        server(cluster, url, ca_cert, *arguments)
-    else:
-        SCENARIOS[name](cluster, *arguments)
+    SCENARIOS[name](Cluster(url, ca_cert), *arguments)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ DESERIALIZER = client.ApiClient()
 
 def typed(mapping: dict[str, Any], model: str) -> Any:
     """Make a model of a mapping, as the official client does."""
-    return DESERIALIZER._ApiClient__deserialize(mapping, model)  # type: ignore[attr-defined]
+    return DESERIALIZER._ApiClient__deserialize(mapping, model)
 
 
 def with_condition(kind: str, status: str, **more: str) -> dict[str, Any]:

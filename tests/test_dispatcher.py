@@ -315,7 +315,7 @@ def test_close_wakes_all_who_wait() -> None:
     subscription = writer.subscribe()
     ended: list[Any] = []
     with running(*[lambda: ended.append(subscription.get())] * 5):
-        wait_until(lambda: len(subscription._pending.condition._waiters) == 5)  # type: ignore[attr-defined]
+        wait_until(lambda: len(subscription._pending.condition._waiters) == 5)
         subscription.close()
     assert ended == [None] * 5
 
@@ -400,6 +400,6 @@ def test_a_thread_that_waits_for_an_object_notices_that_its_holder_has_ended() -
         assert has_it.wait(DEADLINE)
         feed(writer, Apply(pod("a", version="2")))
         with running(lambda: got.append(subscription.get(timeout=DEADLINE))):
-            wait_until(lambda: subscription._pending.condition._waiters)  # type: ignore[attr-defined]
+            wait_until(lambda: subscription._pending.condition._waiters)
             may_end.set()
     assert got == [Applied(pod("a", version="2"), pod("a"))]

@@ -22,7 +22,10 @@ SCRIPTS = {
     "event_stream": (["default"], "listed: 0"),
     "nodes_by_architecture": (["amd64", "0"], "http://127.0.0.1:"),
     "operator_loop": ([], "INFO:operator:create done"),
+    "handlers": (["here"], "added: x"),
     "pods": (["default"], "default: no pods"),
+    "wait_for": (["default"], "created: kube-reflect-example-"),
+    "work_queue": (["here", "2"], "x: 0 entries"),
 }
 
 
@@ -64,6 +67,21 @@ def test_event_stream(server: FakeApiServer, api_client: client.ApiClient) -> No
 def test_operator_loop(api_client: client.ApiClient) -> None:
     _examples.exercise_operator_loop(api_client, "here", "there")
     assert client.CoreV1Api(api_client).list_namespaced_config_map("there").items == []
+
+
+def test_work_queue(api_client: client.ApiClient) -> None:
+    _examples.exercise_work_queue(api_client, "here")
+    assert client.CoreV1Api(api_client).list_namespaced_config_map("here").items == []
+
+
+def test_handlers(api_client: client.ApiClient) -> None:
+    _examples.exercise_handlers(api_client, "here")
+    assert client.CoreV1Api(api_client).list_namespaced_config_map("here").items == []
+
+
+def test_wait_for(api_client: client.ApiClient) -> None:
+    _examples.exercise_wait_for(api_client, "here")
+    assert client.CoreV1Api(api_client).list_namespaced_pod("here").items == []
 
 
 def test_every_example_is_here() -> None:

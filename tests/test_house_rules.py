@@ -40,7 +40,7 @@ FOUNDATION = {
 # subscriptions, so the import runs the other way.)
 FLOW = ("wire", "watcher", "streams", "dispatcher", "store", "reflector")
 LEAVES = {"cli", "contrib", "metrics", "testing"}
-OPTIONAL = {"django", "flask", "msgspec", "orjson", "prometheus_client", "rich"}
+OPTIONAL = {"django", "flask", "msgspec", "prometheus_client", "rich"}
 # The watcher is a pure state machine.
 IMPURE = {"asyncio", "concurrent", "datetime", "queue", "sched", "threading", "time"}
 
@@ -160,7 +160,7 @@ def test_imports_run_in_no_circle(name: str) -> None:
 def test_the_core_never_imports_a_leaf_or_what_only_leaves_need(name: str) -> None:
     path = CORE[name]
     assert not own_modules(path) & LEAVES
-    fast_parser = {"msgspec", "orjson"} if name.startswith("_") else set()
+    fast_parser = {"msgspec"} if name == "_fast" else set()
     assert not third_party(path) & (OPTIONAL - fast_parser)
 
 
@@ -188,7 +188,7 @@ class Refuse:
             raise ImportError(name)
 
 sys.meta_path.insert(0, Refuse())
-for name in {sorted(CORE)!r}:
+for name in {sorted(CORE.keys() - {"_fast"})!r}:
     importlib.import_module("kube_reflect" if name == "__init__" else "kube_reflect." + name)
 leaves = [name for name in {sorted(LEAVES)!r} if "kube_reflect." + name in sys.modules]
 sys.exit(f"loaded with the core: {{leaves}}" if leaves else 0)

@@ -9,7 +9,7 @@ import struct
 import time
 import zlib
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from kube_reflect.testing._encoding import dumps
 from kube_reflect.testing._http import Disconnected, Exchange
@@ -22,14 +22,13 @@ __all__ = ["Altered", "CloseDelimited", "Collected", "EditedLines", "Ending", "G
 Ending = Literal["end", "silence", "close", "reset"]
 
 
-def finish(exchange: Exchange, then: Ending) -> None:
-    """End an answer that was begun.
+def finish(exchange: Exchange, then: Ending) -> NoReturn:
+    """End an answer that was begun, and with it the connection.
 
-    :raises Disconnected: unless it ends cleanly.
+    :raises Disconnected: always.
     """
     if then == "end":
         exchange.end()
-        return
     if then == "silence":
         while True:
             # Not an override of it, which may be what called this.

@@ -92,6 +92,23 @@ def test_operator_loop(
         assert copies.items == []
 
 
+def test_work_queue(api_client: client.ApiClient, namespace: str) -> None:
+    _examples.exercise_work_queue(api_client, namespace)
+    left = client.CoreV1Api(api_client).list_namespaced_config_map(namespace).items
+    assert not [one for one in left if one.metadata.name.startswith("x-")]
+
+
+def test_handlers(api_client: client.ApiClient, namespace: str) -> None:
+    _examples.exercise_handlers(api_client, namespace)
+    with pytest.raises(ApiException):
+        client.CoreV1Api(api_client).read_namespaced_config_map("x", namespace)
+
+
+def test_wait_for(api_client: client.ApiClient, namespace: str) -> None:
+    _examples.exercise_wait_for(api_client, namespace)
+    assert client.CoreV1Api(api_client).list_namespaced_pod(namespace).items == []
+
+
 def test_the_definitions_of_custom_resources_as_a_script(
     api_client: client.ApiClient, cron_tabs: str, tmp_path: Path
 ) -> None:

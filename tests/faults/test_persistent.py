@@ -151,16 +151,20 @@ def test_it_is_said_once_and_over_when_it_is_over(
     injection = server.fault(case.fault, when=case.when)
     with reflector(server, case.config(strategy, 0.5)) as running:
         injection.wait(1 if case.waits else 4)
-        wait_until(lambda: running.status.last_error is not None and (
-            case.error in (None, type(running.status.last_error).__name__)))
-        status = running.status
-        assert status.code == case.code and status.thread_alive and not status.live
+        seen = []
+
+        def backing_off() -> bool:
+            seen.append(running.status)
+            return seen[-1].phase is Phase.BACKING_OFF
+
+        wait_until(backing_off)
+        assert seen[-1].code == case.code and seen[-1].thread_alive and not seen[-1].live
+        assert case.error in (None, type(seen[-1].last_error).__name__)
         if case.waits:
-            assert status.phase is Phase.BACKING_OFF
             return
         warned = said(caplog.records)
         assert 1 <= len(warned) <= (1 if case.error else 2) and "trying again" in warned[0]
-        server.heal()
+        injection.remove()
         check_in_step(running, server)
         server.create(pod("later"))
         check_in_step(running, server)

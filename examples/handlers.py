@@ -1,0 +1,61 @@
+"""Callbacks for what is added, changed and deleted, as with the official informer.
+
+    python examples/handlers.py default
+
+They run on a thread of their own, one at a time: they may take as long as they like, raise, and
+close the reflector.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Callable
+
+from kubernetes import client, config
+
+from kube_reflect import Reflector
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    print(line, flush=True)
+
+
+def changed_keys(old: client.V1ConfigMap, new: client.V1ConfigMap) -> list[str]:
+    """Return the keys of the entries that differ."""
+    before, after = old.data or {}, new.data or {}
+    return sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+
+
+def main(
+    api_client: client.ApiClient,
+    namespace: str = "default",
+    stop: threading.Event | None = None,
+    show: Callable[[str], None] = say,
+) -> None:
+    """Show what happens to the ConfigMaps of a namespace until stopped or interrupted.
+
+    :param api_client: a client for the cluster.
+    :param namespace: where the ConfigMaps are.
+    :param stop: ends it when set.
+    :param show: takes each line, on the handler's thread.
+    """
+    stop = stop or threading.Event()
+    v1 = client.CoreV1Api(api_client)
+    config_maps = Reflector(v1.list_namespaced_config_map, namespace)
+    config_maps.add_handler(
+        on_add=lambda new: show(f"added: {new.metadata.name}"),
+        on_update=lambda old, new: show(
+            f"changed: {new.metadata.name}: {', '.join(changed_keys(old, new)) or 'metadata'}"),
+        on_delete=lambda last: show(f"deleted: {last.metadata.name}"),
+    )
+    with config_maps:
+        stop.wait()
+
+
+if __name__ == "__main__":
+    config.load_config()
+    with contextlib.suppress(KeyboardInterrupt):
+        main(client.ApiClient(), sys.argv[1] if len(sys.argv) > 1 else "default")

@@ -1,0 +1,103 @@
+"""What a reflector's arguments mean: which watches there are, and how each is made."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from kube_reflect._core import Core
+from kube_reflect._feed import Entries
+from kube_reflect._team import Task, Team
+from kube_reflect._worker import Worker
+from kube_reflect.backoff import Backoff
+from kube_reflect.config import Config
+from kube_reflect.watcher import Watcher
+from kube_reflect.wire import ApiSource
+
+__all__ = ["Watchers", "checked_config", "checked_namespaces"]
+
+
+class Watchers:
+    """Makes the watchers of one reflector, each on a source of its own.
+
+    :param several: there is one for each of several namespaces.
+    :raises TypeError: for what is no list function, or lacks arguments.
+    :raises ValueError: for arguments that the watcher sets by itself.
+    """
+
+    def __init__(self, list_func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any],
+                 config: Config, *, metadata_only: bool, several: bool) -> None:
+        if several and "namespace" in kwargs:
+            raise ValueError("namespace and namespaces exclude each other")
+        self._list_func = list_func
+        self._args = args
+        self._kwargs = dict(kwargs)
+        self._config = config
+        self._metadata_only = metadata_only
+        # Made only to have mistakes in the arguments said here and now; it opens nothing.
+        self.new("default" if several else None, lambda state: None).close()
+
+    def new(self, namespace: str | None, observer: Callable[[str], None]) -> Watcher:
+        """Make a watcher of a namespace, or of all that the list function lists."""
+        kwargs = self._kwargs if namespace is None else {**self._kwargs, "namespace": namespace}
+        source = ApiSource(self._list_func, self._args, kwargs, self._config,
+                           metadata_only=self._metadata_only, glancing=True)
+        return Watcher.over(source, self._config, observer)
+
+    def team(self, core: Core, entries: Entries, name: str,
+             backoff: Backoff | Callable[[], Backoff] | None) -> Team:
+        """Make the team that runs them."""
+        new_backoff = _backoff_maker(backoff)
+
+        def new_worker(scope: str | None, task: Task) -> Worker:
+            return Worker(lambda observer: self.new(scope, observer), core, task.feed,
+                          new_backoff(), task.health)
+
+        team = Team(core, entries, name, new_worker)
+        # The team holds the core; the core must not hold the team.
+        weak = weakref.ref(team)
+
+        def staleness() -> float | None:
+            strong = weak()
+            return strong.staleness() if strong is not None else None
+
+        core.staleness = staleness
+        return team
+
+
+def checked_config(config: Config | None) -> Config:
+    """Give a config, the default one for None.
+
+    :raises TypeError: for what is none.
+    """
+    if config is None:
+        return Config()
+    if not isinstance(config, Config):
+        raise TypeError(f"config must be a Config: {config!r}")
+    return config
+
+
+def checked_namespaces(namespaces: Iterable[Any]) -> list[str]:
+    """Give the names, each once.
+
+    :raises TypeError: for a string, whose letters would pass for names.
+    :raises ValueError: for what is no name.
+    """
+    if isinstance(namespaces, str):
+        raise TypeError(f"namespaces must be a list of names, not one name: {namespaces!r}")
+    names = list(dict.fromkeys(namespaces))
+    for name in names:
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"not the name of a namespace: {name!r}")
+    return names
+
+
+def _backoff_maker(backoff: Callable[[], Backoff] | Backoff | None) -> Callable[[], Backoff]:
+    if backoff is None:
+        return Backoff
+    if isinstance(backoff, Backoff):
+        return lambda: backoff
+    if callable(backoff):
+        return backoff
+    raise TypeError(f"backoff must be a Backoff, or make one: {backoff!r}")
