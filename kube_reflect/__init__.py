@@ -1,5 +1,6 @@
 """A threaded, synchronous, client-side cache of Kubernetes objects."""
 
+from kube_reflect._shared import Shared, shared
 from kube_reflect.backoff import Backoff
 from kube_reflect.config import Config, InitialListStrategy, ListSemantic
 from kube_reflect.dispatcher import Applied, Change, Deleted, Resync, Subscription
@@ -19,7 +20,8 @@ from kube_reflect.events import Apply, Bookmark, Delete, Event, Init, InitApply,
 from kube_reflect.object_ref import ApiResource, ObjectRef
 from kube_reflect.reflector import Reflector, reflect
 from kube_reflect.status import NamespaceStatus, Phase, Status
-from kube_reflect.store import Snapshot, Store, Writer
+from kube_reflect.store import Memory, Snapshot, Store, Writer
+from kube_reflect.transforms import drop_last_applied, drop_managed_fields, keep
 from kube_reflect.watcher import Watcher
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "InitialListStrategy",
     "KubeReflectError",
     "ListSemantic",
+    "Memory",
     "NamespaceStatus",
     "NoResourceVersion",
     "NotReady",
@@ -47,6 +50,7 @@ __all__ = [
     "Phase",
     "Reflector",
     "Resync",
+    "Shared",
     "Snapshot",
     "StaleCache",
     "Status",
@@ -59,5 +63,9 @@ __all__ = [
     "WatcherError",
     "Writer",
     "WriterDropped",
+    "drop_last_applied",
+    "drop_managed_fields",
+    "keep",
     "reflect",
+    "shared",
 ]

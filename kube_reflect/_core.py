@@ -23,6 +23,7 @@ __all__ = ["Core", "Listener", "checked_timeout"]
 
 logger = logging.getLogger("kube_reflect")
 
+
 class Listener(Protocol):
     """Who is told of each change; called by the writer's thread, without the lock."""
 
@@ -81,7 +82,7 @@ class Core:
         self.resource_version: str | None = None
         self.events = 0
         self.lists = 0
-        self.listeners: tuple[Listener, ...] = () if self.guard is None else (self.guard,)
+        self.listeners: tuple[Listener, ...] = ()
         #: Called after each event, without the lock, by the feed's thread: must be quick.
         self.waiters: tuple[Callable[[], None], ...] = ()
         #: Set and cleared by the writer's owner.
@@ -92,6 +93,8 @@ class Core:
         self.model = None if keeping.model is dict else keeping.model
         self.deflaters = Deflaters() if keeping.compress else None
         self.guard = Guard(self) if keeping.detecting else None
+        if self.guard is not None:
+            self.listeners = (self.guard,)
         #: Whether readers share what the table has decoded. Where each read has its own, or one
         #: that is looked after, nothing is ever decoded there, and the quick ways of reading that
         #: begin there find nothing.

@@ -21,6 +21,7 @@ __all__ = ["Entries", "Feed"]
 
 _NO_VALUES: IndexValues = ()
 
+
 class Entries:
     """Makes entries of objects; all user code, and all packing, is in here. It holds no lock."""
 

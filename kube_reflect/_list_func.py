@@ -11,11 +11,11 @@ from typing import Any
 from kubernetes import client
 from kubernetes.dynamic.resource import Resource, ResourceInstance
 
-from kube_reflect._transport import is_bindable, unwrapped
+from kube_reflect._transport import client_attribute, is_bindable, unwrapped
 from kube_reflect.config import Config
 from kube_reflect.selector import parse, parse_field_selector
 
-__all__ = ["accepts", "as_list_func", "check_arguments", "model_of"]
+__all__ = ["accepts", "as_list_func", "check_arguments", "identity_of", "model_of"]
 
 #: What a watcher decides by itself in each request.
 RESERVED = frozenset({
@@ -63,6 +63,36 @@ def check_arguments(list_func: Any, args: tuple[Any, ...], kwargs: Mapping[str, 
         check(given[name])
 
 
+def identity_of(list_func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any],
+                ) -> tuple[Any, ...]:
+    """Give what is equal for two calls that list the same things with the same client.
+
+    Two instances of `CoreV1Api` may share a client; arguments may be given by place or by name.
+    """
+    list_func, _ = as_list_func(list_func)
+    inner = unwrapped(list_func)
+    owner = getattr(inner, "__self__", None)
+    name = client_attribute(owner)
+    client_id = id(getattr(owner, name)) if name is not None else id(owner)
+    function = getattr(inner, "__func__", inner)
+    # Of a dynamic client, what a partial holds by place is the resource.
+    resources = tuple((one.group, one.api_version, one.kind) for one in _places(list_func)
+                      if isinstance(one, Resource))
+    try:
+        given = dict(inspect.signature(list_func).bind(*args, **kwargs).arguments)
+    except ValueError:
+        given = {"": args, **kwargs}
+    given = {**_keywords(list_func), **given, **given.pop("kwargs", {})}
+    return client_id, function, resources, tuple(sorted(given.items()))
+
+
+def _places(list_func: Any) -> tuple[Any, ...]:
+    """Give the arguments that the partials around a function hold by place."""
+    if not isinstance(list_func, functools.partial):
+        return ()
+    return (*_places(list_func.func), *list_func.args)
+
+
 def _keywords(list_func: Any) -> dict[str, Any]:
     """Give the keyword arguments that the partials around a function hold."""
     if not isinstance(list_func, functools.partial):
@@ -71,13 +101,16 @@ def _keywords(list_func: Any) -> dict[str, Any]:
 
 
 def accepts(list_func: Any, name: str) -> bool:
-    """Whether the official client's method has an argument of that name."""
+    """Whether the function takes an argument of that name."""
     inner = unwrapped(list_func)
     try:
-        if name in inspect.signature(inner).parameters:
-            return True
+        parameters = inspect.signature(inner).parameters
     except ValueError:
-        pass
+        parameters = {}  # type: ignore[assignment]
+    if name in parameters:
+        return True
+    if not is_bindable(inner):
+        return any(one.kind is one.VAR_KEYWORD for one in parameters.values())
     return re.search(rf":param (?:\w+ )?{name}:", inspect.getdoc(inner) or "") is not None
 
 

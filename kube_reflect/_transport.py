@@ -28,7 +28,7 @@ from urllib3.util.wait import wait_for_write
 
 from kube_reflect import _forks
 
-__all__ = ["Closed", "Link", "is_bindable", "privately", "unwrapped"]
+__all__ = ["Closed", "Link", "client_attribute", "is_bindable", "privately", "unwrapped"]
 
 T = TypeVar("T")
 
@@ -74,7 +74,8 @@ class Link:
 
     def hold(self, sock: socket.socket) -> None:
         """Take hold of a socket that has just been made."""
-        duplicate = sock.dup()
+        # (A TLS socket refuses to be duplicated itself.)
+        duplicate = socket.socket(fileno=os.dup(sock.fileno()))
         with self._lock:
             old, self._duplicate, self._fileno = self._duplicate, duplicate, sock.fileno()
             closed = self._closed
@@ -83,6 +84,13 @@ class Link:
         if closed:
             self.cut()
             raise Closed
+
+    def let_go(self) -> None:
+        """Have nothing to do with the connection any more: it is somebody else's again."""
+        with self._lock:
+            duplicate, self._duplicate = self._duplicate, None
+        if duplicate is not None:
+            duplicate.close()
 
     def cut(self) -> None:
         """End the connection, and with it whatever waits for it; from any thread."""
@@ -305,7 +313,7 @@ def unwrapped(list_func: Any) -> Any:
     return list_func
 
 
-def _client_attribute(owner: Any) -> str | None:
+def client_attribute(owner: Any) -> str | None:
     """Name the attribute by which an API object holds its ApiClient (None: it has none)."""
     for name in ("api_client", "client"):
         pool = getattr(getattr(getattr(owner, name, None), "rest_client", None),
@@ -317,7 +325,7 @@ def _client_attribute(owner: Any) -> str | None:
 
 def is_bindable(list_func: Any) -> bool:
     """Whether `privately` can give the function connections of its own."""
-    return _client_attribute(getattr(unwrapped(list_func), "__self__", None)) is not None
+    return client_attribute(getattr(unwrapped(list_func), "__self__", None)) is not None
 
 
 def privately(list_func: Callable[..., Any], link: Link) -> Callable[..., Any]:
@@ -329,7 +337,7 @@ def privately(list_func: Callable[..., Any], link: Link) -> Callable[..., Any]:
         inner = privately(list_func.func, link)
         return functools.partial(inner, *list_func.args, **list_func.keywords)
     owner = getattr(list_func, "__self__", None)
-    name = _client_attribute(owner)
+    name = client_attribute(owner)
     if name is None:
         return list_func
     private = copy.copy(owner)

@@ -22,12 +22,14 @@ class Watchers:
     """Makes the watchers of one reflector, each on a source of its own.
 
     :param several: there is one for each of several namespaces.
+    :param glancing: objects may be left unparsed, since nobody looks at all of them.
     :raises TypeError: for what is no list function, or lacks arguments.
     :raises ValueError: for arguments that the watcher sets by itself.
     """
 
     def __init__(self, list_func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any],
-                 config: Config, *, metadata_only: bool, several: bool) -> None:
+                 config: Config, *, metadata_only: bool, several: bool,
+                 glancing: bool) -> None:
         if several and "namespace" in kwargs:
             raise ValueError("namespace and namespaces exclude each other")
         self._list_func = list_func
@@ -35,6 +37,7 @@ class Watchers:
         self._kwargs = dict(kwargs)
         self._config = config
         self._metadata_only = metadata_only
+        self._glancing = glancing
         # Made only to have mistakes in the arguments said here and now; it opens nothing.
         self.new("default" if several else None, lambda state: None).close()
 
@@ -42,7 +45,7 @@ class Watchers:
         """Make a watcher of a namespace, or of all that the list function lists."""
         kwargs = self._kwargs if namespace is None else {**self._kwargs, "namespace": namespace}
         source = ApiSource(self._list_func, self._args, kwargs, self._config,
-                           metadata_only=self._metadata_only, glancing=True)
+                           metadata_only=self._metadata_only, glancing=self._glancing)
         return Watcher.over(source, self._config, observer)
 
     def team(self, core: Core, entries: Entries, name: str,

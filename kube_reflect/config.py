@@ -52,6 +52,9 @@ class Config:
         150 means that two have not come. Where there are no bookmarks, a quiet watch is taken
         for dead after this time too: nothing is lost, it is resumed from the last version.
     :param connect_timeout: seconds to connect, name lookup and TLS included.
+    :param gzip: have the pages of a LIST compressed, which pays where the network carries less
+        than some 100 MB a second: it spares nine tenths of the bytes, and costs both sides CPU.
+        Neither a WATCH nor a streaming list is ever compressed.
     :raises ValueError: for a value out of its range, or a selector that does not parse.
     :raises TypeError: for a value of the wrong type.
     """
@@ -65,6 +68,7 @@ class Config:
     bookmarks: bool = True
     idle_timeout: float = 150.0
     connect_timeout: float = 10.0
+    gzip: bool = False
 
     def __post_init__(self) -> None:
         if self.label_selector is not None:
@@ -96,5 +100,6 @@ class Config:
         if not isinstance(self.initial_list_strategy, InitialListStrategy):
             raise TypeError("initial_list_strategy must be an InitialListStrategy: "
                             f"{self.initial_list_strategy!r}")
-        if not isinstance(self.bookmarks, bool):
-            raise TypeError(f"bookmarks must be True or False: {self.bookmarks!r}")
+        for name in ("bookmarks", "gzip"):
+            if not isinstance(getattr(self, name), bool):
+                raise TypeError(f"{name} must be True or False: {getattr(self, name)!r}")

@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import Any
 
 from kube_reflect import _forks
-from kube_reflect._core import IndexFunction, checked_timeout
-from kube_reflect._feed import Transform
+from kube_reflect._core import checked_timeout
 from kube_reflect._handlers import Handler
+from kube_reflect._keeping import IndexFunction, Transform
 from kube_reflect._watchers import Watchers, checked_config, checked_namespaces
 from kube_reflect._worker import applied
 from kube_reflect.backoff import Backoff
@@ -74,6 +74,8 @@ class Reflector:
     :param transform: changes each mapping before it is stored; see `Writer`.
     :param indexers: functions of the mapping, by the name of the index; see `Writer`.
     :param copies: give each read a K of its own.
+    :param compress: deflate the objects; see `Writer`.
+    :param detect_mutations: find readers who change what they share; see `Writer`.
     :param metadata_only: ask only for the metadata; K is then a dict with apiVersion, kind and
         metadata.
     :param namespaces: watch each of these by itself, into one store, with readiness and errors
@@ -94,6 +96,8 @@ class Reflector:
         transform: Transform | None = None,
         indexers: Mapping[str, IndexFunction] | None = None,
         copies: bool = False,
+        compress: bool = False,
+        detect_mutations: bool | None = None,
         metadata_only: bool = False,
         namespaces: Iterable[str] | None = None,
         backoff: Backoff | Callable[[], Backoff] | None = None,
@@ -106,10 +110,12 @@ class Reflector:
         scopes = [None] if namespaces is None else checked_namespaces(namespaces)
         self._several = namespaces is not None
         watchers = Watchers(list_func, args, kwargs, self._config,
-                            metadata_only=metadata_only, several=self._several)
+                            metadata_only=metadata_only, several=self._several,
+                            glancing=transform is None)
         if model is None:
             model = dict if metadata_only else model_of(list_func)
-        self._writer = Writer(model=model, transform=transform, indexers=indexers, copies=copies)
+        self._writer = Writer(model=model, transform=transform, indexers=indexers, copies=copies,
+                              compress=compress, detect_mutations=detect_mutations)
         self._writer._claim()
         self._team = watchers.team(self._writer._core, self._writer._entries, self.name, backoff)
         for scope in scopes:

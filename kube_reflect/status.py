@@ -84,8 +84,8 @@ class Status:
     :param ready: whether the store has ever been complete.
     :param live: whether the store is being kept up at this moment: a watch is running, and has
         been heard of within the idle deadline.
-    :param last_contact: when the server was last heard of (a page, an event, a bookmark, or the
-        clean end of a watch), in seconds since the epoch; None if never.
+    :param last_contact: when the server was last heard of (a whole page, an event, a bookmark,
+        or the clean end of a watch), in seconds since the epoch; None if never.
     :param staleness: seconds since then.
     :param last_error: the last thing that went wrong, also if it is over; None if nothing did.
     :param code: its HTTP status, if it had one.

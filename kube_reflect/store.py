@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from kube_reflect._core import Core, IndexFunction
+from kube_reflect._core import Core
 from kube_reflect._entries import Key
-from kube_reflect._feed import Entries, Feed, Transform
+from kube_reflect._feed import Entries, Feed
 from kube_reflect._indexing import add_index
+from kube_reflect._keeping import IndexFunction, Keeping, Transform
 from kube_reflect._reads import Reads, Rows
 from kube_reflect._snapshot import Snapshot, rows_of
 from kube_reflect._table import Table
@@ -20,9 +23,12 @@ from kube_reflect.events import Event
 from kube_reflect.object_ref import ApiResource, ObjectRef
 from kube_reflect.selector import Selector
 
-__all__ = ["Snapshot", "Store", "Writer"]
+__all__ = ["Memory", "Snapshot", "Store", "Writer"]
 
 K = TypeVar("K")
+
+#: What bytes take beyond their length.
+_EMPTY = sys.getsizeof(b"")
 
 
 class Writer:
@@ -35,10 +41,17 @@ class Writer:
     :param model: makes a K of a mapping; None leaves it a mapping. What it refuses is handed out
         as a mapping, counted and logged.
     :param transform: changes each mapping, in place if it likes, and returns what is to be
-        stored. Where it raises, the object is left out, counted and logged.
+        stored. Where it raises, the object is left out, counted and logged. There are some ready
+        made in `kube_reflect.transforms`.
     :param indexers: by the name of the index, functions of the mapping that give the values
         under which to find the object. Where one raises, the object has no values in that index.
     :param copies: give each read a K of its own, which may be changed.
+    :param compress: deflate the objects, with a dictionary taken from the first of them: a pod
+        takes about a tenth, and some 40 us more to store, 10 us more to read for the first time.
+    :param detect_mutations: find readers who change what they share, for debugging: the log is
+        told of the object and of where it was changed, as an error, once a version; whoever reads
+        it from then on gets it as it was. Each read then costs about as much as a first one. None
+        for what the environment variable KUBE_REFLECT_DETECT_MUTATIONS says, 1 or 0.
     :raises TypeError: for a model, transform or index function that cannot be called.
     """
 
@@ -50,18 +63,14 @@ class Writer:
         transform: Transform | None = None,
         indexers: Mapping[str, IndexFunction] | None = None,
         copies: bool = False,
+        compress: bool = False,
+        detect_mutations: bool | None = None,
     ) -> None:
         if resource is not None and not isinstance(resource, ApiResource):
             raise TypeError(f"resource must be an ApiResource: {resource!r}")
-        for name, function in (("model", model), ("transform", transform)):
-            if function is not None and not callable(function):
-                raise TypeError(f"{name} must be callable: {function!r}")
-        indexers = dict(indexers or {})
-        for name, function in indexers.items():
-            if not callable(function):
-                raise TypeError(f"index function {name!r} must be callable: {function!r}")
-        # A dict is what is stored, so there is nothing to make of it.
-        self._core = Core(resource, None if model is dict else model, indexers, copies)
+        self._core = Core(resource, Keeping(
+            model=model, transform=transform, indexers=dict(indexers or {}), copies=copies,
+            compress=compress, detect_mutations=detect_mutations))
         self._entries = Entries(self._core, transform)
         self._feed = Feed(self._core, self._entries)
         self._claimed = False
@@ -127,6 +136,22 @@ class Writer:
         if self._claimed:
             raise ValueError("this Writer feeds a reflector already; make another Writer")
         self._claimed = True
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a store holds in memory at one moment.
+
+    :param objects: objects in the store.
+    :param bytes_at_rest: bytes of these objects, packed. Their keys, and their places in the
+        store and its indexes, come on top, with some 300 bytes an object.
+    :param decoded: objects that are decoded too, since somebody has read them as they are. A pod
+        takes 80 KB as a mapping, 140 KB as a V1Pod.
+    """
+
+    objects: int
+    bytes_at_rest: int
+    decoded: int
 
 
 class Store(Reads[K]):
@@ -219,6 +244,20 @@ class Store(Reads[K]):
             table, version = core.table, core.resource_version
             packed, decoded = table.packed.copy(), table.decoded.copy()
         return Snapshot(core, packed, decoded, version, table.indexes)
+
+    def memory(self) -> Memory:
+        """Tell what the store holds in memory; some microseconds, however much that is.
+
+        What readers keep of objects that have changed since, and snapshots, is not counted.
+        """
+        core = self._core
+        core.touch()
+        with core.lock.gen_rlock():
+            table = core.table
+            objects, size, decoded = len(table.packed), table.size, len(table.decoded)
+        if core.guard is not None:
+            decoded = len(core.guard)
+        return Memory(objects, size + objects * _EMPTY, decoded)
 
     @property
     def ready(self) -> bool:

@@ -248,7 +248,7 @@ class Machine:
         try:
             for line in state.lines:
                 if line.type == "ERROR":
-                    failure = error_event(line.object)
+                    failure: WatcherError = error_event(line.object)
                     self._drop(_Empty() if is_expired(failure)
                                else self._resumed(failure, state.resource_version, barren))
                     yield failure

@@ -14,13 +14,13 @@ from kubernetes import watch
 from kube_reflect._answers import failure, refused
 from kube_reflect._failures import RequestError
 from kube_reflect._json import glance, loads
-from kube_reflect._list_func import accepts, as_list_func, check_arguments, model_of
+from kube_reflect._list_func import accepts, as_list_func, check_arguments, identity_of, model_of
 from kube_reflect._pages import Page
 from kube_reflect._transport import Closed, Link, is_bindable, privately
 from kube_reflect.config import Config
 
 __all__ = ["ApiSource", "Closed", "Lines", "Page", "RequestError", "Source", "WatchLine",
-           "model_of"]
+           "identity_of", "model_of"]
 
 #: A watch that the server ends sooner than this was not served, in seconds.
 _EARLY = 5.0
@@ -95,8 +95,8 @@ class ApiSource:
         self._metadata_only = metadata_only
         self._glancing = glancing
         self._accepts = functools.partial(accepts, list_func)
-        #: When the server was last heard of: a page, a line, or a clean end. Seconds on the
-        #: monotonic clock; written by the requesting thread, read by any.
+        #: When the server was last heard of: a whole page, an event, a bookmark, or a clean end.
+        #: Seconds on the monotonic clock; written by the requesting thread, read by any.
         self.contact: float | None = None
         #: Whether this server sends bookmarks while a watch is quiet.
         self.bookmarks_seen = False
@@ -119,6 +119,9 @@ class ApiSource:
 
         :param initial: make it a streaming list.
         """
+        if initial and not self._bound and not self._accepts("send_initial_events"):
+            # As a server without streaming lists would answer.
+            raise RequestError("the list function takes no send_initial_events", code=400)
         return _Lines(self, resource_version, initial)
 
     def _timeout_seconds(self) -> int:
@@ -138,8 +141,7 @@ class ApiSource:
         arguments: dict[str, Any] = {
             name: value for name, value in {**selectors, **query}.items() if value is not None}
         link.query = self._smuggled(arguments)
-        if self._metadata_only:
-            link.headers = {"Accept": _METADATA if "watch" in arguments else _METADATA_LIST}
+        link.headers = self._headers("watch" in arguments)
         arguments["_request_timeout"] = (config.connect_timeout, config.idle_timeout)
         arguments["serialize" if self._dynamic else "_preload_content"] = False
         try:
@@ -153,8 +155,25 @@ class ApiSource:
             raise failure(error) from error
         if not 200 <= response.status <= 299:
             raise self._refusal(response)
-        self.contact = time.monotonic()
+        if not self._bound:
+            sock = getattr(getattr(response, "connection", None), "sock", None)
+            if sock is not None:
+                link.hold(sock)
         return response
+
+    def _release(self, response: Any) -> None:
+        """Give the connection back; it may go into a pool that is not ours."""
+        if not self._bound:
+            self._link.let_go()
+        response.release_conn()
+
+    def _headers(self, watching: bool) -> dict[str, str]:
+        headers = {}
+        if self._metadata_only:
+            headers["Accept"] = _METADATA if watching else _METADATA_LIST
+        if self._config.gzip and not watching:
+            headers["Accept-Encoding"] = "gzip"
+        return headers
 
     def _smuggled(self, arguments: dict[str, Any]) -> dict[str, str]:
         """Take out the arguments that the list function does not know, as query parameters.
@@ -184,17 +203,16 @@ class ApiSource:
 
     def _body(self, response: Any) -> Iterator[bytes]:
         try:
-            for chunk in response.stream(_CHUNK, decode_content=True):
-                self.contact = time.monotonic()
-                yield chunk
+            yield from response.stream(_CHUNK, decode_content=True)
             # Cut by close(), a body without a length just ends.
             self._link.check()
+            self.contact = time.monotonic()
         except Exception as error:
             self._link.check()
             raise failure(error, started=True) from error
         finally:
             response.close()
-            response.release_conn()
+            self._release(response)
 
 
 class _Lines(watch.Watch):
@@ -260,6 +278,7 @@ class _Lines(watch.Watch):
         if self._segments.hurried and self._source._glancing and not self._initial:
             seen = glance(line)
             if seen is not None:
+                self._source.contact = self._segments.last_line
                 return WatchLine(*seen)
         return self._parsed(line)
 
@@ -277,6 +296,8 @@ class _Lines(watch.Watch):
                 self._segments.extend_list()
         elif kind == "BOOKMARK":
             self._source.bookmarks_seen = True
+        if kind != "ERROR":
+            self._source.contact = self._segments.last_line
         return WatchLine(kind, content)
 
 
@@ -297,15 +318,20 @@ class _Segments:
         self._response = response
         self._started = time.monotonic()
         self._seconds = seconds
-        self._deadline = self._started + seconds + source._config.idle_timeout
+        self._idle_timeout = source._config.idle_timeout
+        self._deadline = self._started + seconds + self._idle_timeout
+        #: When the last whole line came, or else the headers.
+        self.last_line = self._started
+        self._list_silence = min(_LIST_SILENCE, self._idle_timeout)
         self._list_deadline: float | None = None
         if initial:
             self.extend_list()
-            self._set_read_timeout(min(_LIST_SILENCE, source._config.idle_timeout))
+            self._set_read_timeout(self._list_silence)
 
     def stream(self, amt: int | None = None, decode_content: bool = False) -> Iterator[bytes]:
         """Yield the lines, each with its newline. (The arguments are the official Watch's.)"""
         parts: list[bytes] = []
+        begun = 0.0
         for chunk in self._chunks():
             now = time.monotonic()
             if now > self._deadline:
@@ -314,14 +340,18 @@ class _Segments:
                 raise RequestError("the streaming list does not end", started=True)
             *lines, rest = chunk.split(b"\n")
             if lines:
-                self.hurried = now - (self._source.contact or 0.0) < _HURRY
-                self._source.contact = now
+                self.hurried = now - self.last_line < _HURRY
+                self.last_line = now
                 if parts:
                     lines[0] = b"".join((*parts, lines[0]))
                     parts.clear()
                 for self.line in lines:
                     yield _PLACEHOLDER
+            elif parts and now - begun > self._idle_timeout:
+                # A byte now and then keeps the socket from timing out.
+                raise RequestError("a line does not end", started=True)
             if rest:
+                begun = begun if parts else now
                 parts.append(rest)
         if parts:
             # Cut within a line, or the last line lacks its newline: parsing tells.
@@ -344,16 +374,17 @@ class _Segments:
         elapsed = now - self._started
         if elapsed < min(_EARLY, self._seconds / 2):
             raise RequestError(f"the server ended the watch after {elapsed:.1f} s", started=True)
-        self._source.contact = now
+        if self._list_deadline is None:
+            self._source.contact = now
 
     def extend_list(self) -> None:
         """The streaming list goes on: it has its time again."""
-        self._list_deadline = time.monotonic() + _LIST_SILENCE
+        self._list_deadline = time.monotonic() + self._list_silence
 
     def expect_silence(self) -> None:
         """The streaming list is complete: from now on only the idle deadline counts."""
         self._list_deadline = None
-        self._set_read_timeout(self._source._config.idle_timeout)
+        self._set_read_timeout(self._idle_timeout)
 
     def _set_read_timeout(self, seconds: float) -> None:
         sock = getattr(getattr(self._response, "connection", None), "sock", None)
@@ -364,4 +395,4 @@ class _Segments:
         self._response.close()
 
     def release_conn(self) -> None:
-        self._response.release_conn()
+        self._source._release(self._response)

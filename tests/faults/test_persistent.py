@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -10,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from kube_reflect import (
-    Backoff, Config, InitialListStrategy, Phase, Watcher, WatcherError, streams,
+    Backoff, Config, InitialListStrategy, Phase, Reflector, Watcher, WatcherError, streams,
 )
 from kube_reflect.testing import FaultServer, Request, faults
 
@@ -170,3 +172,28 @@ def test_it_is_said_once_and_over_when_it_is_over(
         check_in_step(running, server)
     assert len(said(caplog.records)) <= (1 if case.error else 2)
     check_no_traceback(caplog.records)
+
+
+REAL = ["reset", "ends at once", "watch ends at once", "403", "503", "410 as an event",
+        "half a line and the end in the watch", "null"]
+
+
+def test_the_first_ten_seconds_as_they_are() -> None:
+    """On a real clock, with the default settings, all at the same time."""
+    servers, reflectors = [], []
+    with contextlib.ExitStack() as stack:
+        for name in REAL:
+            server = stack.enter_context(FaultServer())
+            server.create(pod("a"))
+            server.fault(CASES[name].fault, when=CASES[name].when)
+            servers.append(server)
+            reflectors.append(stack.enter_context(Reflector(
+                api(server).list_namespaced_pod, NAMESPACE)))
+        began = servers[0].wait_for_request(lambda request: True).time
+        threading.Event().wait(10.0)
+        made = {name: len([request for request in server.requests
+                           if request.time < began + 10.0])
+                for name, server in zip(REAL, servers)}
+        assert all(running.status.thread_alive for running in reflectors)
+    assert max(made.values()) <= 12, made
+    assert min(made.values()) >= 3, made

@@ -1,0 +1,43 @@
+"""What a subscriber makes of its replay and its changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kube_reflect import Applied, Deleted, Subscription
+
+
+class Fold:
+    """Keeps the objects that a subscription tells of, and checks that what it tells makes sense."""
+
+    def __init__(self, subscription: Subscription[Any]) -> None:
+        self.subscription = subscription
+        self.known: dict[str, Any] = {}
+
+    def take(self, change: Any) -> None:
+        match change:
+            case Applied():
+                name = change.ref.name
+                before = self.known.get(name)
+                assert change.old == before, (change, change.old, before)
+                if before is not None:
+                    # Another object under the same name is a Deleted first.
+                    assert before["metadata"]["uid"] == change.object["metadata"]["uid"]
+                self.known[name] = change.object
+            case Deleted():
+                # What came and went before this subscriber looked may be told, or not.
+                gone = self.known.pop(change.ref.name, change.object)
+                assert gone["metadata"]["uid"] == change.object["metadata"]["uid"]
+            case _:
+                self.known.clear()
+
+    def drain(self) -> None:
+        """Take all that is pending."""
+        while True:
+            try:
+                change = self.subscription.get(timeout=0)
+            except TimeoutError:
+                return
+            if change is None:
+                return
+            self.take(change)

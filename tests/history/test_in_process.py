@@ -1,0 +1,205 @@
+"""Random histories of a cluster, followed by the state machine and the writer, fault by fault.
+
+After each event the store is what the cluster was at the store's resource version, and while a
+list is under way it stays as it was. No sockets, no threads and no time, so there can be
+thousands of histories.
+
+What no client can find out is that a cluster was restored from a backup and has written past the
+versions that the client knows before the client came back. So it comes back before the first
+write.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytest.importorskip("hypothesis", reason="histories need hypothesis, of the extra [dev]")
+
+from hypothesis import strategies as st  # noqa: E402
+from hypothesis.stateful import (  # noqa: E402
+    RuleBasedStateMachine, initialize, precondition, rule,
+)
+
+from kube_reflect import (  # noqa: E402
+    Bookmark, Config, Init, InitDone, InitialListStrategy, WatcherError, Writer,
+)
+from kube_reflect.watcher import Machine  # noqa: E402
+
+from ._cluster import Cluster, Source, State  # noqa: E402
+from ._folding import Fold  # noqa: E402
+from ._settings import histories  # noqa: E402
+
+NAMES = st.sampled_from("abcde")
+APPS = st.sampled_from(["web", "web", "db"])
+REQUEST_FAULTS = st.sampled_from([
+    "refused", "cut", "403", "429", "500", "410", "400", "duplicates", "nameless", "versionless"])
+LINE_FAULTS = st.sampled_from([
+    "cut", "end", "expired", "error", "blank error", "unknown", "versionless", "behind"])
+# Items after which a client that has no more faults to meet must be in step.
+PATIENCE = 500
+
+
+def by_app(pod: Any) -> list[str]:
+    return [pod["metadata"]["labels"]["app"]]
+
+
+class Histories(RuleBasedStateMachine):
+    """A cluster, a cache of it, and its subscribers."""
+
+    @initialize(selects=st.booleans(), streams=st.booleans(),
+                strategy=st.sampled_from([InitialListStrategy.AUTO,
+                                          InitialListStrategy.LIST_WATCH]),
+                page_size=st.sampled_from([1, 2, 500]))
+    def begin(self, selects: bool, streams: bool, strategy: InitialListStrategy,
+              page_size: int) -> None:
+        self.cluster = Cluster(selects, streams)
+        self.source = Source(self.cluster)
+        config = Config(initial_list_strategy=strategy, page_size=page_size,
+                        label_selector="app=web" if selects else None)
+        self.machine = Machine(self.source, config)
+        self.items = self.machine.run()
+        self.writer = Writer(model=dict, indexers={"app": by_app})
+        self.store = self.writer.as_reader()
+        self.folds: list[Fold] = []
+        self.version = 0
+        self.before_list: tuple[State, str | None] | None = None
+        #: Whether the cluster went back, and whether it did so behind what the client knows, since
+        #: the client was last in step.
+        self.restored = self.must_look = False
+
+    # What happens to the cluster.
+
+    @rule(name=NAMES, app=APPS)
+    def put(self, name: str, app: str) -> None:
+        self.look_before_writes()
+        self.cluster.put(name, app)
+
+    @rule(name=NAMES)
+    def delete(self, name: str) -> None:
+        self.look_before_writes()
+        if name in self.cluster.objects:
+            self.cluster.remove(name)
+
+    @rule(name=NAMES, app=APPS)
+    def make_anew(self, name: str, app: str) -> None:
+        self.look_before_writes()
+        if name in self.cluster.objects:
+            self.cluster.remove(name)
+        self.cluster.put(name, app)
+
+    @rule()
+    def compact(self) -> None:
+        self.look_before_writes()
+        self.cluster.compact()
+
+    @rule()
+    def restart(self) -> None:
+        self.cluster.restart()
+
+    @precondition(lambda self: len(self.cluster.past) > 1)
+    @rule(data=st.data())
+    def restore(self, data: st.DataObject) -> None:
+        version = data.draw(st.sampled_from(sorted(self.cluster.past)))
+        self.cluster.restore(version)
+        self.restored = True
+        known = getattr(self.machine._state, "resource_version", None) or "0"
+        self.must_look = self.must_look or int(known) > version
+
+    def look_before_writes(self) -> None:
+        if self.must_look:
+            self.come_to_rest()
+
+    # What happens on the way.
+
+    @rule(faults=st.lists(REQUEST_FAULTS, min_size=1, max_size=4))
+    def spoil_requests(self, faults: list[str]) -> None:
+        self.cluster.request_faults.extend(faults)
+
+    @rule(faults=st.lists(st.tuples(st.integers(0, 4), LINE_FAULTS), min_size=1, max_size=4))
+    def spoil_lines(self, faults: list[tuple[int, str]]) -> None:
+        self.cluster.line_faults.extend(faults)
+
+    @rule()
+    def cut(self) -> None:
+        self.cluster.cuts += 1
+
+    # What the client does.
+
+    @rule(count=st.integers(1, 12))
+    def follow(self, count: int) -> None:
+        for _ in range(count):
+            self.step()
+
+    @precondition(lambda self: len(self.folds) < 4)
+    @rule(size=st.sampled_from([1, 2, 1024]), overflow=st.sampled_from(["coalesce", "resync"]))
+    def subscribe(self, size: int, overflow: str) -> None:
+        self.folds.append(Fold(self.writer.subscribe(buffer_size=size, overflow=overflow)))
+
+    @precondition(lambda self: self.folds)
+    @rule(data=st.data())
+    def take_changes(self, data: st.DataObject) -> None:
+        fold = data.draw(st.sampled_from(self.folds))
+        fold.drain()
+        assert fold.known == self.held()
+
+    @rule()
+    def come_to_rest(self) -> None:
+        """Follow until there is nothing more to hear, and compare."""
+        for _ in range(PATIENCE):
+            item = self.step()
+            if self.before_list is None and item == Bookmark(str(self.cluster.version)):
+                break
+        else:
+            raise AssertionError(f"never in step; {self.machine.state}, {item!r}")
+        self.restored = self.must_look = False
+        assert self.held() == self.cluster.view()
+        for fold in self.folds:
+            fold.drain()
+            assert fold.known == self.held()
+
+    def step(self) -> Any:
+        item = next(self.items)
+        if isinstance(item, WatcherError):
+            self.check()
+            return item
+        self.writer.apply_watcher_event(item)
+        if isinstance(item, Init):
+            self.before_list = self.held(), self.store.resource_version
+        elif isinstance(item, InitDone):
+            self.before_list = None
+        self.check()
+        return item
+
+    def held(self) -> State:
+        return {obj["metadata"]["name"]: obj for obj in self.store.state()}
+
+    def check(self) -> None:
+        """Check what holds after every event."""
+        snapshot = self.store.snapshot()
+        held, version = self.held(), self.store.resource_version
+        assert snapshot.resource_version == version
+        assert {obj["metadata"]["name"]: obj for obj in snapshot.state()} == held
+        for reader in self.store, snapshot:
+            for app in "web", "db":
+                found = sorted(obj["metadata"]["name"] for obj in reader.by_index("app", app))
+                assert found == sorted(name for name, obj in held.items() if by_app(obj) == [app])
+        if self.before_list is not None:
+            assert (held, version) == self.before_list
+        if version is not None:
+            assert held in self.cluster.views[int(version)]
+            assert int(version) >= self.version or self.restored, "the version went back"
+            self.version = int(version)
+
+    def teardown(self) -> None:
+        if hasattr(self, "cluster"):
+            self.cluster.request_faults.clear()
+            self.cluster.line_faults.clear()
+            self.come_to_rest()
+            assert all(requests < 50 * PATIENCE for requests in [self.source.requests])
+            self.writer.close()
+
+
+class TestHistories(Histories.TestCase):  # type: ignore[name-defined,misc]
+    settings = histories(1.0, steps=30)

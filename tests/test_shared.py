@@ -1,0 +1,132 @@
+"""One reflector for all who watch the same."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import threading
+from collections.abc import Iterator
+
+import pytest
+from kubernetes import client
+
+from kube_reflect import Config, Phase, shared
+from kube_reflect.testing import FakeApiServer
+
+
+@pytest.fixture
+def server() -> Iterator[FakeApiServer]:
+    with FakeApiServer() as server:
+        for namespace in ("a", "b"):
+            server.create({"apiVersion": "v1", "kind": "ConfigMap",
+                           "metadata": {"name": "one", "namespace": namespace}})
+        yield server
+
+
+@pytest.fixture
+def api_client(server: FakeApiServer) -> Iterator[client.ApiClient]:
+    with server.api_client() as api_client:
+        yield api_client
+
+
+def threads() -> list[str]:
+    return sorted(thread.name for thread in threading.enumerate()
+                  if thread.name.startswith("kube-reflect:"))
+
+
+def wait_for_no_threads() -> None:
+    for thread in threading.enumerate():
+        if thread.name.startswith("kube-reflect:"):
+            thread.join(5)
+
+
+def test_the_same_arguments_share_one_watch(server: FakeApiServer,
+                                            api_client: client.ApiClient) -> None:
+    first = shared(client.CoreV1Api(api_client).list_namespaced_config_map, "a")
+    # Another module: an instance of its own, the argument by name, a partial.
+    second = shared(client.CoreV1Api(api_client).list_namespaced_config_map, namespace="a")
+    third = shared(functools.partial(
+        client.CoreV1Api(api_client).list_namespaced_config_map, namespace="a"))
+    with first, second, third:
+        assert first.store is second.store is third.store
+        first.store.wait_until_ready(5)
+        assert len(third.store) == 1
+        assert len(threads()) == 1
+        assert len([one for one in server.requests if one.flag("watch")]) == 1
+
+
+@pytest.mark.parametrize("other", [
+    {"config": Config(label_selector="x")},
+    {"namespace": "b"},
+    {"model": dict},
+])
+def test_other_arguments_do_not(api_client: client.ApiClient, other: dict[str, object]) -> None:
+    list_func = client.CoreV1Api(api_client).list_namespaced_config_map
+    with shared(list_func, namespace="a") as one, \
+            shared(list_func, **{"namespace": "a", **other}) as two:  # type: ignore[arg-type]
+        assert one.store is not two.store
+
+
+def test_another_client_does_not(server: FakeApiServer, api_client: client.ApiClient) -> None:
+    with server.api_client() as another, \
+            shared(client.CoreV1Api(api_client).list_node) as one, \
+            shared(client.CoreV1Api(another).list_node) as two:
+        assert one.store is not two.store
+
+
+def test_the_last_user_closes_it(api_client: client.ApiClient) -> None:
+    list_func = client.CoreV1Api(api_client).list_namespaced_config_map
+    first, second = shared(list_func, "a"), shared(list_func, "a")
+    first.close()
+    first.close()
+    assert second.status.thread_alive
+    second.close()
+    assert second.status.phase is Phase.STOPPED
+    assert threads() == []
+    with shared(list_func, "a") as third:
+        third.store.wait_until_ready(5)
+        assert third.store is not second.store
+
+
+def test_a_forgotten_handle_is_no_user(api_client: client.ApiClient) -> None:
+    handle = shared(client.CoreV1Api(api_client).list_namespaced_config_map, "a")
+    handle.store.wait_until_ready(5)
+    del handle
+    gc.collect()
+    wait_for_no_threads()
+    assert threads() == []
+
+
+def test_many_threads_at_once_get_one(api_client: client.ApiClient) -> None:
+    list_func = client.CoreV1Api(api_client).list_namespaced_config_map
+    barrier, handles = threading.Barrier(8), []
+
+    def use() -> None:
+        barrier.wait(5)
+        handles.append(shared(list_func, "a"))
+
+    users = [threading.Thread(target=use) for _ in range(8)]
+    for user in users:
+        user.start()
+    for user in users:
+        user.join(5)
+    assert len({id(handle.store) for handle in handles}) == 1
+    assert len(threads()) == 1
+    for handle in handles:
+        handle.close()
+    assert threads() == []
+
+
+def test_several_namespaces_in_any_order_are_the_same(api_client: client.ApiClient) -> None:
+    list_func = client.CoreV1Api(api_client).list_namespaced_config_map
+    with shared(list_func, namespaces=["a", "b"]) as one, \
+            shared(list_func, namespaces=["b", "a"]) as two:
+        assert one.store is two.store
+        one.store.wait_until_ready(5)
+        assert len(one.store) == 2
+
+
+def test_a_mistake_is_said_at_once_and_leaves_nothing(api_client: client.ApiClient) -> None:
+    with pytest.raises(TypeError):
+        shared(client.CoreV1Api(api_client).list_namespaced_config_map)
+    assert threads() == []
