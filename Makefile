@@ -16,7 +16,11 @@ ASSETS = ../shared/envtest/assets
 WITH_ASSETS = if [ -z "$$KUBEBUILDER_ASSETS" ] && [ -x $(ASSETS) ]; then \
 	KUBEBUILDER_ASSETS=$$($(ASSETS)) && export KUBEBUILDER_ASSETS || exit 1; fi
 
-.PHONY: help demo test lint types examples e2e bench clean
+# What `make history` and `make chaos` take: `make history EXAMPLES=50000`.
+EXAMPLES ?= 2000
+MINUTES ?= 3
+
+.PHONY: help demo test lint types examples e2e history chaos bench clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -62,6 +66,12 @@ examples: $(DEV) ## run the examples, against the fake server and, where there i
 
 e2e: $(DEV) ## run what needs a real API server (KUBEBUILDER_ASSETS or KUBECONFIG)
 	@$(WITH_ASSETS); $(BIN)/python -m pytest -m e2e
+
+history: $(DEV) ## play EXAMPLES random histories with faults, 2000 by default
+	HISTORY_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/history -o timeout=0
+
+chaos: $(DEV) ## stop, kill and cut off a real API server for MINUTES, then compare
+	@$(WITH_ASSETS); $(BIN)/python -m tests.chaos --minutes $(MINUTES)
 
 bench: $(BENCH) ## compare with the official informer, side by side
 	$(BIN)/python -m tests.bench

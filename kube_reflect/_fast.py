@@ -25,7 +25,7 @@ class _Object(msgspec.Struct, gc=False):
     metadata: _Metadata
 
 
-class _Event(msgspec.Struct, gc=False):
+class _Event(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     type: str
     object: _Object
 
@@ -57,6 +57,8 @@ def glance(line: bytes) -> tuple[str, RawObject] | None:
             or not line.endswith(b"}")):
         return None
     seen, metadata = event.object, event.object.metadata
+    if not (metadata.name and metadata.resourceVersion and seen.kind and seen.apiVersion):
+        return None
     return event.type, RawObject(
         line[len(start):-1], seen.apiVersion, seen.kind, metadata.namespace or None,
         metadata.name, metadata.uid, metadata.resourceVersion, metadata.labels or {})

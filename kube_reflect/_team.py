@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from kube_reflect._worker import Worker
 from kube_reflect.status import Health, Moment, NamespaceStatus, Phase, is_live
 
 __all__ = ["Task", "Team"]
+
+logger = logging.getLogger("kube_reflect")
 
 
 class Task:
@@ -36,16 +39,17 @@ class Task:
             self.worker = self._new_worker(self)
             self.worker.start(before)
 
-    def close(self) -> None:
-        if self.worker is not None:
-            self.worker.close()
+    @property
+    def running(self) -> bool:
+        """Whether the thread is running, and has not been told to end; from any thread."""
+        return self.worker is not None and self.worker.is_running()
 
-    def join(self, timeout: float | None) -> bool:
-        """Wait for the thread to end, unless it is this one; tell whether it has."""
-        if self.worker is None or self.worker.thread is threading.current_thread():
-            return True
-        self.worker.thread.join(timeout)
-        return not self.worker.thread.is_alive()
+    def close(self) -> Worker | None:
+        """Have the thread end; does not wait for that, but gives what to wait for."""
+        worker = self.worker
+        if worker is not None:
+            worker.close()
+        return worker
 
     def after_fork(self) -> None:
         """Know that the thread is gone, in a child process (unless it is the one that forked)."""
@@ -58,7 +62,7 @@ class Task:
         moment, staleness = self.health.moment, self.staleness()
         return NamespaceStatus(
             phase=moment.phase, since=moment.since, ready=ready,
-            live=self.alive and is_live(moment, staleness, idle_timeout), staleness=staleness,
+            live=self.running and is_live(moment, staleness, idle_timeout), staleness=staleness,
             last_error=moment.error, code=getattr(moment.error, "code", None))
 
     def staleness(self) -> float | None:
@@ -85,13 +89,15 @@ class Team:
         self._entries = entries
         self._name = name
         self._new_worker = new_worker
+        #: Who is told of phases. A dict's operations are atomic, and it is copied to iterate.
+        self.listeners: dict[object, Callable[[], object]] = {}
         #: By scope. Never changed, but replaced, so that any thread may iterate it.
         self.tasks: dict[str | None, Task] = {}
 
     def add(self, scope: str | None) -> Task:
         """Add the task of a scope, which the cache is not complete without."""
         name = self._name if scope is None else f"{self._name}:{scope}"
-        task = Task(Feed(self._core, self._entries, scope), Health(name),
+        task = Task(Feed(self._core, self._entries, scope), Health(name, tell=self._tell),
                     lambda task: self._new_worker(scope, task))
         self._core.expect(scope)
         self.tasks = {**self.tasks, scope: task}
@@ -101,8 +107,9 @@ class Team:
         """End the task of a scope, and take its objects out of the cache."""
         task = self.tasks[scope]
         self.tasks = {name: one for name, one in self.tasks.items() if name != scope}
-        task.close()
-        task.join(timeout)
+        worker = task.close()
+        if worker is not None:
+            worker.join(timeout)
         task.feed.empty()
         self._core.forget(scope)
 
@@ -110,10 +117,27 @@ class Team:
         for task in self.tasks.values():
             task.start()
 
-    def close(self) -> None:
-        """Have all threads end; does not wait for that. From any thread."""
-        for task in self.tasks.values():
-            task.close()
+    def close(self) -> list[Worker]:
+        """Have all threads end; does not wait for that, but gives what to wait for. Any thread."""
+        return [worker for task in self.tasks.values() if (worker := task.close()) is not None]
+
+    def listen(self, told: Callable[[], object]) -> Callable[[], None]:
+        """Have a function called by its thread after each change of a phase; gives what ends it."""
+        token = object()
+        self.listeners[token] = told
+        return lambda: self.listeners.pop(token, None) and None
+
+    def _tell(self) -> None:
+        for told in list(self.listeners.values()):
+            try:
+                told()
+            except Exception:
+                logger.exception("%s: a phase callback failed", self._name)
+
+    def keeps_up(self) -> bool:
+        """Whether all threads are running, so that staleness means something; any thread."""
+        tasks = list(self.tasks.values())
+        return bool(tasks) and all(task.running for task in tasks)
 
     def staleness(self) -> float | None:
         """Seconds since the last contact of the task that is worst off; from any thread."""

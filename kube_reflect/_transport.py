@@ -34,6 +34,8 @@ T = TypeVar("T")
 
 # How long a connect that nobody answers may go on after `Link.close()`, in seconds.
 _CONNECT_SLICE = 0.05
+# How long somebody's function may take to make a client, in seconds.
+_CLIENT_TIMEOUT = 60.0
 
 
 class Closed(Exception):
@@ -50,8 +52,9 @@ class Link:
     """
 
     def __init__(self) -> None:
-        # Guards the three fields below. It is held for system calls that do not block.
-        self._lock = threading.Lock()
+        # Guards the three fields below. It is held for system calls that do not block; reentrant,
+        # for a close() in a signal handler.
+        self._lock = threading.RLock()
         self._closed = False
         self._duplicate: socket.socket | None = None
         self._fileno = -1
@@ -60,6 +63,8 @@ class Link:
         #: watcher's thread before a request, read by the same thread within it.
         self.query: Mapping[str, str] = {}
         self.headers: Mapping[str, str] = {}
+        #: Whether the last answer was a 401; the watcher's thread's own.
+        self.refused = False
         _forks.register(self)
 
     @property
@@ -152,7 +157,7 @@ class Link:
         A shutdown would end it for the parent, and even a close would have TLS objects that
         still know the number close it again. So the number is kept, but of another file.
         """
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._closed = True
         duplicate, self._duplicate = self._duplicate, None
         if duplicate is None:
@@ -276,8 +281,10 @@ class _Pool:
         if link.query:
             url += ("&" if "?" in url else "?") + urlencode(link.query)
         kwargs.pop("retries", None)
-        return self._manager.request(
+        response = self._manager.request(
             method, url, headers={**(headers or {}), **link.headers}, **kwargs)
+        link.refused = response.status == 401
+        return response
 
     def clear(self) -> None:
         self._manager.clear()
@@ -328,18 +335,49 @@ def is_bindable(list_func: Any) -> bool:
     return client_attribute(getattr(unwrapped(list_func), "__self__", None)) is not None
 
 
-def privately(list_func: Callable[..., Any], link: Link) -> Callable[..., Any]:
+def privately(list_func: Callable[..., Any], link: Link,
+              new_client: Callable[[], Any] | None = None) -> Callable[..., Any]:
     """Rebind a method of the official client so that it connects through the link.
 
     A function that is not such a method comes back as it is; it is run by `Link.apart`.
+
+    :param new_client: gives an ApiClient to go on with after a 401.
+    :raises ValueError: for a new_client that a function has no use for.
     """
+    if new_client is None:
+        return _rebound(list_func, link) if is_bindable(list_func) else list_func
+    if not callable(new_client):
+        raise TypeError(f"new_client must be a function that gives an ApiClient: {new_client!r}")
+    if not is_bindable(list_func):
+        raise ValueError("new_client needs a method of the official client")
+    return _Renewed(list_func, link, new_client)
+
+
+def _rebound(list_func: Callable[..., Any], link: Link, client: Any = None) -> Callable[..., Any]:
     if isinstance(list_func, functools.partial):
-        inner = privately(list_func.func, link)
+        inner = _rebound(list_func.func, link, client)
         return functools.partial(inner, *list_func.args, **list_func.keywords)
-    owner = getattr(list_func, "__self__", None)
-    name = client_attribute(owner)
-    if name is None:
-        return list_func
+    owner = list_func.__self__  # type: ignore[attr-defined]
+    name = client_attribute(owner) or ""
     private = copy.copy(owner)
-    setattr(private, name, _private_client(getattr(owner, name), link))
+    setattr(private, name, _private_client(client or getattr(owner, name), link))
     return types.MethodType(list_func.__func__, private)  # type: ignore[attr-defined]
+
+
+class _Renewed:
+    """A method of the official client that goes on with another client after a 401."""
+
+    def __init__(self, list_func: Callable[..., Any], link: Link,
+                 new_client: Callable[[], Any]) -> None:
+        self._list_func = list_func
+        self._link = link
+        self._new_client = new_client
+        self._rebound = _rebound(list_func, link)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        link = self._link
+        if link.refused:
+            client = link.apart(self._new_client, _CLIENT_TIMEOUT)
+            self._rebound = _rebound(self._list_func, link, client)
+            link.refused = False
+        return self._rebound(*args, **kwargs)

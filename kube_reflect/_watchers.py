@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -23,13 +24,14 @@ class Watchers:
 
     :param several: there is one for each of several namespaces.
     :param glancing: objects may be left unparsed, since nobody looks at all of them.
+    :param new_client: gives an ApiClient to go on with after a 401.
     :raises TypeError: for what is no list function, or lacks arguments.
     :raises ValueError: for arguments that the watcher sets by itself.
     """
 
     def __init__(self, list_func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any],
                  config: Config, *, metadata_only: bool, several: bool,
-                 glancing: bool) -> None:
+                 glancing: bool, new_client: Callable[[], Any] | None = None) -> None:
         if several and "namespace" in kwargs:
             raise ValueError("namespace and namespaces exclude each other")
         self._list_func = list_func
@@ -38,6 +40,7 @@ class Watchers:
         self._config = config
         self._metadata_only = metadata_only
         self._glancing = glancing
+        self._new_client = new_client
         # Made only to have mistakes in the arguments said here and now; it opens nothing.
         self.new("default" if several else None, lambda state: None).close()
 
@@ -45,7 +48,8 @@ class Watchers:
         """Make a watcher of a namespace, or of all that the list function lists."""
         kwargs = self._kwargs if namespace is None else {**self._kwargs, "namespace": namespace}
         source = ApiSource(self._list_func, self._args, kwargs, self._config,
-                           metadata_only=self._metadata_only, glancing=self._glancing)
+                           metadata_only=self._metadata_only, glancing=self._glancing,
+                           new_client=self._new_client)
         return Watcher.over(source, self._config, observer)
 
     def team(self, core: Core, entries: Entries, name: str,
@@ -63,7 +67,9 @@ class Watchers:
 
         def staleness() -> float | None:
             strong = weak()
-            return strong.staleness() if strong is not None else None
+            if strong is None:
+                return None
+            return strong.staleness() if strong.keeps_up() else math.inf
 
         core.staleness = staleness
         return team

@@ -94,6 +94,17 @@ class Worker:
             watcher.close()
         self._wake.put(None)
 
+    def join(self, timeout: float | None) -> bool:
+        """Wait for the thread to end, unless it is this one; tell whether it has. Any thread."""
+        if self.thread is threading.current_thread():
+            return True
+        try:
+            self.thread.join(timeout)
+        except RuntimeError:
+            # Within a signal handler, which interrupts its start; it will end at once.
+            return True
+        return not self.thread.is_alive()
+
     def _is_closed(self) -> bool:
         return self._closed
 
@@ -115,6 +126,7 @@ class Worker:
     def _run(self) -> None:
         try:
             self._wait_for_the_one_before()
+            self._health.tell()
             while not self._is_closed():
                 try:
                     self._follow()
@@ -123,10 +135,11 @@ class Worker:
                         break
                     self._recover(error)
             self._health.enter(Phase.STOPPED)
+            self._health.tell()
         except BaseException as error:
-            self._health.died(error)
             self._core.gate.last_error = None
             self._core.end(error)
+            self._health.died(error)
 
     def _recover(self, error: Exception) -> None:
         """Go on after what should not have happened, from a new list, like after any failure."""
@@ -178,4 +191,4 @@ def _end_all() -> None:
         worker.close()
     deadline = time.monotonic() + _EXIT_TIMEOUT
     for worker in running:
-        worker.thread.join(max(0.0, deadline - time.monotonic()))
+        worker.join(max(0.0, deadline - time.monotonic()))

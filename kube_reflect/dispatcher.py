@@ -106,6 +106,9 @@ class Applied(_Change[K]):
 class Deleted(_Change[K]):
     """An object is gone.
 
+    It may be one that came and went before the subscriber took it: do not count on having seen
+    an `Applied` of it.
+
     :param object: as it was last seen.
     :param inferred: nobody told: a list did not have it any more, or another one has its name.
     """

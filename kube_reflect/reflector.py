@@ -78,6 +78,9 @@ class Reflector:
     :param detect_mutations: find readers who change what they share; see `Writer`.
     :param metadata_only: ask only for the metadata; K is then a dict with apiVersion, kind and
         metadata.
+    :param new_client: called after a 401, before the next request, by the reflector's thread:
+        gives an ApiClient to go on with, such as ``kubernetes.config.new_client_from_config``
+        does. Without it, the client's own ways to fresh credentials are all there is.
     :param namespaces: watch each of these by itself, into one store, with readiness and errors
         for each (`Status.namespaces`); the list function takes a ``namespace``.
     :param backoff: how long to wait after failures; or what makes one, for several namespaces.
@@ -99,6 +102,7 @@ class Reflector:
         compress: bool = False,
         detect_mutations: bool | None = None,
         metadata_only: bool = False,
+        new_client: Callable[[], Any] | None = None,
         namespaces: Iterable[str] | None = None,
         backoff: Backoff | Callable[[], Backoff] | None = None,
         name: str | None = None,
@@ -111,7 +115,7 @@ class Reflector:
         self._several = namespaces is not None
         watchers = Watchers(list_func, args, kwargs, self._config,
                             metadata_only=metadata_only, several=self._several,
-                            glancing=transform is None)
+                            glancing=transform is None, new_client=new_client)
         if model is None:
             model = dict if metadata_only else model_of(list_func)
         self._writer = Writer(model=model, transform=transform, indexers=indexers, copies=copies,
@@ -168,6 +172,10 @@ class Reflector:
             self._team.start()
             for handler in self._handlers:
                 handler.start()
+            if not self._running:
+                # Closed meanwhile, by a signal handler of this very thread.
+                self._team.close()
+                self._writer.close()
             if self._finalizer is None:
                 # Runs at interpreter exit too, so that no thread is caught in the middle.
                 self._finalizer = weakref.finalize(self, self._team.close)
@@ -187,13 +195,15 @@ class Reflector:
         with self._lock:
             self._running = False
             self._writer._core.revive = None
-            tasks, handlers = list(self._team.tasks.values()), list(self._handlers)
-        for task in tasks:
-            task.close()
+            # These and no later ones: another thread may start it again at once.
+            workers, handlers = self._team.close(), list(self._handlers)
         self._writer._core.unblock()
-        if not all([task.join(_left(deadline)) for task in tasks]):
+        if not all([worker.join(_left(deadline)) for worker in workers]):
             logger.warning("%s: the thread did not end within %s s", self.name, timeout)
-        self._writer.close()
+        with self._lock:
+            if self._running:
+                return
+            self._writer.close()
         if any(handler.is_current_thread() for handler in handlers):
             # Two callbacks that close would wait for each other.
             return
@@ -307,6 +317,27 @@ class Reflector:
         """
         self._writer.add_index(name, function)
 
+    def on_phase(self, callback: Callable[[Status], object]) -> Callable[[], None]:
+        """Have a function told of the status after each change of the phase.
+
+        It is called by the reflector's thread, without a lock, so what takes long holds up the
+        cache. What it raises is logged. It may close the reflector.
+
+        :param callback: given a `Status`; of several namespaces, each tells of its own changes.
+        :return: a function that ends it; from any thread.
+        :raises TypeError: for what cannot be called.
+        """
+        if not callable(callback):
+            raise TypeError(f"callback must be a function of a Status: {callback!r}")
+        weak = weakref.ref(self)
+
+        def tell() -> None:
+            reflector = weak()
+            if reflector is not None:
+                callback(reflector.status)
+
+        return self._team.listen(tell)
+
     def _forget_handler(self, handler: Handler) -> None:
         with self._lock:
             if handler in self._handlers:
@@ -323,6 +354,7 @@ class Reflector:
         idle = self._config.idle_timeout
         return Status.of(
             self._team.moment(), alive=all(task.alive for task in tasks.values()) and bool(tasks),
+            running=self._team.keeps_up(),
             staleness=self._team.staleness(), idle_timeout=idle,
             ready=core.gate.ready, resource_version=version,
             relists=max(0, lists - len(tasks)), reconnects=self._team.reconnects(),

@@ -117,12 +117,12 @@ class Status:
     namespaces: Mapping[str, NamespaceStatus]
 
     @classmethod
-    def of(cls, moment: Moment, *, alive: bool, staleness: float | None, idle_timeout: float,
-           ready: bool, resource_version: str | None, relists: int, reconnects: int,
+    def of(cls, moment: Moment, *, alive: bool, running: bool, staleness: float | None,
+           idle_timeout: float, ready: bool, resource_version: str | None, relists: int, reconnects: int,
            events: int, objects: int, poisoned: int,
            namespaces: Mapping[str, NamespaceStatus]) -> Status:
         """Put together what the health, the store and the thread know."""
-        live = alive and is_live(moment, staleness, idle_timeout)
+        live = running and is_live(moment, staleness, idle_timeout)
         return cls(
             phase=moment.phase, since=moment.since, ready=ready, live=live,
             last_contact=None if staleness is None else time.time() - staleness,
@@ -155,13 +155,17 @@ class Health:
     replaced whole, so that what it says belongs together.
 
     :param name: of the reflector, for the log.
+    :param tell: called by the reflector's thread after each change of the phase.
     :param clock: seconds since the epoch.
     :param timer: seconds on a monotonic clock.
     """
 
-    def __init__(self, name: str, *, clock: Callable[[], float] = time.time,
+    def __init__(self, name: str, *, tell: Callable[[], object] = lambda: None,
+                 clock: Callable[[], float] = time.time,
                  timer: Callable[[], float] = time.monotonic) -> None:
         self.name = name
+        self._tell = tell
+        self._told: Phase | None = None
         self._clock = clock
         self._timer = timer
         self.moment = Moment(Phase.STOPPED, clock(), None, 0)
@@ -170,27 +174,38 @@ class Health:
         self._announced: set[tuple[type, int | None]] = set()
         self._unsteady_until = 0.0
 
-    def enter(self, phase: Phase) -> None:
-        """Begin a phase."""
+    def enter(self, phase: Phase, error: BaseException | None = None, watches: int = 0) -> None:
+        """Begin a phase.
+
+        :param error: what led to it, if something went wrong.
+        :param watches: how many watches began with it.
+        """
         moment = self.moment
-        if phase is not moment.phase:
-            self.moment = moment._replace(phase=phase, since=self._clock())
+        since = moment.since if phase is moment.phase else self._clock()
+        self.moment = Moment(phase, since, moment.error if error is None else error,
+                             moment.watches + watches)
+
+    def tell(self) -> None:
+        """Tell who listens, if the phase is another; for the reflector's thread."""
+        phase = self.moment.phase
+        if phase is not self._told:
+            self._told = phase
+            self._tell()
 
     def entered_state(self, state: str) -> None:
         """Hear of a state of the watcher."""
-        self.enter(_PHASES[state])
-        if state == "Watching":
-            self.moment = self.moment._replace(watches=self.moment.watches + 1)
+        self.enter(_PHASES[state], watches=1 if state == "Watching" else 0)
+        self.tell()
 
     def failed(self, error: WatcherError) -> None:
         """Record a failure; the log hears of each kind once, until all is well again."""
-        self.moment = self.moment._replace(error=error)
-        self.enter(Phase.BACKING_OFF)
+        self.enter(Phase.BACKING_OFF, error)
         kind = type(error), error.code
         if kind not in self._announced:
             self._announced.add(kind)
             logger.warning("%s: %s; trying again until it works", self.name, error)
         self._unsteady_until = self._timer() + _STEADY
+        self.tell()
 
     def waiting(self, seconds: float) -> None:
         """Hear how long the pause after a failure will be."""
@@ -204,7 +219,7 @@ class Health:
 
     def died(self, error: BaseException) -> None:
         """Record the end of the thread."""
-        self.moment = self.moment._replace(error=error)
-        self.enter(Phase.DEAD)
+        self.enter(Phase.DEAD, error)
         logger.error("%s: the thread died of %r; the cache is not kept up any more",
                      self.name, error)
+        self.tell()

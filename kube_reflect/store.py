@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import weakref
 from collections.abc import Callable, Mapping
@@ -325,6 +326,9 @@ class Store(Reads[K]):
         if staleness is None:
             raise StaleCache("no contact with the API server; "
                              f"a staleness of {allowed:g} s was allowed")
+        if math.isinf(staleness):
+            raise StaleCache("nothing keeps the cache up: its reflector has ended; "
+                             f"a staleness of {allowed:g} s was allowed", staleness=None)
         if staleness > allowed:
             raise StaleCache(f"the last contact with the API server was {staleness:.1f} s ago; "
                              f"{allowed:g} s were allowed", staleness=staleness)

@@ -16,22 +16,16 @@ from kube_reflect._failures import RequestError
 from kube_reflect._json import glance, loads
 from kube_reflect._list_func import accepts, as_list_func, check_arguments, identity_of, model_of
 from kube_reflect._pages import Page
+from kube_reflect._segments import Segments
 from kube_reflect._transport import Closed, Link, is_bindable, privately
 from kube_reflect.config import Config
 
 __all__ = ["ApiSource", "Closed", "Lines", "Page", "RequestError", "Source", "WatchLine",
            "identity_of", "model_of"]
 
-#: A watch that the server ends sooner than this was not served, in seconds.
-_EARLY = 5.0
-#: A streaming list that shows no further object for this long is not going to end, in seconds.
-_LIST_SILENCE = 30.0
 #: How much of an error's body is read, in bytes.
 _ERROR_BODY = 64 * 1024
 _CHUNK = 64 * 1024
-#: Lines closer together than this are a burst, in which time counts more than memory; seconds.
-_HURRY = 0.002
-_PLACEHOLDER = b".\n"
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
@@ -76,12 +70,14 @@ class ApiSource:
     :param list_func: what one gives the official `Watch`.
     :param metadata_only: ask for PartialObjectMetadata instead of the objects.
     :param glancing: in a burst of events, leave the objects unparsed (as RawObject).
+    :param new_client: gives an ApiClient to go on with after a 401.
     :raises TypeError: for what is no list function, or lacks arguments.
     :raises ValueError: for arguments that the watcher decides by itself.
     """
 
     def __init__(self, list_func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any],
                  config: Config, *, metadata_only: bool = False, glancing: bool = False,
+                 new_client: Callable[[], Any] | None = None,
                  rng: Callable[[], float] = random.random) -> None:
         self._config = config
         self._rng = rng
@@ -89,7 +85,8 @@ class ApiSource:
         check_arguments(list_func, args, kwargs, config)
         self._link = Link()
         self._bound = is_bindable(list_func)
-        self._func = functools.partial(privately(list_func, self._link), *args, **kwargs)
+        list_privately = privately(list_func, self._link, new_client)
+        self._func = functools.partial(list_privately, *args, **kwargs)
         if metadata_only and not self._bound:
             raise ValueError("metadata_only needs a method of the official client")
         self._metadata_only = metadata_only
@@ -234,7 +231,9 @@ class _Lines(watch.Watch):
         }
         if initial:
             query.update(send_initial_events=True, resource_version_match="NotOlderThan")
-        self._segments = _Segments(source, source._request(query), seconds, initial)
+        self._segments = Segments(
+            source._request(query), source._release, seconds=seconds, initial=initial,
+            idle_timeout=source._config.idle_timeout)
         # Given timeout_seconds, the parent leaves all retries to us.
         self._stream: Any = self.stream(  # type: ignore[no-untyped-call]
             lambda **_: self._segments, timeout_seconds=seconds)
@@ -252,7 +251,10 @@ class _Lines(watch.Watch):
         except Exception as error:
             self._source._link.check()
             raise failure(error, started=True) from error
+        self._source._link.check()
         self._segments.check_end()
+        if not self._initial:
+            self._source.contact = time.monotonic()
         raise StopIteration
 
     def listed(self) -> None:
@@ -299,100 +301,3 @@ class _Lines(watch.Watch):
         if kind != "ERROR":
             self._source.contact = self._segments.last_line
         return WatchLine(kind, content)
-
-
-class _Segments:
-    """The response of a WATCH, as the official Watch reads one, a line at a time.
-
-    Given many lines in one segment it copies all the rest for each; given a body that is not
-    chunked it waits for its end; and it decodes what is decoded once more by the parser. So it
-    gets a placeholder for each line, as soon as that is there, and `line` is the line.
-    """
-
-    line: bytes = b""
-    #: Whether the line came hard upon the last.
-    hurried = False
-
-    def __init__(self, source: ApiSource, response: Any, seconds: int, initial: bool) -> None:
-        self._source = source
-        self._response = response
-        self._started = time.monotonic()
-        self._seconds = seconds
-        self._idle_timeout = source._config.idle_timeout
-        self._deadline = self._started + seconds + self._idle_timeout
-        #: When the last whole line came, or else the headers.
-        self.last_line = self._started
-        self._list_silence = min(_LIST_SILENCE, self._idle_timeout)
-        self._list_deadline: float | None = None
-        if initial:
-            self.extend_list()
-            self._set_read_timeout(self._list_silence)
-
-    def stream(self, amt: int | None = None, decode_content: bool = False) -> Iterator[bytes]:
-        """Yield the lines, each with its newline. (The arguments are the official Watch's.)"""
-        parts: list[bytes] = []
-        begun = 0.0
-        for chunk in self._chunks():
-            now = time.monotonic()
-            if now > self._deadline:
-                raise RequestError("the server does not end the watch", started=True)
-            if self._list_deadline is not None and now > self._list_deadline:
-                raise RequestError("the streaming list does not end", started=True)
-            *lines, rest = chunk.split(b"\n")
-            if lines:
-                self.hurried = now - self.last_line < _HURRY
-                self.last_line = now
-                if parts:
-                    lines[0] = b"".join((*parts, lines[0]))
-                    parts.clear()
-                for self.line in lines:
-                    yield _PLACEHOLDER
-            elif parts and now - begun > self._idle_timeout:
-                # A byte now and then keeps the socket from timing out.
-                raise RequestError("a line does not end", started=True)
-            if rest:
-                begun = begun if parts else now
-                parts.append(rest)
-        if parts:
-            # Cut within a line, or the last line lacks its newline: parsing tells.
-            self.line = b"".join(parts)
-            yield _PLACEHOLDER
-
-    def _chunks(self) -> Iterator[bytes]:
-        response = self._response
-        if response.chunked:
-            yield from response.stream(decode_content=True)
-            return
-        # Anything else stream() would read to its end before the first byte is seen.
-        while chunk := response.read1(_CHUNK):
-            yield chunk
-
-    def check_end(self) -> None:
-        """Take a clean end of the stream for what it is."""
-        self._source._link.check()
-        now = time.monotonic()
-        elapsed = now - self._started
-        if elapsed < min(_EARLY, self._seconds / 2):
-            raise RequestError(f"the server ended the watch after {elapsed:.1f} s", started=True)
-        if self._list_deadline is None:
-            self._source.contact = now
-
-    def extend_list(self) -> None:
-        """The streaming list goes on: it has its time again."""
-        self._list_deadline = time.monotonic() + self._list_silence
-
-    def expect_silence(self) -> None:
-        """The streaming list is complete: from now on only the idle deadline counts."""
-        self._list_deadline = None
-        self._set_read_timeout(self._idle_timeout)
-
-    def _set_read_timeout(self, seconds: float) -> None:
-        sock = getattr(getattr(self._response, "connection", None), "sock", None)
-        if sock is not None:
-            sock.settimeout(seconds)
-
-    def close(self) -> None:
-        self._response.close()
-
-    def release_conn(self) -> None:
-        self._source._release(self._response)

@@ -11,7 +11,7 @@ from kube_reflect import (
     Applied, Apply, Delete, Deleted, Init, InitApply, InitDone, ObjectRef, Resync, Writer,
 )
 
-from .cache_helpers import DEADLINE, feed, listed, names, pod, relist, running, wait_until
+from .cache_helpers import feed, listed, names, pod, relist, running, wait_until
 from .follower import Follower, versions
 
 

@@ -194,9 +194,12 @@ def test_after_a_restart_it_begins_anew(server: FakeApiServer, reflector: Reflec
         with reflector:
             assert told.next() == ("add", "first")
     server.delete("configmaps", "first", "ns")
-    # It knows no better at first than what the cache last knew.
+    # It begins with what the cache last knew, unless the list is quicker.
     with reflector:
-        assert [told.next(), told.next()] == [("add", "first"), ("delete", "first")]
+        change = told.next()
+        if change == ("add", "first"):
+            change = told.next()
+        assert change == ("delete", "first")
 
 
 def test_a_restart_waits_for_a_callback_of_before(server: FakeApiServer,

@@ -110,7 +110,8 @@ class Source:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self.requests = 0
+        #: How many requests may come before the machine must have something to say.
+        self.patience = 0
 
     def page(self, *, limit: int | None, continue_token: str | None,
              resource_version: str | None) -> Any:
@@ -152,7 +153,8 @@ class Source:
         pass
 
     def _refuse(self) -> str | None:
-        self.requests += 1
+        assert self.patience, "request upon request, and nothing comes of them"
+        self.patience -= 1
         faults = self._cluster.request_faults
         fault = faults.popleft() if faults else None
         if fault == "refused":
