@@ -20,12 +20,16 @@ WITH_ASSETS = if [ -z "$$KUBEBUILDER_ASSETS" ] && [ -x $(ASSETS) ]; then \
 EXAMPLES ?= 2000
 MINUTES ?= 3
 
-.PHONY: help demo test lint types examples e2e history chaos bench clean
+# What has to do with JSON: all that reads answers or keeps objects.
+JSON_TESTS = $(foreach name,json raw entries deflate pages watcher writer store reflector, \
+	$(wildcard tests/test_$(name)*.py))
+
+.PHONY: help demo test test-stdlib lint types examples e2e history chaos bench clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
@@ -54,6 +58,9 @@ demo: $(CLI) ## watch a small living cluster for some seconds; KUBECONFIG=path s
 
 test: $(DEV) ## run the tests; no cluster needed
 	$(BIN)/python -m pytest -m "not e2e"
+
+test-stdlib: $(DEV) ## run those that have to do with JSON without the fast parser
+	KUBE_REFLECT_JSON=stdlib $(BIN)/python -m pytest -m "not e2e" $(JSON_TESTS)
 
 lint: $(DEV) ## flake8
 	$(BIN)/python -m flake8 setup.py kube_reflect tests examples

@@ -17,6 +17,7 @@ def test_the_defaults() -> None:
     assert config.initial_list_strategy is InitialListStrategy.AUTO
     assert (config.timeout, config.page_size, config.bookmarks) == (290, 500, True)
     assert (config.idle_timeout, config.connect_timeout) == (150, 10)
+    assert config.gzip is False
 
 
 def test_it_is_frozen_and_comparable() -> None:
@@ -36,7 +37,7 @@ def test_it_takes_keywords_only() -> None:
 @pytest.mark.parametrize(("name", "value"), [
     ("timeout", 1), ("timeout", 294.9), ("page_size", 1), ("page_size", None),
     ("idle_timeout", 0.1), ("connect_timeout", 0.1), ("bookmarks", False),
-    ("label_selector", ""), ("label_selector", "app in (web, db),!canary"),
+    ("gzip", True), ("label_selector", ""), ("label_selector", "app in (web, db),!canary"),
     ("field_selector", "spec.nodeName=node-3"), ("field_selector", ""),
 ])
 def test_what_makes_sense_is_taken(name: str, value: Any) -> None:
@@ -69,7 +70,7 @@ def test_a_selector_that_does_not_parse_is_refused(name: str, value: str) -> Non
 @pytest.mark.parametrize(("name", "value"), [
     ("timeout", "290"), ("timeout", None), ("timeout", True), ("page_size", "5"),
     ("page_size", 5.0), ("page_size", True), ("idle_timeout", None), ("connect_timeout", "1"),
-    ("bookmarks", 1), ("bookmarks", "yes"), ("list_semantic", "any"),
+    ("bookmarks", 1), ("bookmarks", "yes"), ("gzip", None), ("list_semantic", "any"),
     ("initial_list_strategy", "auto"), ("label_selector", {"app": "web"}),
     ("field_selector", 5),
 ])

@@ -128,8 +128,13 @@ def test_the_code_runs(names: dict[str, Any], capsys: pytest.CaptureFixture[str]
         ["nightly 0 3 * * *"],
         ["to be looked at: shop failed-0"],
         ["job-1 is gone", "job-2 is gone", "job-3 is gone"],
-        ["applied: node-1"],
+        ["there: db-0", "there: web-0"],
+        ["2 changes"],
         ["there: node-1", "that was the list; from now on, changes"],
+        ["waited for Pod.v1./db-0.shop to meet <lambda>, and it did not within 0.1 s; "
+         "last seen: Pod.v1./db-0.shop at version 1002"],
+        ["shop ready", "kube-system ready"],
+        ["look at node-1"],
         ["the role lacks list or watch on secrets"],
         [shown[-2][0]],
     ]

@@ -133,7 +133,9 @@ class Source:
         elif fault == "nameless":
             items.insert(0, {"metadata": {}})
         token = f"{version}:{end}" if end < len(objects) else None
-        return ScriptedPage(items, None if fault == "versionless" else str(version), token, error)
+        # The list is as of its first page, whatever the later ones say.
+        said = None if fault == "versionless" else str(cluster.version)
+        return ScriptedPage(items, said, token, error)
 
     def lines(self, *, resource_version: str | None, initial: bool) -> Any:
         cluster = self._cluster
