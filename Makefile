@@ -24,7 +24,7 @@ MINUTES ?= 3
 JSON_TESTS = $(foreach name,json raw entries deflate pages watcher writer store reflector, \
 	$(wildcard tests/test_$(name)*.py))
 
-.PHONY: help demo test test-stdlib lint types examples e2e history chaos bench clean
+.PHONY: help demo test test-slow test-stdlib lint types examples e2e history chaos bench clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -57,10 +57,13 @@ demo: $(CLI) ## watch a small living cluster for some seconds; KUBECONFIG=path s
 	$(BIN)/python -m kube_reflect.cli demo
 
 test: $(DEV) ## run the tests; no cluster needed
-	$(BIN)/python -m pytest -m "not e2e"
+	$(BIN)/python -m pytest -m "not e2e and not slow"
+
+test-slow: $(DEV) ## run the tests that take long: processes that fork or end, failures in real time
+	$(BIN)/python -m pytest -m "slow and not e2e"
 
 test-stdlib: $(DEV) ## run those that have to do with JSON without the fast parser
-	KUBE_REFLECT_JSON=stdlib $(BIN)/python -m pytest -m "not e2e" $(JSON_TESTS)
+	KUBE_REFLECT_JSON=stdlib $(BIN)/python -m pytest -m "not e2e and not slow" $(JSON_TESTS)
 
 lint: $(DEV) ## flake8
 	$(BIN)/python -m flake8 setup.py kube_reflect tests examples

@@ -66,10 +66,17 @@ class _Changing:
 class Core:
     """The state behind the handles.
 
-    ``lock`` guards ``table`` and what it holds, ``versions``, ``events``, ``lists``, ``listeners``
-    and ``waiters``: they change together, in the write lock. Readers hold the read lock for a
-    copy, and the write lock for storing what they have decoded. The exception is the reading of
-    a single object (`Store.get`), which says itself why it is sound.
+    ``lock`` guards ``table`` and what it holds, ``versions``, ``awaited``, ``events``,
+    ``relists``, ``listeners`` and ``waiters``: they change together, in the write lock. Readers
+    hold the read lock for a copy, and the write lock for storing what they have decoded. The
+    exception is the reading of a single object (`Store.get`), which says itself why it is sound.
+
+    What is done without the lock, here and there, rests on no more than this, which Python has
+    with a GIL and, by a lock in each object, without one: an attribute is loaded or replaced at
+    once; so is an entry of a dict whose keys are strings and tuples (no code but Python's own
+    compares them), also by `setdefault` and `pop`; a dict is copied, or made a list, at once. So
+    what belongs together is one tuple or table, which is replaced and not changed; who uses it
+    twice loads it once; and nothing that two threads count up is counted without a lock.
     """
 
     def __init__(self, resource: ApiResource | None, keeping: Keeping) -> None:
@@ -81,7 +88,7 @@ class Core:
         self.awaited: set[str | None] = set()
         self.resource_version: str | None = None
         self.events = 0
-        self.lists = 0
+        self.relists = 0
         self.listeners: tuple[Listener, ...] = ()
         #: Called after each event, without the lock, by the feed's thread: must be quick.
         self.waiters: tuple[Callable[[], None], ...] = ()
@@ -125,8 +132,10 @@ class Core:
 
     def listed(self, scope: str | None, version: str | None) -> None:
         """Count a list that is complete; in the write lock."""
-        self.lists += 1
-        self.awaited.discard(scope)
+        if scope in self.awaited:
+            self.awaited.remove(scope)
+        else:
+            self.relists += 1
         if version is not None:
             self._set_version(scope, version)
 
@@ -134,27 +143,32 @@ class Core:
         """Be complete only when this scope has been listed too."""
         with self.lock.gen_wlock():
             self.awaited.add(scope)
-        self.gate.close()
+            self.gate.close()
 
     def forget(self, scope: str | None) -> None:
-        """Do without a scope."""
-        with self.lock.gen_wlock():
-            self.awaited.discard(scope)
-            self.versions.pop(scope, None)
-        self.open_gate()
+        """Do without a scope; in the write lock."""
+        self.awaited.discard(scope)
+        self.versions.pop(scope, None)
+        self._find_version()
 
     def _set_version(self, scope: str | None, version: str) -> None:
         self.versions[scope] = version
-        if len(self.versions) == 1:
-            self.resource_version = version
-        elif all(known.isdecimal() for known in self.versions.values()):
+        self._find_version()
+
+    def _find_version(self) -> None:
+        versions = self.versions.values()
+        if len(versions) == 1:
+            [self.resource_version] = versions
+        elif versions and all(known.isdecimal() for known in versions):
             # Up to the lowest of them, everything has been seen.
-            self.resource_version = min(self.versions.values(), key=int)
+            self.resource_version = min(versions, key=int)
 
     def open_gate(self) -> None:
         """Let readers in if this was the last list they had to wait for."""
-        if not self.awaited:
-            self.gate.open()
+        # In the lock, so that nothing comes to be expected in between.
+        with self.lock.gen_wlock():
+            if not self.awaited:
+                self.gate.open()
 
     def tell(self, listeners: tuple[Listener, ...], key: Key, old: bytes | None,
              new: bytes | None, inferred: bool) -> None:

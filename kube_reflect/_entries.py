@@ -29,6 +29,9 @@ IndexValues = tuple[tuple[Any, ...], ...]
 _HEAD_AT = marshal.dumps((b"head", None)).index(b"head")
 # A deflated body is a tuple of one of these and the bytes.
 _JSON, _MARSHAL = 0, 1
+# marshal's buffer grows to 3, 7.5 or 16 KB and is then cut, and the next one does not fit into what
+# was cut off of one of 7.5 KB: a third of the memory would be such holes.
+_LOOSE = 7500
 # Without back references, of which each object has others: 570 bytes of a pod then, not 1,190.
 _MARSHAL_TO_DEFLATE = 2
 
@@ -110,13 +113,19 @@ def pack(obj: Mapping[str, Any], values: IndexValues, deflaters: Deflaters | Non
     try:
         head = marshal.dumps((metadata.get("uid"), metadata.get("resourceVersion"),
                               labels if isinstance(labels, dict) else {}, values))
-        mapping = obj if type(obj) is dict else dict(obj)
+        mapping = obj if type(obj) is dict else (
+            obj.mapping() if type(obj) is RawObject else dict(obj))
         body = None
         if deflaters is not None:
             body = _deflated(_MARSHAL, marshal.dumps(mapping, _MARSHAL_TO_DEFLATE), deflaters)
-        return marshal.dumps((head, body or mapping))
+        return _fitted(marshal.dumps((head, body or mapping)))
     except ValueError as error:
         raise BadObject(f"it holds what JSON does not know ({error})") from error
+
+
+def _fitted(packed: bytes) -> bytes:
+    """Give the same bytes in a piece of memory of their size."""
+    return bytes(memoryview(packed)) if len(packed) < _LOOSE else packed
 
 
 def _deflated(form: int, data: bytes, deflaters: Deflaters) -> tuple[int, bytes] | None:

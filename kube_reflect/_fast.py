@@ -8,7 +8,7 @@ import msgspec
 
 from kube_reflect._raw import RawObject
 
-__all__ = ["glance", "loads"]
+__all__ = ["loads", "look"]
 
 
 class _Metadata(msgspec.Struct, gc=False):
@@ -25,13 +25,8 @@ class _Object(msgspec.Struct, gc=False):
     metadata: _Metadata
 
 
-class _Event(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    type: str
-    object: _Object
-
-
 _decode = msgspec.json.Decoder().decode
-_decode_event = msgspec.json.Decoder(_Event).decode
+_decode_object = msgspec.json.Decoder(_Object).decode
 
 
 def loads(data: bytes | str) -> Any:
@@ -42,23 +37,17 @@ def loads(data: bytes | str) -> Any:
     return _decode(data)
 
 
-def glance(line: bytes) -> tuple[str, RawObject] | None:
-    """Look at the line of a watch event without parsing the object in it; some 9 us.
+def look(data: bytes) -> RawObject | None:
+    """Look at an object for what is to be known of it without parsing the rest; some 9 us.
 
-    That the whole line is JSON is checked. Gives None for all but the plainest of events, written
-    as the API server writes them; those are to be parsed.
+    That all of it is JSON is checked. Gives None for all but the plainest of objects.
     """
     try:
-        event = _decode_event(line)
+        seen = _decode_object(data)
     except ValueError:
         return None
-    start = b'{"type":"%b","object":' % event.type.encode()
-    if (event.type not in ("ADDED", "MODIFIED", "DELETED") or not line.startswith(start)
-            or not line.endswith(b"}")):
-        return None
-    seen, metadata = event.object, event.object.metadata
+    metadata = seen.metadata
     if not (metadata.name and metadata.resourceVersion and seen.kind and seen.apiVersion):
         return None
-    return event.type, RawObject(
-        line[len(start):-1], seen.apiVersion, seen.kind, metadata.namespace or None,
-        metadata.name, metadata.uid, metadata.resourceVersion, metadata.labels or {})
+    return RawObject(data, seen.apiVersion, seen.kind, metadata.namespace or None, metadata.name,
+                     metadata.uid, metadata.resourceVersion, metadata.labels or {})

@@ -20,6 +20,7 @@ from kube_reflect.object_ref import ApiResource
 __all__ = ["Entries", "Feed"]
 
 _NO_VALUES: IndexValues = ()
+_PARTIAL = ("meta.k8s.io/v1", "PartialObjectMetadata")
 
 
 class Entries:
@@ -128,9 +129,9 @@ class Feed:
         self._core.tell_waiters()
 
     def empty(self) -> None:
-        """Take everything of this feed out of the table; when its thread is gone."""
+        """Take its scope, and all that is in it, out of the table; when its thread is gone."""
         self._buffer = Table(self._core.table.indexes)
-        self._swap(None)
+        self._swap(None, forget=True)
         self._core.tell_waiters()
 
     def restart(self) -> None:
@@ -141,7 +142,9 @@ class Feed:
         core = self._core
         if core.resource is None:
             version, kind = obj.get("apiVersion"), obj.get("kind")
-            if isinstance(version, str) and version and isinstance(kind, str) and kind:
+            # Of which kind an object is that came as nothing but its metadata, it does not say.
+            if (isinstance(version, str) and version and isinstance(kind, str) and kind
+                    and (version, kind) != _PARTIAL):
                 core.resource = ApiResource.from_api_version(version, kind)
 
     def _apply(self, obj: Object) -> None:
@@ -215,11 +218,11 @@ class Feed:
         buffer.put(key, packed, values,
                    head_of(before).values if before is not None else _NO_VALUES)
 
-    def _swap(self, version: str | None) -> None:
+    def _swap(self, version: str | None, forget: bool = False) -> None:
         new, self._buffer = self._buffer, None
         if new is None:
             raise ValueError("InitDone without an Init before it")
-        while (swapped := self._try_swap(new, version)) is None:
+        while (swapped := self._try_swap(new, version, forget)) is None:
             new = self._with_all_indexes(new)
         old, listeners = swapped
         core = self._core
@@ -228,7 +231,7 @@ class Feed:
             for key, before, after in _differences(old.packed, new.packed):
                 self._core.tell(listeners, key, before, after, True)
 
-    def _try_swap(self, new: Table, version: str | None,
+    def _try_swap(self, new: Table, version: str | None, forget: bool,
                   ) -> tuple[Table, tuple[Listener, ...]] | None:
         with self._core.mutex:
             old = self._core.table
@@ -239,7 +242,10 @@ class Feed:
             self._keep_decoded(new, old)
             with self._core.changing() as core:
                 core.table = new
-                core.listed(self._scope, version)
+                if forget:
+                    core.forget(self._scope)
+                else:
+                    core.listed(self._scope, version)
                 return old, core.listeners
 
     def _with_all_indexes(self, buffer: Table) -> Table:

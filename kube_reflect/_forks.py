@@ -62,6 +62,15 @@ def register(one: Forkable) -> None:
     _registered.add(one)
 
 
+def _all_registered() -> list[Any]:
+    while True:
+        try:
+            return list(_registered)
+        except RuntimeError:
+            # Another thread has registered something meanwhile.
+            continue
+
+
 def renew() -> None:
     """Renew everything, if that was not done in this process yet; from any thread."""
     global _pid, _begun
@@ -75,7 +84,7 @@ def renew() -> None:
         if pid == _begun:
             return
         _begun = pid
-        for one in sorted(_registered, key=lambda one: one.fork_rank):
+        for one in sorted(_all_registered(), key=lambda one: one.fork_rank):
             try:
                 one.after_fork()
             except Exception:

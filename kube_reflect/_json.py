@@ -1,13 +1,15 @@
 """One way to parse JSON, by the fastest parser there, with the same results from each.
 
-With msgspec installed (the extra ``fast``), the objects of a burst of events need not be parsed at
-all until somebody reads them: a glance at the line gives what the store needs to know.
+The objects of a burst of events are stored as the JSON that they came as: a glance at the line
+gives what the store needs to know. With msgspec installed (the extra ``fast``) an object need not
+even be parsed for that until somebody reads it.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -22,17 +24,20 @@ if _choice and _choice not in _CHOICES:
     raise ValueError(f"KUBE_REFLECT_JSON must be one of {', '.join(_CHOICES)}: {_choice!r}")
 
 _fast_loads: Callable[[bytes | str], Any] | None = None
-_fast_glance: Callable[[bytes], tuple[str, RawObject] | None] | None = None
+_fast_look: Callable[[bytes], RawObject | None] | None = None
 if _choice != "stdlib":
     try:
-        from kube_reflect._fast import glance as _fast_glance
         from kube_reflect._fast import loads as _fast_loads
+        from kube_reflect._fast import look as _fast_look
     except ImportError:
         if _choice == "msgspec":
             raise
 
 #: The parser in use: msgspec if it is installed, else stdlib.
 PARSER = "stdlib" if _fast_loads is None else "msgspec"
+
+#: An event that holds a whole object, as the API server writes it.
+_START = re.compile(rb'\{"type":"(ADDED|MODIFIED|DELETED)","object":(?=\{)')
 
 
 def loads(data: bytes | str) -> Any:
@@ -52,11 +57,37 @@ def loads(data: bytes | str) -> Any:
 
 
 def glance(line: bytes) -> tuple[str, RawObject] | None:
-    """Look at the line of a watch event without parsing the object in it, where that can be.
+    """Look at the line of a watch event for what is to be known of the object in it.
 
-    Gives its type and the object; None where it is to be parsed.
+    That all of it is JSON is checked. Gives the type of the event and the object; None for all
+    but the plainest of events, written as the API server writes them, which are to be parsed.
     """
-    return None if _fast_glance is None else _fast_glance(line)
+    start = _START.match(line)
+    if start is None or not line.endswith(b"}"):
+        return None
+    # If that is one JSON value, then it is the object, and there is nothing beside it.
+    seen = (_fast_look or _look)(line[start.end():-1])
+    return None if seen is None else (start[1].decode(), seen)
+
+
+def _look(data: bytes) -> RawObject | None:
+    """Parse it after all; it is then quicker to store, as it came."""
+    try:
+        obj = loads(data)
+    except ValueError:
+        return None
+    metadata = obj.get("metadata")
+    if type(metadata) is not dict:
+        return None
+    api_version, kind, name = obj.get("apiVersion"), obj.get("kind"), metadata.get("name")
+    uid, version = metadata.get("uid"), metadata.get("resourceVersion")
+    namespace, labels = metadata.get("namespace"), metadata.get("labels") or {}
+    plain = (all(type(one) is str for one in (api_version, kind, name, uid, version))
+             and (namespace is None or type(namespace) is str) and type(labels) is dict
+             and all(type(value) is str for value in labels.values()))
+    if not (plain and api_version and kind and name and version) or uid is None:
+        return None
+    return RawObject(data, api_version, kind, namespace or None, name, uid, version, labels, obj)
 
 
 RawObject.parse = staticmethod(loads)

@@ -11,7 +11,7 @@ from typing import Any
 from kubernetes import client
 from kubernetes.dynamic.resource import Resource, ResourceInstance
 
-from kube_reflect._transport import client_attribute, is_bindable, unwrapped
+from kube_reflect._binding import client_attribute, is_bindable, unwrapped
 from kube_reflect.config import Config
 from kube_reflect.selector import parse, parse_field_selector
 

@@ -21,7 +21,8 @@ class RawObject(Mapping[str, Any]):
     parse: ClassVar[Callable[[bytes], Any]]
 
     def __init__(self, json: bytes, api_version: str, kind: str, namespace: str | None,
-                 name: str, uid: str, resource_version: str, labels: dict[str, str]) -> None:
+                 name: str, uid: str, resource_version: str, labels: dict[str, str],
+                 mapping: dict[str, Any] | None = None) -> None:
         self.json = json
         self.api_version = api_version
         self.kind = kind
@@ -30,7 +31,7 @@ class RawObject(Mapping[str, Any]):
         self.uid = uid
         self.resource_version = resource_version
         self.labels = labels
-        self._mapping: dict[str, Any] | None = None
+        self._mapping = mapping
 
     def mapping(self) -> dict[str, Any]:
         """The object as on the wire; parsed once."""

@@ -149,6 +149,8 @@ class Reads(Generic[K]):
         core = self._core
         return [core.ref(key) for key in self._all_keys()]
 
+    # Below, one load of the table, and then one operation of its dict, which is atomic: no lock.
+
     def is_empty(self) -> bool:
         """Whether there are no objects (also: not yet)."""
         return not self._table().packed

@@ -150,4 +150,4 @@ def shared(list_func: Any, *args: Any, config: Config | None = None, **kwargs: A
 
 
 _OPTIONS = ("backoff", "copies", "compress", "detect_mutations", "indexers", "metadata_only",
-            "model", "name", "namespaces", "transform")
+            "model", "name", "namespaces", "new_client", "transform")

@@ -28,7 +28,7 @@ class Snapshot(Reads[K]):
         self._core = core
         self._view = Table(indexes)
         self._view.packed = packed
-        # Grows, by what is read; each store is atomic and idempotent.
+        # Grows, by what is read: `setdefault` is atomic, and has all readers share the first.
         self._view.decoded = decoded
         self._groups: Table | None = None
         #: The version of this moment.
@@ -65,6 +65,7 @@ class Snapshot(Reads[K]):
     def _cut_all(self) -> Rows | list[Any]:
         table = self._view
         if len(table.decoded) == len(table.packed):
+            # Nothing can be missing any more, so nobody adds to it.
             return list(table.decoded.values())
         return rows_of(table, lambda cut: dict.fromkeys(cut.packed))
 

@@ -111,7 +111,6 @@ class Team:
         if worker is not None:
             worker.join(timeout)
         task.feed.empty()
-        self._core.forget(scope)
 
     def start(self) -> None:
         for task in self.tasks.values():

@@ -9,12 +9,13 @@ connections, and this pool tells a `Link` of each socket that it opens.
 from __future__ import annotations
 
 import copy
-import functools
 import os
 import socket
+import ssl
 import threading
 import time
-import types
+import traceback
+import weakref
 from collections.abc import Callable, Mapping
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -28,14 +29,12 @@ from urllib3.util.wait import wait_for_write
 
 from kube_reflect import _forks
 
-__all__ = ["Closed", "Link", "client_attribute", "is_bindable", "privately", "unwrapped"]
+__all__ = ["Closed", "Link", "Pool"]
 
 T = TypeVar("T")
 
 # How long a connect that nobody answers may go on after `Link.close()`, in seconds.
 _CONNECT_SLICE = 0.05
-# How long somebody's function may take to make a client, in seconds.
-_CLIENT_TIMEOUT = 60.0
 
 
 class Closed(Exception):
@@ -63,6 +62,8 @@ class Link:
         #: watcher's thread before a request, read by the same thread within it.
         self.query: Mapping[str, str] = {}
         self.headers: Mapping[str, str] = {}
+        # Weak, for the pool holds the link.
+        self._pool: weakref.ref[Pool] | None = None
         #: Whether the last answer was a 401; the watcher's thread's own.
         self.refused = False
         _forks.register(self)
@@ -116,6 +117,13 @@ class Link:
         if waiting is not None:
             waiting.put(None)
         self.cut()
+        pool = self._pool() if self._pool is not None else None
+        if pool is not None:
+            pool.clear()
+
+    def serve(self, pool: Pool) -> None:
+        """Take care of a pool: its idle connections are to be closed with the link."""
+        self._pool = weakref.ref(pool)
 
     def apart(self, work: Callable[[], T], timeout: float) -> T:
         """Run what cannot be interrupted on a thread that can be left behind.
@@ -201,7 +209,21 @@ def _connect(link: Link, sock: socket.socket, address: Any, deadline: float) -> 
     sock.setblocking(True)
 
 
-class _Held:
+class _Tidy:
+    """Closes what the ssl module leaves open, of a connection cut before its TLS began."""
+
+    def connect(self) -> None:
+        try:
+            super().connect()  # type: ignore[misc]
+        except OSError as error:
+            for frame, _ in traceback.walk_tb(error.__traceback__):
+                half_made = frame.f_locals.get("self")
+                if isinstance(half_made, ssl.SSLSocket):
+                    half_made.close()
+            raise
+
+
+class _Held(_Tidy):
     """What a connection class of urllib3 becomes by holding on to a link (a mixin)."""
 
     link: Link
@@ -244,7 +266,7 @@ class _Held:
         raise NewConnectionError(self, f"no connection to {host}: {failure}") from failure
 
 
-class _HeldLater:
+class _HeldLater(_Tidy):
     """The same for a connection class that has its own way to connect (a mixin)."""
 
     link: Link
@@ -255,7 +277,7 @@ class _HeldLater:
         return sock
 
 
-class _Pool:
+class Pool:
     """The part of a `urllib3.PoolManager` that the official client calls, on a link."""
 
     def __init__(self, original: urllib3.PoolManager, link: Link) -> None:
@@ -274,6 +296,7 @@ class _Pool:
         }
         self._manager = manager
         self._link = link
+        link.serve(self)
 
     def request(self, method: str, url: str, *, headers: Any = None, **kwargs: Any) -> Any:
         link = self._link
@@ -298,86 +321,3 @@ def _held_pool(pool_class: Any, link: Link) -> Any:
     mixin = _Held if connection_class._new_conn is HTTPConnection._new_conn else _HeldLater
     held = type("Held" + connection_class.__name__, (mixin, connection_class), {"link": link})
     return type("Held" + pool_class.__name__, (pool_class,), {"ConnectionCls": held})
-
-
-def _private_client(client: Any, link: Link) -> Any:
-    """Copy an ApiClient but for its pool; the configuration, and so the credentials, is shared."""
-    rest = copy.copy(client.rest_client)
-    rest.pool_manager = _Pool(rest.pool_manager, link)
-    configuration = getattr(rest, "configuration", None)
-    if getattr(configuration, "client_go_retries", False):
-        rest.configuration = copy.copy(configuration)
-        rest.configuration.client_go_retries = False
-    private = copy.copy(client)
-    private.rest_client = rest
-    return private
-
-
-def unwrapped(list_func: Any) -> Any:
-    """Take the partials off a list function."""
-    while isinstance(list_func, functools.partial):
-        list_func = list_func.func
-    return list_func
-
-
-def client_attribute(owner: Any) -> str | None:
-    """Name the attribute by which an API object holds its ApiClient (None: it has none)."""
-    for name in ("api_client", "client"):
-        pool = getattr(getattr(getattr(owner, name, None), "rest_client", None),
-                       "pool_manager", None)
-        if isinstance(pool, urllib3.PoolManager):
-            return name
-    return None
-
-
-def is_bindable(list_func: Any) -> bool:
-    """Whether `privately` can give the function connections of its own."""
-    return client_attribute(getattr(unwrapped(list_func), "__self__", None)) is not None
-
-
-def privately(list_func: Callable[..., Any], link: Link,
-              new_client: Callable[[], Any] | None = None) -> Callable[..., Any]:
-    """Rebind a method of the official client so that it connects through the link.
-
-    A function that is not such a method comes back as it is; it is run by `Link.apart`.
-
-    :param new_client: gives an ApiClient to go on with after a 401.
-    :raises ValueError: for a new_client that a function has no use for.
-    """
-    if new_client is None:
-        return _rebound(list_func, link) if is_bindable(list_func) else list_func
-    if not callable(new_client):
-        raise TypeError(f"new_client must be a function that gives an ApiClient: {new_client!r}")
-    if not is_bindable(list_func):
-        raise ValueError("new_client needs a method of the official client")
-    return _Renewed(list_func, link, new_client)
-
-
-def _rebound(list_func: Callable[..., Any], link: Link, client: Any = None) -> Callable[..., Any]:
-    if isinstance(list_func, functools.partial):
-        inner = _rebound(list_func.func, link, client)
-        return functools.partial(inner, *list_func.args, **list_func.keywords)
-    owner = list_func.__self__  # type: ignore[attr-defined]
-    name = client_attribute(owner) or ""
-    private = copy.copy(owner)
-    setattr(private, name, _private_client(client or getattr(owner, name), link))
-    return types.MethodType(list_func.__func__, private)  # type: ignore[attr-defined]
-
-
-class _Renewed:
-    """A method of the official client that goes on with another client after a 401."""
-
-    def __init__(self, list_func: Callable[..., Any], link: Link,
-                 new_client: Callable[[], Any]) -> None:
-        self._list_func = list_func
-        self._link = link
-        self._new_client = new_client
-        self._rebound = _rebound(list_func, link)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        link = self._link
-        if link.refused:
-            client = link.apart(self._new_client, _CLIENT_TIMEOUT)
-            self._rebound = _rebound(self._list_func, link, client)
-            link.refused = False
-        return self._rebound(*args, **kwargs)

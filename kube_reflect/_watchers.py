@@ -13,8 +13,9 @@ from kube_reflect._team import Task, Team
 from kube_reflect._worker import Worker
 from kube_reflect.backoff import Backoff
 from kube_reflect.config import Config
+from kube_reflect.object_ref import ApiResource
 from kube_reflect.watcher import Watcher
-from kube_reflect.wire import ApiSource
+from kube_reflect.wire import ApiSource, resource_of
 
 __all__ = ["Watchers", "checked_config", "checked_namespaces"]
 
@@ -42,12 +43,19 @@ class Watchers:
         self._glancing = glancing
         self._new_client = new_client
         # Made only to have mistakes in the arguments said here and now; it opens nothing.
-        self.new("default" if several else None, lambda state: None).close()
+        anywhere = "default" if several else None
+        self.new(anywhere, lambda state: None).close()
+        #: The kind of object, where the objects will not tell and the list function does.
+        self.resource: ApiResource | None = None
+        if metadata_only:
+            self.resource = resource_of(list_func, args, self._keywords(anywhere))
+
+    def _keywords(self, namespace: str | None) -> dict[str, Any]:
+        return self._kwargs if namespace is None else {**self._kwargs, "namespace": namespace}
 
     def new(self, namespace: str | None, observer: Callable[[str], None]) -> Watcher:
         """Make a watcher of a namespace, or of all that the list function lists."""
-        kwargs = self._kwargs if namespace is None else {**self._kwargs, "namespace": namespace}
-        source = ApiSource(self._list_func, self._args, kwargs, self._config,
+        source = ApiSource(self._list_func, self._args, self._keywords(namespace), self._config,
                            metadata_only=self._metadata_only, glancing=self._glancing,
                            new_client=self._new_client)
         return Watcher.over(source, self._config, observer)

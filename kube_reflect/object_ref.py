@@ -154,7 +154,7 @@ class ObjectRef:
             client, or an object of its dynamic client.
         :param resource: the kind of object. It wins over what the object says of itself. Without
             it the object's apiVersion and kind count, and where they are missing, as in the items
-            of a list, the ref is erased.
+            of a list, or are those of PartialObjectMetadata, the ref is erased.
         :raises TypeError: if a field that counts has the wrong type.
         :raises ValueError: if the object has no ``metadata.name``.
         """
@@ -165,6 +165,9 @@ class ObjectRef:
                              f"(a {type(obj).__name__})")
         if resource is None:
             resource = _resource_of(obj)
+            if resource is not None and resource.kind == "PartialObjectMetadata":
+                # That is the kind of the answer; of which kind the object is, it does not say.
+                resource = None
         return cls(name, _read(metadata, "namespace"), resource=resource,
                    resource_version=_read(metadata, "resourceVersion", "resource_version"),
                    uid=_read(metadata, "uid"))

@@ -76,13 +76,17 @@ class Reflector:
     :param copies: give each read a K of its own.
     :param compress: deflate the objects; see `Writer`.
     :param detect_mutations: find readers who change what they share; see `Writer`.
-    :param metadata_only: ask only for the metadata; K is then a dict with apiVersion, kind and
-        metadata.
+    :param metadata_only: ask only for the metadata. A mapping is then a PartialObjectMetadata
+        (apiVersion and kind say so) with metadata; K is that, as a dict, or what ``model`` makes
+        of it. Refs have the kind that the list function tells, which typed methods and resources
+        of the dynamic client do, and `CustomObjectsApi` does not; else they have none.
     :param new_client: called after a 401, before the next request, by the reflector's thread:
         gives an ApiClient to go on with, such as ``kubernetes.config.new_client_from_config``
         does. Without it, the client's own ways to fresh credentials are all there is.
-    :param namespaces: watch each of these by itself, into one store, with readiness and errors
-        for each (`Status.namespaces`); the list function takes a ``namespace``.
+    :param namespaces: watch each of these by itself, into one store; the list function takes a
+        ``namespace``. The store and `Status.ready` are ready once all have been listed, and
+        `Status.live` while all are kept up; phase and last error are those of the one that is
+        worst off; `Status.namespaces` has readiness and errors of each.
     :param backoff: how long to wait after failures; or what makes one, for several namespaces.
     :param name: for the threads and the log.
     :param kwargs: for the list function.
@@ -118,8 +122,9 @@ class Reflector:
                             glancing=transform is None, new_client=new_client)
         if model is None:
             model = dict if metadata_only else model_of(list_func)
-        self._writer = Writer(model=model, transform=transform, indexers=indexers, copies=copies,
-                              compress=compress, detect_mutations=detect_mutations)
+        self._writer = Writer(
+            watchers.resource, model=model, transform=transform, indexers=indexers,
+            copies=copies, compress=compress, detect_mutations=detect_mutations)
         self._writer._claim()
         self._team = watchers.team(self._writer._core, self._writer._entries, self.name, backoff)
         for scope in scopes:
@@ -227,6 +232,8 @@ class Reflector:
 
     def remove_namespace(self, namespace: str, timeout: float | None = 5.0) -> None:
         """Watch a namespace no more, and take its objects out of the store.
+
+        Subscribers hear of them as deleted. The store is ready if all others have been listed.
 
         :param timeout: seconds to wait for the thread at most.
         :raises ValueError: if the reflector does not watch it.
@@ -349,7 +356,7 @@ class Reflector:
         core, tasks = self._writer._core, self._team.tasks
         core.touch()
         with core.lock.gen_rlock():
-            version, events, lists = core.resource_version, core.events, core.lists
+            version, events, relists = core.resource_version, core.events, core.relists
             objects, awaited = len(core.table.packed), set(core.awaited)
         idle = self._config.idle_timeout
         return Status.of(
@@ -357,7 +364,7 @@ class Reflector:
             running=self._team.keeps_up(),
             staleness=self._team.staleness(), idle_timeout=idle,
             ready=core.gate.ready, resource_version=version,
-            relists=max(0, lists - len(tasks)), reconnects=self._team.reconnects(),
+            relists=relists, reconnects=self._team.reconnects(),
             events=events, objects=objects, poisoned=core.poisoned,
             namespaces={scope: task.status(idle, scope not in awaited)
                         for scope, task in tasks.items() if scope is not None})

@@ -81,17 +81,18 @@ class Status:
 
     :param phase: what it is doing.
     :param since: when the phase began, in seconds since the epoch.
-    :param ready: whether the store has ever been complete.
+    :param ready: whether the store has ever been complete; of several namespaces, whether all
+        have been listed.
     :param live: whether the store is being kept up at this moment: a watch is running, and has
-        been heard of within the idle deadline.
+        been heard of within the idle deadline (with several namespaces, that of each).
     :param last_contact: when the server was last heard of (a whole page, an event, a bookmark,
         or the clean end of a watch), in seconds since the epoch; None if never.
     :param staleness: seconds since then.
     :param last_error: the last thing that went wrong, also if it is over; None if nothing did.
     :param code: its HTTP status, if it had one.
     :param resource_version: up to which the store has seen everything.
-    :param relists: complete lists after the first.
-    :param reconnects: watches after the first.
+    :param relists: complete lists after the first (of each namespace).
+    :param reconnects: watches after the first (of each namespace).
     :param events: events applied, bookmarks included, lists not.
     :param objects: objects in the store.
     :param poisoned: times an object could not be stored, indexed or decoded.
@@ -118,8 +119,8 @@ class Status:
 
     @classmethod
     def of(cls, moment: Moment, *, alive: bool, running: bool, staleness: float | None,
-           idle_timeout: float, ready: bool, resource_version: str | None, relists: int, reconnects: int,
-           events: int, objects: int, poisoned: int,
+           idle_timeout: float, ready: bool, resource_version: str | None, relists: int,
+           reconnects: int, events: int, objects: int, poisoned: int,
            namespaces: Mapping[str, NamespaceStatus]) -> Status:
         """Put together what the health, the store and the thread know."""
         live = running and is_live(moment, staleness, idle_timeout)

@@ -262,7 +262,7 @@ class Store(Reads[K]):
 
     @property
     def ready(self) -> bool:
-        """Whether the store has ever been complete; once it was, it stays so."""
+        """Whether the store has ever been complete; then it stays so, until `add_namespace`."""
         self._core.touch()
         return self._core.gate.ready
 

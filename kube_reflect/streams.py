@@ -34,13 +34,11 @@ def backoff(stream: Iterable[T], policy: Backoff | None = None, *,
     listed = False
     for item in stream:
         yield item
-        if isinstance(item, InitDone):
-            listed = True
-        elif isinstance(item, WatcherError):
-            # A list in between was a request more: a loop of list and 410 waits twice as long.
+        if isinstance(item, WatcherError):
+            # A list just before was a request more: a loop of list and 410 waits twice as long.
             requests = 2 if listed else item.requests
             sleep(policy.next_delay(item.retry_after, requests=requests))
-            listed = False
+        listed = isinstance(item, InitDone)
 
 
 def modify(stream: Iterable[Item], change: Callable[[Object], Object]) -> Iterator[Item]:

@@ -176,7 +176,9 @@ class Machine:
             self._enter(_Empty(unpaged=expired))
             yield told(InitialListFailed, "cannot list", error)
             return
-        version = state.resource_version or page.resource_version
+        # The list is as of its first page, also where only a later one has a version.
+        first = state.continue_token is None
+        version = page.resource_version if first else state.resource_version
         if page.continue_token:
             self._enter(_InitPage(page.continue_token, version, state.limit))
         elif not version:

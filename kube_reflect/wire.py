@@ -12,16 +12,18 @@ from typing import Any, NamedTuple, Protocol
 from kubernetes import watch
 
 from kube_reflect._answers import failure, refused
+from kube_reflect._binding import is_bindable, privately
 from kube_reflect._failures import RequestError
 from kube_reflect._json import glance, loads
+from kube_reflect._kind import resource_of
 from kube_reflect._list_func import accepts, as_list_func, check_arguments, identity_of, model_of
 from kube_reflect._pages import Page
 from kube_reflect._segments import Segments
-from kube_reflect._transport import Closed, Link, is_bindable, privately
+from kube_reflect._transport import Closed, Link
 from kube_reflect.config import Config
 
 __all__ = ["ApiSource", "Closed", "Lines", "Page", "RequestError", "Source", "WatchLine",
-           "identity_of", "model_of"]
+           "identity_of", "model_of", "resource_of"]
 
 #: How much of an error's body is read, in bytes.
 _ERROR_BODY = 64 * 1024

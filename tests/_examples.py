@@ -255,6 +255,57 @@ def exercise_wait_for(api_client: client.ApiClient, namespace: str) -> None:
         assert lines.expect(lambda line: line == f"deleted: {name}")
 
 
+def exercise_metadata_only(api_client: client.ApiClient, namespace: str) -> None:
+    v1 = client.CoreV1Api(api_client)
+    lines, stop = Lines(), threading.Event()
+    with running(stop.set, load("metadata_only").main, api_client, namespace, "team", stop,
+                 lines.put):
+        v1.create_namespaced_config_map(
+            namespace, {"metadata": {"name": "x"}, "data": {"large": "x" * 100_000}})
+        assert lines.expect(lambda line: line == "x lacks team")
+        v1.patch_namespaced_config_map("x", namespace, {"data": {"color": "red"}})
+        v1.patch_namespaced_config_map(
+            "x", namespace, {"metadata": {"labels": {"team": "shop"}}})
+        assert lines.expect(lambda line: line.startswith("x ")) == "x has team: shop"
+        stop.set()
+        held = lines.expect(lambda line: " held in " in line)
+        assert int(held.split()[-2]) < 50_000
+    v1.delete_namespaced_config_map("x", namespace)
+
+
+def exercise_namespaces(api_client: client.ApiClient, namespaces: list[str],
+                        refused: str | None = None) -> None:
+    v1 = client.CoreV1Api(api_client)
+    lines, stop = Lines(), threading.Event()
+    asked = [*namespaces, *([refused] if refused else [])]
+    with running(stop.set, load("namespaces").main, api_client, asked, 0.05, stop, lines.put):
+        if refused:
+            assert lines.expect(lambda line: line == f"{refused}: refused with 403")
+        for namespace in namespaces:
+            v1.create_namespaced_config_map(namespace, {"metadata": {"name": "x"}})
+            there = len(v1.list_namespaced_config_map(namespace).items)
+            assert lines.expect(lambda line: line == f"{namespace}: {there} ConfigMaps")
+            v1.delete_namespaced_config_map("x", namespace)
+            assert lines.expect(lambda line: line == f"{namespace}: {there - 1} ConfigMaps")
+
+
+def exercise_shared(api_client: client.ApiClient, namespace: str) -> None:
+    v1 = client.CoreV1Api(api_client)
+    lines, stop = Lines(), threading.Event()
+    with running(stop.set, load("shared").main, api_client, namespace, 0.05, stop, lines.put):
+        before = int(lines.expect(lambda line: line.startswith("entries: ")).split()[1])
+        watches = [thread.name for thread in threading.enumerate()
+                   if thread.name.startswith("kube-reflect:") and ":handler-" not in thread.name]
+        assert len(watches) == 1
+        body = {"metadata": {"name": "x"}, "data": {"color": "red", "size": "1"}}
+        v1.create_namespaced_config_map(namespace, body)
+        shown = {lines.expect(lambda line: line in ("there: x", f"entries: {before + 2}"))
+                 for _ in range(2)}
+        assert len(shown) == 2
+        v1.delete_namespaced_config_map("x", namespace)
+        assert lines.expect(lambda line: line == f"entries: {before}")
+
+
 def write_kubeconfig(api_client: client.ApiClient, path: Path) -> None:
     """Write a kubeconfig that leads where the client does."""
     used = api_client.configuration

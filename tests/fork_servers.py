@@ -41,14 +41,16 @@ def server(cluster: Cluster, model: str, start: str, *_: str) -> None:
         goes_on(reflector, cluster)
     configuration = cluster.configuration
     arguments = configuration.host, configuration.ssl_ca_cert, model == "uwsgi"
-    for _ in range(2):
+    # A spawned process imports everything anew, so once is enough of that.
+    for _ in range(1 if start == "spawn" else 2):
         if start == "os":
             children = [Child(lambda: serve(*arguments)) for _ in range(2)]
             for child in children:
                 child.join()
         elif model == "celery":
             with multiprocessing.get_context(start).Pool(2, maxtasksperchild=1) as pool:
-                pool.starmap_async(serve, [arguments] * 3, chunksize=1).get(2 * SOON)
+                jobs = [arguments] * (2 if start == "spawn" else 3)
+                pool.starmap_async(serve, jobs, chunksize=1).get(2 * SOON)
         else:
             processes = [multiprocessing.get_context(start).Process(target=serve, args=arguments)
                          for _ in range(2)]

@@ -23,7 +23,10 @@ SCRIPTS = {
     "nodes_by_architecture": (["amd64", "0"], "http://127.0.0.1:"),
     "operator_loop": ([], "INFO:operator:create done"),
     "handlers": (["here"], "added: x"),
+    "metadata_only": (["here", "team"], "x lacks team"),
+    "namespaces": (["here", "there"], "here: 1 ConfigMaps"),
     "pods": (["default"], "default: no pods"),
+    "shared": (["here"], "there: x"),
     "wait_for": (["default"], "created: kube-reflect-example-"),
     "work_queue": (["here", "2"], "x: 0 entries"),
 }
@@ -82,6 +85,22 @@ def test_handlers(api_client: client.ApiClient) -> None:
 def test_wait_for(api_client: client.ApiClient) -> None:
     _examples.exercise_wait_for(api_client, "here")
     assert client.CoreV1Api(api_client).list_namespaced_pod("here").items == []
+
+
+def test_metadata_only(api_client: client.ApiClient) -> None:
+    _examples.exercise_metadata_only(api_client, "here")
+    assert client.CoreV1Api(api_client).list_namespaced_config_map("here").items == []
+
+
+def test_namespaces(server: FakeApiServer, api_client: client.ApiClient) -> None:
+    server.forbid("configmaps", namespace="closed")
+    _examples.exercise_namespaces(api_client, ["here", "there"], "closed")
+    assert client.CoreV1Api(api_client).list_namespaced_config_map("here").items == []
+
+
+def test_shared(server: FakeApiServer, api_client: client.ApiClient) -> None:
+    _examples.exercise_shared(api_client, "here")
+    assert len([one for one in server.requests if one.flag("watch")]) == 1
 
 
 def test_every_example_is_here() -> None:

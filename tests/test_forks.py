@@ -70,6 +70,7 @@ def test_locks_that_are_held_at_the_fork(server: FaultServer, how: tuple[str, ..
     check(server, "locks", *how)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["os", "libc"])
 def test_any_use_starts_the_thread_again(server: FaultServer, how: str) -> None:
     check(server, "first_use", how, *(["unhooked"] if how == "libc" else []))
@@ -93,11 +94,13 @@ def test_the_connection_ends_with_the_parent_though_the_child_lives(server: Faul
         assert process.stdout.read() == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["_exit", "sys.exit", "end"])
 def test_a_child_that_only_exits_says_nothing(server: FaultServer, how: str) -> None:
     assert check(server, "exits", how) == "the parent went on\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["in_handler", "subscribers", "closed"])
 def test_what_the_child_inherits(server: FaultServer, name: str) -> None:
     check(server, name)
@@ -123,10 +126,12 @@ def test_a_fork_while_listing(server: FaultServer) -> None:
     assert (said, rest, complaints, process.returncode) == ("forked\n", "", "", 0)
 
 
+@pytest.mark.slow
 def test_twenty_forks_in_a_row_under_churn(server: FaultServer) -> None:
     check(server, "churn")
 
 
+@pytest.mark.slow
 @HOWS
 @pytest.mark.parametrize("name", ["generations", "namespaces"])
 def test_children_of_children_and_of_several_threads(
@@ -134,6 +139,7 @@ def test_children_of_children_and_of_several_threads(
     check(server, name, *how)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["os", "fork", "spawn"])
 @pytest.mark.parametrize("model", ["gunicorn", "uwsgi", "celery"])
 def test_servers_that_load_the_application_before_they_fork(

@@ -31,8 +31,15 @@ def test_backoff_passes_everything_on() -> None:
 def test_backoff_waits_after_errors_only() -> None:
     slept: list[float] = []
     assert len(list(backoff(STREAM, policy(), sleep=slept.append))) == len(STREAM)
-    # The first as long as the server asked; the second is of a list and a watch, twice.
-    assert slept == [9.0, 4.0]
+    # The first as long as the server asked.
+    assert slept == [9.0, 2.0]
+
+
+def test_backoff_waits_twice_as_long_where_each_try_is_a_list_and_a_watch() -> None:
+    slept: list[float] = []
+    loop = [Init(), InitDone("1"), CUT] * 2
+    assert list(backoff(loop, policy(), sleep=slept.append)) == loop
+    assert slept == [2.0, 4.0]
 
 
 def test_backoff_passes_an_error_on_before_it_waits() -> None:

@@ -109,6 +109,8 @@ class Exchange:
 
     def wakeable(self) -> selectors.BaseSelector:
         """Make ready to be woken; to be called before anybody is told of :meth:`wake`."""
+        if self._selector is not None:
+            return self._selector
         self._wakeup = socket.socketpair()
         for end in self._wakeup:
             end.setblocking(False)

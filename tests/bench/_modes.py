@@ -33,7 +33,7 @@ MODES = {
     "default": Mode("packed", dict),
     "slim": Mode("packed, without managed fields",
                  lambda: {"transform": _drop_managed_fields()}),
-    "keep": Mode("packed, three fields kept", lambda: {"transform": _keep()}),
+    "keep": Mode("packed, three fields kept", lambda: {"transform": _keep(), "model": dict}),
     "compress": Mode("deflated", lambda: {"compress": True}),
     "compress-slim": Mode("deflated, without managed fields",
                           lambda: {"compress": True, "transform": _drop_managed_fields()}),

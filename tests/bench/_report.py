@@ -177,7 +177,7 @@ def modes_table(plan: Plan, outcome: Outcome) -> str:
                       ratio(official, kept),
                       number(None if cpu is None else cpu * 1e6 / plan.main, 0),
                       number(None if read is None else read * 1e6, 1)])
-    return table(["kept", "B/pod", "less", "CPU us/pod to sync", "us/pod for state()"], lines)
+    return table(["kept", "B/pod", "less", "CPU us/pod to sync", "us/pod to read first"], lines)
 
 
 def text(plan: Plan, outcome: Outcome, about: Mapping[str, str]) -> str:
@@ -192,8 +192,8 @@ def text(plan: Plan, outcome: Outcome, about: Mapping[str, str]) -> str:
         "As the store grows:\n\n" + growth_table(outcome),
     ]
     if plan.modes:
-        parts.append(f"What {plan.main:,} pods cost in each mode of the store, state() after it "
-                     f"was read where that is said:\n\n" + modes_table(plan, outcome))
+        parts.append(f"What {plan.main:,} pods cost in each mode of the store, and all read "
+                     f"before that is taken where it is said:\n\n" + modes_table(plan, outcome))
     parts.append("The server is not the bottleneck; floor is a client that merely receives the "
                  "bytes:\n\n" + floor_table(plan, outcome))
     if outcome.failures:

@@ -173,20 +173,32 @@ class Fake(ContractServer):
         self.fake = FakeApiServer(
             streaming_list=streaming_list, bookmark_interval=1.0,
             tokens={token: user for user, token in self._tokens.items()}).start()
+        self._namespaces: list[str] = []
+        self._has_reader = False
 
     def client_for(self, user: str) -> client.ApiClient:
-        if user == READER:
-            for verb in ("list", "watch"):
-                self.fake.forbid("configmaps", verb=verb)
+        if user == READER and not self._has_reader:
+            self._has_reader = True
+            for namespace in self._namespaces:
+                self._forbid(namespace)
         return self.fake.api_client(self._tokens[user])
 
     @contextlib.contextmanager
     def namespace(self) -> Iterator[str]:
-        yield f"contract-{secrets.token_hex(4)}"
+        name = f"contract-{secrets.token_hex(4)}"
+        self._namespaces.append(name)
+        if self._has_reader:
+            self._forbid(name)
+        yield name
+
+    def _forbid(self, namespace: str) -> None:
+        # It knows no users here: until it is granted, nobody may.
+        for verb in ("list", "watch"):
+            self.fake.forbid("configmaps", namespace=namespace, verb=verb)
 
     def grant(self, namespace: str, *verbs: str) -> None:
         for verb in verbs:
-            self.fake.allow("configmaps", verb=verb)
+            self.fake.allow("configmaps", namespace=namespace, verb=verb)
 
     def define(self, resource: ApiResource) -> None:
         super().define(resource)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,41 +15,10 @@ from kube_reflect import (
     Apply, Config, Delete, Init, InitApply, InitDone, InitialListStrategy, Store,
 )
 
+from ._churn import APPS, Churn, disturbances
 from ._objects import CONFIG_MAPS, config_map
-from ._servers import ContractServer, Fake, Key, by_key
+from ._servers import ContractServer, Key, by_key
 from ._waiting import Following, Item, eventually, reflecting
-
-APPS = ("web", "db", "cache")
-NAMES = [f"c{number}" for number in range(8)]
-
-
-class Churn:
-    """Random creations, changes and deletions, the same for the same seed."""
-
-    def __init__(self, server: ContractServer, namespaces: list[str], seed: int) -> None:
-        self._server, self._draw = server, random.Random(seed)
-        self._places = [(namespace, name) for namespace in namespaces for name in NAMES]
-        # What is shared with other users of a cluster is told apart by a label.
-        self._of = namespaces[0]
-        self._there: set[Key] = set()
-
-    def step(self) -> None:
-        draw, server = self._draw, self._server
-        namespace, name = place = draw.choice(self._places)
-        labels = {"of": self._of, "app": draw.choice(APPS)}
-        value = str(draw.randrange(10**6)) * draw.choice((1, 1, 200))
-        if place not in self._there:
-            server.create(config_map(name, namespace, value, labels))
-            self._there.add(place)
-        elif draw.random() < 0.4:
-            server.delete(CONFIG_MAPS, name, namespace)
-            self._there.discard(place)
-            if draw.random() < 0.5:
-                server.create(config_map(name, namespace, value, labels))
-                self._there.add(place)
-        else:
-            server.patch(CONFIG_MAPS, name, namespace,
-                         {"metadata": {"labels": labels}, "data": {"value": value}})
 
 
 def folded(items: list[Item]) -> dict[Key, Any]:
@@ -93,14 +62,6 @@ def readers(store: Store[Any]) -> Iterator[list[BaseException]]:
         ended.set()
         for thread in threads:
             thread.join()
-
-
-def disturbances(server: ContractServer) -> list[Callable[[], object]]:
-    """What may come between while objects change."""
-    if isinstance(server, Fake):
-        fake = server.fake
-        return [fake.disconnect, fake.compact, server.expire_watches, server.restart]
-    return []
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -109,6 +109,27 @@ def test_wait_for(api_client: client.ApiClient, namespace: str) -> None:
     assert client.CoreV1Api(api_client).list_namespaced_pod(namespace).items == []
 
 
+def test_metadata_only(api_client: client.ApiClient, namespace: str) -> None:
+    _examples.exercise_metadata_only(api_client, namespace)
+    with pytest.raises(ApiException):
+        client.CoreV1Api(api_client).read_namespaced_config_map("x", namespace)
+
+
+def test_namespaces(
+    real_server: RealServer, api_client: client.ApiClient, namespace: str
+) -> None:
+    with real_server.namespace() as other:
+        _examples.exercise_namespaces(api_client, [namespace, other])
+        with pytest.raises(ApiException):
+            client.CoreV1Api(api_client).read_namespaced_config_map("x", other)
+
+
+def test_shared(api_client: client.ApiClient, namespace: str) -> None:
+    _examples.exercise_shared(api_client, namespace)
+    with pytest.raises(ApiException):
+        client.CoreV1Api(api_client).read_namespaced_config_map("x", namespace)
+
+
 def test_the_definitions_of_custom_resources_as_a_script(
     api_client: client.ApiClient, cron_tabs: str, tmp_path: Path
 ) -> None:

@@ -127,3 +127,8 @@ def timed(action: Callable[[], object]) -> float:
     began = time.monotonic()
     action()
     return time.monotonic() - began
+
+
+def disconnect(server: FaultServer) -> None:
+    """Cut the open watch, as soon as there is one."""
+    wait_until(server.disconnect, "a watch that can be cut")

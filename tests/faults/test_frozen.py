@@ -13,8 +13,8 @@ from kube_reflect import Applied, Deleted, InitialListStrategy, Phase
 from kube_reflect.testing import FaultServer, faults
 
 from ._common import (
-    AUTO, LIST_WATCH, NAMESPACE, STRATEGIES, check_in_step, check_no_traceback, churning, config,
-    lists, pod, reflector, said, served, versions,
+    AUTO, LIST_WATCH, NAMESPACE, STRATEGIES, check_in_step, check_no_traceback, churning,
+    config, disconnect, lists, pod, reflector, said, served, versions,
 )
 from ..cache_helpers import wait_until
 
@@ -111,7 +111,7 @@ def test_a_streaming_list_that_does_not_end_falls_back_to_list(
         running.store.wait_until_ready(timeout=10)
         took = time.monotonic() - began
         wait_until(lambda: running.status.live)
-        server.disconnect()
+        disconnect(server)
         wait_until(lambda: running.status.reconnects > 0 and running.status.live)
     assert took < 1.0 + 2.0
     fallen = [line for line in said(caplog.records, logging.INFO) if "LIST from now on" in line]

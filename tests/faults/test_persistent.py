@@ -178,6 +178,7 @@ REAL = ["reset", "ends at once", "watch ends at once", "403", "503", "410 as an 
         "half a line and the end in the watch", "null"]
 
 
+@pytest.mark.slow
 def test_the_first_ten_seconds_as_they_are() -> None:
     """On a real clock, with the default settings, all at the same time."""
     servers, reflectors = [], []

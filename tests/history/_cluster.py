@@ -10,20 +10,22 @@ from kube_reflect.wire import RequestError, WatchLine
 
 from ..machine_scripts import ScriptedPage, bookmark, error_line, list_end, refusal, status
 
-State = dict[str, dict[str, Any]]
+#: Namespace and name.
+Key = tuple[str, str]
+State = dict[Key, dict[str, Any]]
 
 
 class Change(NamedTuple):
     """One write."""
 
     version: int
-    name: str
+    key: Key
     before: dict[str, Any] | None
     after: dict[str, Any] | None
 
 
 class Cluster:
-    """Objects by name, each version of all of them, and what will go wrong.
+    """Objects by namespace and name, each version of all of them, and what will go wrong.
 
     :param selects: whether only objects with the label ``app=web`` are asked for.
     :param streams: whether it has streaming lists.
@@ -53,28 +55,29 @@ class Cluster:
     def view(self, objects: State | None = None) -> State:
         """What a cache is to hold of these objects, or of all there are now."""
         objects = self.objects if objects is None else objects
-        return {name: obj for name, obj in objects.items() if self.is_selected(obj)}
+        return {key: obj for key, obj in objects.items() if self.is_selected(obj)}
 
-    def put(self, name: str, app: str) -> None:
+    def put(self, key: Key, app: str) -> None:
         """Create an object, or change it."""
-        before = self.objects.get(name)
+        before = self.objects.get(key)
         if before is None:
             self._uids += 1
         uid = before["metadata"]["uid"] if before else f"uid-{self._uids}"
-        self._write(name, {"apiVersion": "v1", "kind": "Pod", "metadata": {
-            "name": name, "namespace": "ns", "uid": uid, "labels": {"app": app},
+        namespace, name = key
+        self._write(key, {"apiVersion": "v1", "kind": "Pod", "metadata": {
+            "name": name, "namespace": namespace, "uid": uid, "labels": {"app": app},
             "resourceVersion": str(self.version + 1)}})
 
-    def remove(self, name: str) -> None:
-        self._write(name, None)
+    def remove(self, key: Key) -> None:
+        self._write(key, None)
 
-    def _write(self, name: str, after: dict[str, Any] | None) -> None:
+    def _write(self, key: Key, after: dict[str, Any] | None) -> None:
         self.version += 1
-        before = self.objects.get(name)
-        self.objects = {key: obj for key, obj in self.objects.items() if key != name}
+        before = self.objects.get(key)
+        self.objects = {other: obj for other, obj in self.objects.items() if other != key}
         if after is not None:
-            self.objects[name] = after
-        self.log.append(Change(self.version, name, before, after))
+            self.objects[key] = after
+        self.log.append(Change(self.version, key, before, after))
         self._remember()
 
     def _remember(self) -> None:
@@ -103,6 +106,29 @@ class Cluster:
         self.version, self.objects = version, self.past[version]
         self.past = {known: state for known, state in self.past.items() if known <= version}
         self.log = [change for change in self.log if change.version <= version]
+
+
+class Page:
+    """A page that is cut off where all connections are."""
+
+    def __init__(self, cluster: Cluster, items: list[Any], version: str | None,
+                 token: str | None, error: RequestError | None) -> None:
+        self._cluster, self._cuts = cluster, cluster.cuts
+        self._page = ScriptedPage(items, version, token, error)
+
+    def __iter__(self) -> Iterator[Any]:
+        for item in self._page:
+            yield item
+            if self._cuts != self._cluster.cuts:
+                raise RequestError("reset", started=True)
+
+    @property
+    def resource_version(self) -> str | None:
+        return self._page.resource_version
+
+    @property
+    def continue_token(self) -> str | None:
+        return self._page.continue_token
 
 
 class Source:
@@ -135,7 +161,7 @@ class Source:
         token = f"{version}:{end}" if end < len(objects) else None
         # The list is as of its first page, whatever the later ones say.
         said = None if fault == "versionless" else str(cluster.version)
-        return ScriptedPage(items, said, token, error)
+        return Page(cluster, items, said, token, error)
 
     def lines(self, *, resource_version: str | None, initial: bool) -> Any:
         cluster = self._cluster

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from kube_reflect import Applied, Deleted, Subscription
+
+
+def by_key(objects: Iterable[Any]) -> dict[tuple[str, str], Any]:
+    """By namespace and name."""
+    return {(one["metadata"].get("namespace", ""), one["metadata"]["name"]): one
+            for one in objects}
+
+
+def key_of(change: Any) -> tuple[str, str]:
+    return change.ref.namespace or "", change.ref.name
 
 
 class Fold:
@@ -12,21 +23,22 @@ class Fold:
 
     def __init__(self, subscription: Subscription[Any]) -> None:
         self.subscription = subscription
-        self.known: dict[str, Any] = {}
+        #: By namespace and name.
+        self.known: dict[tuple[str, str], Any] = {}
 
     def take(self, change: Any) -> None:
         match change:
             case Applied():
-                name = change.ref.name
-                before = self.known.get(name)
+                key = key_of(change)
+                before = self.known.get(key)
                 assert change.old == before, (change, change.old, before)
                 if before is not None:
                     # Another object under the same name is a Deleted first.
                     assert before["metadata"]["uid"] == change.object["metadata"]["uid"]
-                self.known[name] = change.object
+                self.known[key] = change.object
             case Deleted():
                 # What came and went before this subscriber looked may be told, or not.
-                gone = self.known.pop(change.ref.name, change.object)
+                gone = self.known.pop(key_of(change), change.object)
                 assert gone["metadata"]["uid"] == change.object["metadata"]["uid"]
             case _:
                 self.known.clear()

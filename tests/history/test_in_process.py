@@ -27,11 +27,11 @@ from kube_reflect import (  # noqa: E402
 )
 from kube_reflect.watcher import Machine  # noqa: E402
 
-from ._cluster import Cluster, Source, State  # noqa: E402
-from ._folding import Fold  # noqa: E402
+from ._cluster import Cluster, Key, Source, State  # noqa: E402
+from ._folding import Fold, by_key  # noqa: E402
 from ._settings import histories  # noqa: E402
 
-NAMES = st.sampled_from("abcde")
+KEYS = st.sampled_from([("x", "a"), ("x", "b"), ("y", "a"), ("y", "b"), ("y", "c")])
 APPS = st.sampled_from(["web", "web", "db"])
 REQUEST_FAULTS = st.sampled_from([
     "refused", "cut", "403", "429", "500", "410", "400", "duplicates", "nameless", "versionless"])
@@ -71,23 +71,23 @@ class Histories(RuleBasedStateMachine):
 
     # What happens to the cluster.
 
-    @rule(name=NAMES, app=APPS)
-    def put(self, name: str, app: str) -> None:
+    @rule(key=KEYS, app=APPS)
+    def put(self, key: Key, app: str) -> None:
         self.look_before_writes()
-        self.cluster.put(name, app)
+        self.cluster.put(key, app)
 
-    @rule(name=NAMES)
-    def delete(self, name: str) -> None:
+    @rule(key=KEYS)
+    def delete(self, key: Key) -> None:
         self.look_before_writes()
-        if name in self.cluster.objects:
-            self.cluster.remove(name)
+        if key in self.cluster.objects:
+            self.cluster.remove(key)
 
-    @rule(name=NAMES, app=APPS)
-    def make_anew(self, name: str, app: str) -> None:
+    @rule(key=KEYS, app=APPS)
+    def make_anew(self, key: Key, app: str) -> None:
         self.look_before_writes()
-        if name in self.cluster.objects:
-            self.cluster.remove(name)
-        self.cluster.put(name, app)
+        if key in self.cluster.objects:
+            self.cluster.remove(key)
+        self.cluster.put(key, app)
 
     @rule()
     def compact(self) -> None:
@@ -174,18 +174,21 @@ class Histories(RuleBasedStateMachine):
         return item
 
     def held(self) -> State:
-        return {obj["metadata"]["name"]: obj for obj in self.store.state()}
+        return by_key(self.store.state())
 
     def check(self) -> None:
         """Check what holds after every event."""
         snapshot = self.store.snapshot()
         held, version = self.held(), self.store.resource_version
         assert snapshot.resource_version == version
-        assert {obj["metadata"]["name"]: obj for obj in snapshot.state()} == held
+        assert by_key(snapshot.state()) == held
         for reader in self.store, snapshot:
             for app in "web", "db":
-                found = sorted(obj["metadata"]["name"] for obj in reader.by_index("app", app))
-                assert found == sorted(name for name, obj in held.items() if by_app(obj) == [app])
+                assert by_key(reader.by_index("app", app)) == {
+                    key: obj for key, obj in held.items() if by_app(obj) == [app]}
+            for namespace in "x", "y":
+                assert by_key(reader.state(namespace=namespace)) == {
+                    key: obj for key, obj in held.items() if key[0] == namespace}
         if self.before_list is not None:
             assert (held, version) == self.before_list
         if version is not None:

@@ -1,0 +1,68 @@
+"""ConfigMaps that lack a label, found without ever fetching what is in them.
+
+    python examples/metadata_only.py default team
+
+Only the metadata comes over the network and is kept, however large the objects are. The same works
+for every kind, custom resources among them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from kubernetes import client, config
+
+from kube_reflect import Reflector
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    print(line, flush=True)
+
+
+def metadata_of(partial: dict[str, Any]) -> Any:
+    """Make typed metadata of what comes, which is apiVersion, kind and metadata."""
+    return client.V1ObjectMeta.from_dict(partial["metadata"])
+
+
+def main(
+    api_client: client.ApiClient,
+    namespace: str = "default",
+    label: str = "team",
+    stop: threading.Event | None = None,
+    show: Callable[[str], None] = say,
+) -> None:
+    """Show which ConfigMaps of a namespace lack a label until stopped or interrupted.
+
+    :param api_client: a client for the cluster.
+    :param namespace: where the ConfigMaps are.
+    :param label: what each of them is to have.
+    :param stop: ends it when set.
+    :param show: takes each line, on the handler's thread.
+    """
+
+    def look(metadata: client.V1ObjectMeta) -> None:
+        value = (metadata.labels or {}).get(label)
+        show(f"{metadata.name} lacks {label}" if value is None
+             else f"{metadata.name} has {label}: {value}")
+
+    stop = stop or threading.Event()
+    config_maps = Reflector(client.CoreV1Api(api_client).list_namespaced_config_map, namespace,
+                            metadata_only=True, model=metadata_of)
+    config_maps.add_handler(
+        on_add=look, on_update=lambda old, new: look(new) if old.labels != new.labels else None)
+    with config_maps:
+        stop.wait()
+        held = config_maps.store.memory()
+        show(f"{held.objects} held in {held.bytes_at_rest} bytes")
+
+
+if __name__ == "__main__":
+    config.load_config()
+    with contextlib.suppress(KeyboardInterrupt):
+        arguments = dict(enumerate(sys.argv))
+        main(client.ApiClient(), arguments.get(1, "default"), arguments.get(2, "team"))

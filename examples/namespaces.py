@@ -1,0 +1,67 @@
+"""ConfigMaps of several namespaces, for those who may not list all of them.
+
+    python examples/namespaces.py shop default
+
+Each namespace is watched by itself, into one store. One that is refused is said to be, and holds
+up no other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Callable, Iterable
+
+from kubernetes import client, config
+
+from kube_reflect import Reflector
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    print(line, flush=True)
+
+
+def describe(config_maps: Reflector, namespace: str) -> str:
+    """Say how many there are in a namespace, or why that is not known."""
+    status = config_maps.status.namespaces[namespace]
+    if status.ready:
+        return f"{namespace}: {len(config_maps.store.state(namespace=namespace))} ConfigMaps"
+    if status.code is not None:
+        return f"{namespace}: refused with {status.code}"
+    return f"{namespace}: not listed yet"
+
+
+def main(
+    api_client: client.ApiClient,
+    namespaces: Iterable[str] = ("default",),
+    every: float = 1.0,
+    stop: threading.Event | None = None,
+    show: Callable[[str], None] = say,
+) -> None:
+    """Show what becomes of each namespace until stopped or interrupted.
+
+    :param api_client: a client for the cluster.
+    :param namespaces: which ones.
+    :param every: seconds between two looks at the store, which ask the API server nothing.
+    :param stop: ends it when set.
+    :param show: takes each line.
+    """
+    stop = stop or threading.Event()
+    shown: dict[str, str] = {}
+    v1 = client.CoreV1Api(api_client)
+    with Reflector(v1.list_namespaced_config_map, namespaces=namespaces) as config_maps:
+        # More could be added now, by add_namespace, and others removed.
+        while not stop.wait(every):
+            for namespace in config_maps.status.namespaces:
+                line = describe(config_maps, namespace)
+                if shown.get(namespace) != line:
+                    shown[namespace] = line
+                    show(line)
+
+
+if __name__ == "__main__":
+    config.load_config()
+    with contextlib.suppress(KeyboardInterrupt):
+        main(client.ApiClient(), sys.argv[1:] or ["default"])

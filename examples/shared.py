@@ -1,0 +1,89 @@
+"""Two modules that know nothing of each other, and use one watch.
+
+    python examples/shared.py default
+
+Each asks for the ConfigMaps by itself and closes what it got. They watch the same with the same
+client, so there is one reflector, which ends with the last of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Callable
+
+from kubernetes import client, config
+
+from kube_reflect import Shared, shared
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    print(line, flush=True)
+
+
+class Names:
+    """One module: shows the name of each new ConfigMap."""
+
+    def __init__(self, api_client: client.ApiClient, namespace: str,
+                 show: Callable[[str], None]) -> None:
+        v1 = client.CoreV1Api(api_client)
+        self._config_maps: Shared = shared(v1.list_namespaced_config_map, namespace)
+        self._handler = self._config_maps.add_handler(
+            on_add=lambda new: show(f"there: {new.metadata.name}"))
+
+    def close(self) -> None:
+        """Use them no more."""
+        self._handler.remove()
+        self._config_maps.close()
+
+
+class Sizes:
+    """Another module: shows the number of their entries when it changes."""
+
+    def __init__(self, api_client: client.ApiClient, namespace: str,
+                 show: Callable[[str], None]) -> None:
+        v1 = client.CoreV1Api(api_client)
+        self._config_maps: Shared = shared(v1.list_namespaced_config_map, namespace=namespace)
+        self._show = show
+        self._shown = -1
+
+    def look(self) -> None:
+        """Look at the store, which asks the API server nothing."""
+        entries = sum(len(one.data or {}) for one in self._config_maps.store)
+        if self._config_maps.store.ready and entries != self._shown:
+            self._shown = entries
+            self._show(f"entries: {entries}")
+
+    def close(self) -> None:
+        """Use them no more."""
+        self._config_maps.close()
+
+
+def main(
+    api_client: client.ApiClient,
+    namespace: str = "default",
+    every: float = 1.0,
+    stop: threading.Event | None = None,
+    show: Callable[[str], None] = say,
+) -> None:
+    """Run both modules until stopped or interrupted.
+
+    :param api_client: a client for the cluster.
+    :param namespace: where the ConfigMaps are.
+    :param every: seconds between two looks at the store.
+    :param stop: ends it when set.
+    :param show: takes each line.
+    """
+    stop = stop or threading.Event()
+    with contextlib.closing(Sizes(api_client, namespace, show)) as sizes, \
+            contextlib.closing(Names(api_client, namespace, show)):
+        while not stop.wait(every):
+            sizes.look()
+
+
+if __name__ == "__main__":
+    config.load_config()
+    with contextlib.suppress(KeyboardInterrupt):
+        main(client.ApiClient(), sys.argv[1] if len(sys.argv) > 1 else "default")
