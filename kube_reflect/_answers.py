@@ -21,7 +21,8 @@ def failure(error: BaseException, *, started: bool = False) -> RequestError:
         return refused(error.status, error.headers, body)
     reason = getattr(error, "reason", None)
     inner = reason if isinstance(reason, BaseException) else error
-    text = str(inner).partition("\n")[0] or repr(inner)
+    # In one line; that of a validation error says which argument only further down.
+    text = " ".join(str(inner).split())[:300] or repr(inner)
     # urllib3 puts the connection object's repr in front.
     text = text.rpartition(">: ")[2]
     return RequestError(f"{type(inner).__name__}: {text}", started=started)

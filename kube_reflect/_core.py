@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -13,13 +12,13 @@ from readerwriterlock.rwlock import RWLockFair
 from kube_reflect import _forks
 from kube_reflect._deflate import Deflaters
 from kube_reflect._entries import Head, Key, head_of, unpack
+from kube_reflect._gate import Gate
 from kube_reflect._guard import Guard
 from kube_reflect._keeping import Keeping
 from kube_reflect._table import Table
-from kube_reflect.errors import NotReady, WatcherError, WriterDropped
 from kube_reflect.object_ref import ApiResource, ObjectRef
 
-__all__ = ["Core", "Listener", "checked_timeout"]
+__all__ = ["Core", "Listener"]
 
 logger = logging.getLogger("kube_reflect")
 
@@ -34,8 +33,8 @@ class Listener(Protocol):
         :return: False if it need not hear anything more.
         """
 
-    def unblock(self) -> None:
-        """Do not keep the writer waiting: it is about to end."""
+    def unblock(self, unblocked: bool = True) -> None:
+        """Do not keep the writer waiting, who is about to end; or, with False, do it again."""
 
     def ended(self) -> None:
         """Hear that nothing will change any more."""
@@ -188,13 +187,15 @@ class Core:
         for waiter in self.waiters:
             waiter()
 
-    def unblock(self) -> None:
-        """Have no listener keep the writer waiting any more."""
+    def unblock(self, unblocked: bool = True) -> None:
+        """Have no listener keep the writer waiting any more; or, with False, let them again."""
         for listener in self.listeners:
-            listener.unblock()
+            listener.unblock(unblocked)
 
     def end(self, reason: BaseException | None = None) -> None:
         """Nothing more will come: tell all who wait, and why if something is to blame."""
+        if self.ended:
+            return
         # First the flag: who subscribes after it looks at it, who did before is told.
         self.ended = True
         self.gate.drop(reason)
@@ -294,74 +295,3 @@ class Core:
             self.table.rebuild()
         # Reads that find nothing decoded ask what is the matter, and so start the thread again.
         self.table.forget_decoded()
-
-
-class Gate:
-    """Where threads wait for the first complete state, and hear if it will never come."""
-
-    def __init__(self) -> None:
-        # The event is set last, so who wakes up sees the outcome. Written by the writer.
-        self._decided = threading.Event()
-        self.ready = False
-        self.dropped = False
-        self.reason: BaseException | None = None
-        self.last_error: WatcherError | None = None
-
-    def open(self) -> None:
-        """Be ready, from now on for good."""
-        self.ready = True
-        self.last_error = None
-        self._decided.set()
-
-    def close(self) -> None:
-        """Not be ready, until opened again."""
-        self._decided.clear()
-        self.ready = False
-
-    def drop(self, reason: BaseException | None = None) -> None:
-        """Nothing more will come."""
-        self.reason = reason if reason is not None else self.last_error
-        self.dropped = True
-        self._decided.set()
-
-    def reopen(self) -> None:
-        """A writer is there again."""
-        self.dropped = False
-        self.reason = None
-        if not self.ready:
-            self._decided.clear()
-
-    def wait(self, timeout: float | None) -> None:
-        """Wait for readiness; raises what `Store.wait_until_ready` promises."""
-        timeout = checked_timeout(timeout)
-        decided = self._decided.wait(timeout)
-        if self.ready:
-            return
-        if decided and self.dropped:
-            raise WriterDropped(
-                "the writer ended before the store was ready"
-                + (f": {self.reason}" if self.reason else "")) from self.reason
-        error = self.last_error
-        raise NotReady(f"not ready within {timeout:g} s"
-                       + (f": {error}" if error else "")) from error
-
-    def after_fork(self) -> None:
-        self._decided = threading.Event()
-        if self.ready or self.dropped:
-            self._decided.set()
-
-
-def checked_timeout(timeout: float | None) -> float | None:
-    """Refuse what is no number of seconds.
-
-    :raises TypeError: for what is no number.
-    :raises ValueError: for a negative number, or NaN.
-    """
-    if timeout is None:
-        return None
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-        raise TypeError(f"timeout must be a number of seconds or None: {timeout!r}")
-    if math.isnan(timeout) or timeout < 0:
-        raise ValueError(f"timeout must be 0 or more seconds: {timeout}")
-    # Beyond what the platform can wait for is for ever.
-    return float(timeout) if timeout < threading.TIMEOUT_MAX else None

@@ -62,7 +62,10 @@ def key_of(obj: Any) -> Key:
     name = metadata.get("name")
     if not isinstance(name, str) or not name:
         raise BadObject("it has no metadata.name")
-    return metadata.get("namespace") or None, name
+    namespace = metadata.get("namespace") or None
+    if namespace is not None and not isinstance(namespace, str):
+        raise BadObject("its metadata.namespace is no string")
+    return namespace, name
 
 
 def version_of(obj: Any) -> str | None:
@@ -109,10 +112,9 @@ def pack(obj: Mapping[str, Any], values: IndexValues, deflaters: Deflaters | Non
         body = obj.json if deflaters is None else _deflated(_JSON, obj.json, deflaters)
         return marshal.dumps((head, body or obj.json))
     metadata = obj["metadata"]
-    labels = metadata.get("labels")
     try:
-        head = marshal.dumps((metadata.get("uid"), metadata.get("resourceVersion"),
-                              labels if isinstance(labels, dict) else {}, values))
+        head = marshal.dumps((_text(metadata.get("uid")), version_of(obj),
+                              _labels(metadata.get("labels")), values))
         mapping = obj if type(obj) is dict else (
             obj.mapping() if type(obj) is RawObject else dict(obj))
         body = None
@@ -121,6 +123,18 @@ def pack(obj: Mapping[str, Any], values: IndexValues, deflaters: Deflaters | Non
         return _fitted(marshal.dumps((head, body or mapping)))
     except ValueError as error:
         raise BadObject(f"it holds what JSON does not know ({error})") from error
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _labels(labels: Any) -> dict[str, str]:
+    """Give what can be selected by: labels that are strings."""
+    if not isinstance(labels, Mapping):
+        return {}
+    return {key: value for key, value in labels.items()
+            if isinstance(key, str) and isinstance(value, str)}
 
 
 def _fitted(packed: bytes) -> bytes:

@@ -43,7 +43,14 @@ def error_event(status: Mapping[str, Any]) -> WatchError:
     return WatchError(
         f"the server sent an error: {status.get('message') or status.get('reason') or status}",
         code=code if isinstance(code, int) else None, status=status,
-        retry_after=float(seconds) if isinstance(seconds, (int, float)) else None)
+        retry_after=_seconds(seconds))
+
+
+def _seconds(value: Any) -> float | None:
+    # Within what can be waited for; JSON knows numbers of any length.
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e9:
+        return None
+    return float(value)
 
 
 def told(kind: type[WatcherError], what: str, cause: RequestError) -> WatcherError:

@@ -23,6 +23,10 @@ _NO_VALUES: IndexValues = ()
 _PARTIAL = ("meta.k8s.io/v1", "PartialObjectMetadata")
 
 
+#: A key, and what was and is there.
+_Difference = tuple[Key, bytes | None, bytes | None]
+
+
 class Entries:
     """Makes entries of objects; all user code, and all packing, is in here. It holds no lock."""
 
@@ -38,7 +42,8 @@ class Entries:
         key = key_of(obj)
         if self._transform is not None:
             try:
-                obj = self._transform(dict(obj))
+                # The metadata is wanted afterwards as they came.
+                obj = self._transform({**obj, "metadata": dict(obj["metadata"])})
                 changed = key_of(obj)
             except Exception as error:
                 raise BadObject(
@@ -88,6 +93,10 @@ class Entries:
         return key
 
 
+class Forgotten(Exception):
+    """The scope of a feed is not in the table any more, and nothing of it is to come back."""
+
+
 class Feed:
     """Applies the events of one stream; several feeds may share a table, a namespace each.
 
@@ -104,6 +113,8 @@ class Feed:
         self._scope = scope
         #: The list under way, between Init and InitDone.
         self._buffer: Table | None = None
+        #: Whether its scope was forgotten; under the mutex.
+        self._gone = False
 
     def apply(self, event: Event) -> None:
         """Apply one event.
@@ -118,8 +129,10 @@ class Feed:
             case InitApply(obj):
                 self._buffer_one(obj)
             case Bookmark(version):
-                with self._core.mutex, self._core.changing() as core:
-                    core.advance(self._scope, version)
+                with self._core.mutex:
+                    self._check()
+                    with self._core.changing() as core:
+                        core.advance(self._scope, version)
             case Init():
                 self._buffer = Table(self._core.table.indexes)
             case InitDone(version):
@@ -134,6 +147,14 @@ class Feed:
         self._swap(None, forget=True)
         self._core.tell_waiters()
 
+    def _check(self) -> None:
+        """Stop a thread that goes on after the end of its scope; under the mutex.
+
+        :raises Forgotten: if the scope is gone.
+        """
+        if self._gone:
+            raise Forgotten
+
     def restart(self) -> None:
         """Forget a list that was under way."""
         self._buffer = None
@@ -145,9 +166,15 @@ class Feed:
             # Of which kind an object is that came as nothing but its metadata, it does not say.
             if (isinstance(version, str) and version and isinstance(kind, str) and kind
                     and (version, kind) != _PARTIAL):
-                core.resource = ApiResource.from_api_version(version, kind)
+                try:
+                    core.resource = ApiResource.from_api_version(version, kind)
+                except ValueError:
+                    # A slash too many: perhaps the next object tells.
+                    pass
 
     def _apply(self, obj: Object) -> None:
+        # Before a transform, which may take it out.
+        version = version_of(obj)
         try:
             key, packed, values = self._entries.make(obj)
         except BadObject as error:
@@ -155,12 +182,13 @@ class Feed:
             self._drop(self._entries.bad(obj, error), obj)
             return
         self._learn(obj)
-        while not self._put(key, packed, values, version_of(obj)):
+        while not self._put(key, packed, values, version):
             packed, values = self._entries.extend(key, packed)
 
     def _put(self, key: Key, packed: bytes, values: IndexValues, version: str | None) -> bool:
         """Put an entry into the table, unless an index was added since it was made."""
         with self._core.mutex:
+            self._check()
             if len(values) < len(self._core.table.indexes):
                 return False
             old = self._core.table.packed.get(key)
@@ -187,6 +215,7 @@ class Feed:
 
     def _drop(self, key: Key | None, obj: Any) -> None:
         with self._core.mutex:
+            self._check()
             old = self._core.table.packed.get(key) if key is not None else None
             old_values = head_of(old).values if old is not None else _NO_VALUES
             with self._core.changing() as core:
@@ -224,16 +253,15 @@ class Feed:
             raise ValueError("InitDone without an Init before it")
         while (swapped := self._try_swap(new, version, forget)) is None:
             new = self._with_all_indexes(new)
-        old, listeners = swapped
-        core = self._core
-        core.open_gate()
-        if listeners:
-            for key, before, after in _differences(old.packed, new.packed):
-                self._core.tell(listeners, key, before, after, True)
+        listeners, differences = swapped
+        self._core.open_gate()
+        for key, before, after in differences:
+            self._core.tell(listeners, key, before, after, True)
 
     def _try_swap(self, new: Table, version: str | None, forget: bool,
-                  ) -> tuple[Table, tuple[Listener, ...]] | None:
+                  ) -> tuple[tuple[Listener, ...], list[_Difference]] | None:
         with self._core.mutex:
+            self._check()
             old = self._core.table
             if len(new.indexes) < len(old.indexes):
                 return None
@@ -243,10 +271,13 @@ class Feed:
             with self._core.changing() as core:
                 core.table = new
                 if forget:
+                    self._gone = True
                     core.forget(self._scope)
                 else:
                     core.listed(self._scope, version)
-                return old, core.listeners
+                listeners = core.listeners
+            # Still under the mutex: other feeds will change the table at once.
+            return listeners, list(_differences(old.packed, new.packed)) if listeners else []
 
     def _with_all_indexes(self, buffer: Table) -> Table:
         """Make a list anew, since an index was added after its beginning."""
@@ -275,8 +306,7 @@ class Feed:
             new.unread = dict.fromkeys(key for key in new.packed if key not in new.decoded)
 
 
-def _differences(old: Mapping[Key, bytes], new: Mapping[Key, bytes],
-                 ) -> Iterator[tuple[Key, bytes | None, bytes | None]]:
+def _differences(old: Mapping[Key, bytes], new: Mapping[Key, bytes]) -> Iterator[_Difference]:
     for key, before in old.items():
         after = new.get(key)
         if after is not before:

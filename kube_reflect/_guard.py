@@ -109,7 +109,7 @@ class Guard:
             self._look_at(core, key, known)
         return True
 
-    def unblock(self) -> None:
+    def unblock(self, unblocked: bool = True) -> None:
         """It never keeps the writer waiting."""
 
     def ended(self) -> None:

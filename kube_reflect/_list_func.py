@@ -37,7 +37,7 @@ def as_list_func(list_func: Any) -> tuple[Any, bool]:
                         f"not {list_func!r}")
     inner = unwrapped(list_func)
     dynamic = hasattr(getattr(inner, "__self__", None), "resources")
-    if not dynamic and is_bindable(inner) and not accepts(inner, "watch"):
+    if not dynamic and not accepts(inner, "watch"):
         raise TypeError(f"{getattr(inner, '__name__', inner)} is no list function: "
                         "it takes no watch argument")
     return list_func, dynamic
@@ -52,6 +52,10 @@ def check_arguments(list_func: Any, args: tuple[Any, ...], kwargs: Mapping[str, 
         pass
     else:
         given.update(signature.bind(*args, **kwargs).arguments)
+        for name, parameter in signature.parameters.items():
+            # As from a variable of the environment that is not set.
+            if parameter.default is parameter.empty and name in given and given[name] is None:
+                raise ValueError(f"{name} must not be None")
     reserved = sorted(RESERVED.intersection(given))
     if reserved:
         raise ValueError(f"the watcher sets {', '.join(reserved)} by itself; see Config")

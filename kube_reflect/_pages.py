@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from kube_reflect._failures import RequestError
@@ -18,7 +18,9 @@ from kube_reflect._json import loads
 __all__ = ["Page"]
 
 _ITEMS = re.compile(rb'"items"\s*:\s*\[\s*')
-_FIRST_KEY = re.compile(rb'\{"[^"\\]*":')
+# With the strings that all items begin with (apiVersion, kind), and the key after them.
+_FIRST_KEY = re.compile(rb'\{(?:"[^"\\]*":"[^"\\]*",)*"[^"\\]*":\{?')
+_TOKEN = re.compile(rb'[{}]|"(?:[^"\\]+|\\.)*(?:"|(?P<open>\\?\Z))', re.DOTALL)
 #: An item with a kind of its own, as custom resources have; ownerReferences have kinds too.
 _NAMED = re.compile(rb'\{\s*(?:"apiVersion"\s*:\s*"[^"\\]*"\s*,\s*)?"kind"\s*:')
 _SEPARATOR = re.compile(r"\s*,\s*")
@@ -34,11 +36,14 @@ class Page:
     since custom resources have them at the end of the page.
 
     :param chunks: the body, in pieces of any size.
+    :param done: told when all has been read.
     :raises RequestError: on iteration, for what is no list.
     """
 
-    def __init__(self, chunks: Iterable[bytes]) -> None:
+    def __init__(self, chunks: Iterable[bytes],
+                 done: Callable[[Page], None] | None = None) -> None:
         self._chunks = iter(chunks)
+        self._done = done
         self._buffer = bytearray()
         self.resource_version: str | None = None
         self.continue_token: str | None = None
@@ -46,6 +51,8 @@ class Page:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         try:
             yield from self._items()
+            if self._done is not None:
+                self._done(self)
         except (ValueError, RecursionError) as error:
             raise RequestError(f"the answer is no list: {error}", started=True) from error
 
@@ -113,22 +120,56 @@ class Page:
         if first_key is None:
             return
         boundary = b"}," + first_key.group()
-        searched = 0
         while True:
-            end = buffer.find(boundary, searched)
-            if end < 0:
-                searched = max(0, len(buffer) - len(boundary))
-                if not self._more():
-                    return
-                continue
+            end = self._find(boundary)
+            if end is None:
+                return
             try:
                 item = loads(bytes(buffer[:end + 1]))
             except ValueError:
-                searched = end + 1
-                continue
+                # The same bytes within the item. To try each of them would take for ever where
+                # there are many, so its end is counted out.
+                end = self._item_end()
+                if end is None or buffer[end + 1:end + 2] != b",":
+                    return
+                item = loads(bytes(buffer[:end + 1]))
             del buffer[:end + 2]
-            searched = 0
             yield item
+
+    def _find(self, boundary: bytes) -> int | None:
+        searched = 0
+        while (end := self._buffer.find(boundary, searched)) < 0:
+            searched = max(0, len(self._buffer) - len(boundary))
+            if not self._more():
+                return None
+        return end
+
+    def _item_end(self) -> int | None:
+        """Find the brace that closes the item at the start of the buffer, by counting braces."""
+        depth = at = 0
+        while True:
+            # Of its own bytes: the buffer must be free to grow.
+            for token in _TOKEN.finditer(bytes(self._buffer), at):
+                if token["open"] is not None:
+                    # A string that goes on in the next chunk is looked at again, whole.
+                    break
+                at = token.end()
+                if token[0] == b"{":
+                    depth += 1
+                elif token[0] == b"}":
+                    depth -= 1
+                    if not depth:
+                        self._more_than(at)
+                        return at - 1
+            if not self._more_than(2 * len(self._buffer)):
+                return None
+
+    def _more_than(self, size: int) -> bool:
+        """Read until there are more bytes than that; tell whether any came."""
+        before = len(self._buffer)
+        while len(self._buffer) <= size and self._more():
+            pass
+        return len(self._buffer) > before
 
     def _rest(self) -> str:
         while self._more():

@@ -111,10 +111,10 @@ class Pending:
             self.condition.notify()
             return True
 
-    def unblock(self) -> None:
-        """Wait for no subscriber any more: the writer is about to end."""
+    def unblock(self, unblocked: bool = True) -> None:
+        """Have the writer wait for no subscriber any more; or, with False, do so again."""
         with self.condition:
-            self._unblocked = True
+            self._unblocked = unblocked
             self.condition.notify_all()
 
     def ended(self) -> None:

@@ -41,12 +41,12 @@ class Segments:
                  idle_timeout: float, initial: bool) -> None:
         self._response = response
         self._release = release
-        self._started = time.monotonic()
+        self.started = time.monotonic()
         self._seconds = seconds
         self._idle_timeout = idle_timeout
-        self._deadline = self._started + seconds + self._idle_timeout
+        self._deadline = self.started + seconds + self._idle_timeout
         #: When the last whole line came, or else the headers.
-        self.last_line = self._started
+        self.last_line = self.started
         self._list_silence = min(_LIST_SILENCE, self._idle_timeout)
         self._list_deadline: float | None = None
         if initial:
@@ -97,7 +97,7 @@ class Segments:
 
         :raises RequestError: it came too early.
         """
-        elapsed = time.monotonic() - self._started
+        elapsed = time.monotonic() - self.started
         if elapsed < min(_EARLY, self._seconds / 2):
             raise RequestError(f"the server ended the watch after {elapsed:.1f} s", started=True)
 

@@ -118,7 +118,8 @@ def _forget(key: Any) -> None:
     reflector = _registry.release(key)
     if reflector is not None:
         # In the middle of anything, and so without waiting for the thread.
-        reflector.close(timeout=0)
+        reflector._team.close()
+        reflector._writer.close()
 
 
 def shared(list_func: Any, *args: Any, config: Config | None = None, **kwargs: Any) -> Shared:

@@ -68,6 +68,11 @@ class Link:
         self.refused = False
         _forks.register(self)
 
+    def __del__(self) -> None:
+        # No lock: nobody else knows of it any more.
+        if self._duplicate is not None:
+            self._duplicate.close()
+
     @property
     def closed(self) -> bool:
         """Whether `close` was called; may be read from any thread."""

@@ -10,7 +10,8 @@ from queue import Empty, SimpleQueue
 from typing import Any, NoReturn
 
 from kube_reflect import _forks
-from kube_reflect._core import Core, checked_timeout
+from kube_reflect._core import Core
+from kube_reflect._gate import checked_timeout
 from kube_reflect._entries import Key, head_of
 from kube_reflect.errors import NotReady, WriterDropped
 
@@ -66,7 +67,7 @@ class _States:
                 self._condition.notify()
         return not self._over
 
-    def unblock(self) -> None:
+    def unblock(self, unblocked: bool = True) -> None:
         """It never keeps the writer waiting."""
 
     def ended(self) -> None:

@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union
 
 from kube_reflect import _forks
-from kube_reflect._core import Core, checked_timeout
+from kube_reflect._core import Core
+from kube_reflect._gate import checked_timeout
 from kube_reflect._entries import Key, head_of
 from kube_reflect._pending import OVERFLOWS, Pending, Step
 from kube_reflect.object_ref import ObjectRef

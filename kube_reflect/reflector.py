@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from kube_reflect import _forks
-from kube_reflect._core import checked_timeout
+from kube_reflect._gate import checked_timeout
 from kube_reflect._handlers import Handler
 from kube_reflect._keeping import IndexFunction, Transform
 from kube_reflect._watchers import Watchers, checked_config, checked_namespaces
@@ -55,6 +55,10 @@ def _closing(writer: Writer, stream: Iterator[Event | WatcherError],
              ) -> Iterator[Event | WatcherError]:
     try:
         yield from stream
+    except Exception as error:
+        # Those who wait are to hear why.
+        writer._core.end(error)
+        raise
     finally:
         writer.close()
 
@@ -171,9 +175,13 @@ class Reflector:
         _forks.renew()
         with self._lock:
             self._writer._core.revive = None
-            if not self._running:
+            # Ended without a close: the thread died.
+            if not self._running or self._writer._core.ended:
                 self._writer._reopen()
                 self._running = True
+            if not self._team.tasks:
+                # There is no namespace to wait for.
+                self._writer._core.open_gate()
             self._team.start()
             for handler in self._handlers:
                 handler.start()
@@ -244,7 +252,13 @@ class Reflector:
             self._check_several()
             if namespace not in self._team.tasks:
                 raise ValueError(f"namespace {namespace!r} is not watched")
-            self._team.remove(namespace, timeout)
+            # A subscriber that has the writer wait may be waiting for this very thread.
+            self._writer._core.unblock()
+            try:
+                self._team.remove(namespace, timeout)
+            finally:
+                if self._running or self._finalizer is None:
+                    self._writer._core.unblock(False)
 
     def _check_several(self) -> None:
         if not self._several:

@@ -170,6 +170,8 @@ class Machine:
                                      resource_version=version)
             for item in page:
                 yield InitApply(item)
+            if page.continue_token is not None and page.continue_token == state.continue_token:
+                raise RequestError("the next page is the same one", started=True)
         except RequestError as error:
             # Expired between two pages: the next list must not depend on its pages' lifetime.
             expired = is_expired(error) and state.continue_token is not None
@@ -197,7 +199,7 @@ class Machine:
                         yield InitApply(line.object)
                     case "DELETED":
                         yield Delete(line.object)
-                    case "BOOKMARK" if _LIST_END in (_metadata(line).get("annotations") or ()):
+                    case "BOOKMARK" if _ends_list(line):
                         yield from self._end_streaming_list(state, line)
                         return
                     case "BOOKMARK":
@@ -218,8 +220,8 @@ class Machine:
     def _end_streaming_list(
         self, state: _InitialWatch, line: WatchLine,
     ) -> Iterator[Event | WatcherError]:
-        version = _metadata(line).get("resourceVersion")
-        if not version:
+        version = _version(line)
+        if not isinstance(version, str) or not version:
             self._drop(_Empty())
             yield NoResourceVersion("the streaming list has no resourceVersion")
             return
@@ -311,8 +313,12 @@ class Machine:
 
 def _version(line: WatchLine) -> Any:
     raw = line.object
-    return (raw.resource_version if type(raw) is RawObject
-            else _metadata(line).get("resourceVersion"))
+    return raw.resource_version if type(raw) is RawObject else _metadata(line).get("resourceVersion")
+
+
+def _ends_list(line: WatchLine) -> bool:
+    annotations = _metadata(line).get("annotations")
+    return isinstance(annotations, dict) and _LIST_END in annotations
 
 
 def _metadata(line: WatchLine) -> Mapping[str, Any]:
@@ -323,8 +329,12 @@ def _metadata(line: WatchLine) -> Mapping[str, Any]:
 def _goes_back(old: str, new: str) -> bool:
     if old.isdecimal() != new.isdecimal():
         return True
-    # Opaque versions tell nothing but that they differ.
-    return old.isdecimal() and int(new) < int(old)
+    if not old.isdecimal():
+        # Opaque versions tell nothing but that they differ.
+        return False
+    # Digits of any number, of which int() would not take too many.
+    old, new = old.lstrip("0"), new.lstrip("0")
+    return (len(new), new) < (len(old), old)
 
 
 class Watcher:

@@ -94,9 +94,11 @@ class ApiSource:
         self._metadata_only = metadata_only
         self._glancing = glancing
         self._accepts = functools.partial(accepts, list_func)
-        #: When the server was last heard of: a whole page, an event, a bookmark, or a clean end.
+        #: When the server was last heard of: a complete list (as of its first request), an event,
+        #: a bookmark, or a clean end.
         #: Seconds on the monotonic clock; written by the requesting thread, read by any.
         self.contact: float | None = None
+        self._list_began = 0.0
         #: Whether this server sends bookmarks while a watch is quiet.
         self.bookmarks_seen = False
 
@@ -107,11 +109,18 @@ class ApiSource:
     def page(self, *, limit: int | None, continue_token: str | None,
              resource_version: str | None) -> Page:
         """Ask for a page of a LIST; it is read as it is iterated."""
-        query = {"limit": limit, "_continue": continue_token,
-                 "resource_version": resource_version,
-                 "timeout_seconds": self._timeout_seconds()}
-        response = self._request(query)
-        return Page(self._body(response))
+        query: dict[str, Any] = {
+            "limit": limit, "_continue": continue_token, "resource_version": resource_version,
+            "timeout_seconds": self._timeout_seconds()}
+        if continue_token is None:
+            self._list_began = time.monotonic()
+        deadline = time.monotonic() + query["timeout_seconds"] + self._config.idle_timeout
+        return Page(self._body(self._request(query), deadline), self._page_read)
+
+    def _page_read(self, page: Page) -> None:
+        if page.continue_token is None:
+            # What a complete list shows is as old as its first request.
+            self.contact = self._list_began
 
     def lines(self, *, resource_version: str | None, initial: bool) -> Lines:
         """Begin a WATCH; returns when the headers are there.
@@ -200,12 +209,17 @@ class ApiSource:
             response.close()
         return refused(response.status, response.headers, body)
 
-    def _body(self, response: Any) -> Iterator[bytes]:
+    def _body(self, response: Any, deadline: float) -> Iterator[bytes]:
         try:
-            yield from response.stream(_CHUNK, decode_content=True)
+            for chunk in response.stream(_CHUNK, decode_content=True):
+                yield chunk
+                # A byte now and then keeps the socket from timing out.
+                if time.monotonic() > deadline:
+                    raise RequestError("the server does not end the list", started=True)
             # Cut by close(), a body without a length just ends.
             self._link.check()
-            self.contact = time.monotonic()
+        except RequestError:
+            raise
         except Exception as error:
             self._link.check()
             raise failure(error, started=True) from error
@@ -224,6 +238,7 @@ class _Lines(watch.Watch):
         self.resource_version = None
         self._source = source
         self._initial = initial
+        self._ended = False
         seconds = source._timeout_seconds()
         query: dict[str, Any] = {
             "watch": True,
@@ -254,6 +269,7 @@ class _Lines(watch.Watch):
             self._source._link.check()
             raise failure(error, started=True) from error
         self._source._link.check()
+        self._ended = True
         self._segments.check_end()
         if not self._initial:
             self._source.contact = time.monotonic()
@@ -261,12 +277,17 @@ class _Lines(watch.Watch):
 
     def listed(self) -> None:
         self._initial = False
+        # What the list has shown is as old as its beginning.
+        self._source.contact = self._segments.started
         self._segments.expect_silence()
 
     def close(self) -> None:
         # The parent's clean-up runs when its generator is closed.
         self._stream.close()
         self._segments.close()
+        if not self._ended:
+            # Broken off in the middle, the connection is of no more use; the link would keep it.
+            self._source._link.cut()
 
     def get_return_type(self, func: Any) -> None:
         return None
@@ -296,9 +317,11 @@ class _Lines(watch.Watch):
         if not isinstance(kind, str) or not isinstance(content, dict):
             raise RequestError(f"a line that is no watch event: {data[:80]!r}", started=True)
         if self._initial:
+            # No contact: a list says nothing before it is complete.
             if kind == "ADDED":
                 self._segments.extend_list()
-        elif kind == "BOOKMARK":
+            return WatchLine(kind, content)
+        if kind == "BOOKMARK":
             self._source.bookmarks_seen = True
         if kind != "ERROR":
             self._source.contact = self._segments.last_line

@@ -56,7 +56,7 @@ LOCKS: dict[str, Hold] = {
     "read lock": lambda r: r._writer._core.lock.gen_rlock(),
     "mutex": lambda r: r._writer._core.mutex,
     "counter": lambda r: r._writer._core._count_lock,
-    "gate": lambda r: r._writer._core.gate._decided._cond,
+    "gate": lambda r: r._writer._core.gate._round._settled._cond,
     "reflector": lambda r: r._lock,
     "subscription": lambda r: r._writer._core.listeners[0].condition,
     "link": lambda r: r._team.tasks[None].worker._watcher._source._link._lock,

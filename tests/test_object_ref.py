@@ -182,6 +182,14 @@ def test_from_an_item_of_a_list(obj: Any) -> None:
     assert ObjectRef.from_object(obj, POD) == ObjectRef("a", "ns", resource=POD)
 
 
+def test_from_metadata_alone() -> None:
+    obj = {"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
+           "metadata": {"name": "a", "namespace": "ns", "uid": "u"}}
+    ref = ObjectRef.from_object(obj)
+    assert (ref.resource, ref.uid) == (None, "u")
+    assert ObjectRef.from_object(obj, POD) == ObjectRef("a", "ns", resource=POD)
+
+
 def test_the_resource_given_wins() -> None:
     assert ObjectRef.from_object(WIRE_POD, DEPLOYMENT).resource is DEPLOYMENT
 

@@ -126,6 +126,20 @@ def test_several_namespaces_in_any_order_are_the_same(api_client: client.ApiClie
         assert len(one.store) == 2
 
 
+def test_a_new_client_is_an_option(api_client: client.ApiClient) -> None:
+    list_func = client.CoreV1Api(api_client).list_namespaced_config_map
+
+    def new_client() -> client.ApiClient:
+        return api_client
+
+    with shared(list_func, "a", new_client=new_client) as one, \
+            shared(list_func, "a", new_client=new_client) as two, \
+            shared(list_func, "a") as three:
+        assert one.store is two.store is not three.store
+        one.store.wait_until_ready(5)
+        assert len(one.store) == 1
+
+
 def test_a_mistake_is_said_at_once_and_leaves_nothing(api_client: client.ApiClient) -> None:
     with pytest.raises(TypeError):
         shared(client.CoreV1Api(api_client).list_namespaced_config_map)

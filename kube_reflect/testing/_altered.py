@@ -172,7 +172,7 @@ class EditedLines(Altered):
 
 
 class Collected(Altered):
-    """Holds the lines of a WATCH back until there are so many, and sends them as one chunk."""
+    """Holds the first lines of a WATCH back until there are so many, and sends one chunk."""
 
     def __init__(self, original: Exchange, lines: int) -> None:
         super().__init__(original)
@@ -189,6 +189,7 @@ class Collected(Altered):
         super().end()
 
     def _send_held(self) -> None:
+        self._lines = 0
         held, self._held = b"".join(self._held), []
         super().chunks([held])
 

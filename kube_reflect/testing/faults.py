@@ -249,7 +249,7 @@ class NoEndBookmark:
 
 @dataclass(frozen=True)
 class OneChunk:
-    """Answer a WATCH as usual, but hold the lines back until so many can go in one chunk."""
+    """Answer a WATCH as usual, but hold the first lines back until so many can go in one chunk."""
 
     lines: int = 10_000
 

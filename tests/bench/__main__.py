@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.bench import _picture, _profile, _report, _run
+from tests.bench import _metadata, _picture, _profile, _report, _run
 
 
 def _arguments() -> argparse.Namespace:
@@ -36,6 +36,8 @@ def _arguments() -> argparse.Namespace:
                         help="where the figures go (default: %(default)s)")
     parser.add_argument("--png", type=Path, default=Path("build/bench.png"), metavar="PATH",
                         help="where the picture goes (default: %(default)s)")
+    parser.add_argument("--metadata", action="store_true",
+                        help="what metadata alone costs against whole pods, and nothing else")
     parser.add_argument("--profile", action="store_true",
                         help="profile the sync and the events of kube_reflect instead")
     return parser.parse_args()
@@ -67,6 +69,9 @@ def _about() -> dict[str, str]:
 def main() -> int:
     """Run, print the tables, write the files."""
     arguments = _arguments()
+    if arguments.metadata:
+        print(_metadata.text(*_metadata.measure()))
+        return 0
     plan = _plan(arguments)
     if arguments.profile:
         _profile.main(plan.main, plan.events)

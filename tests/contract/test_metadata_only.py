@@ -109,7 +109,8 @@ def widgets(server: ContractServer) -> ApiResource:
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_custom_kinds(
-    server: ContractServer, namespace: str, widgets: ApiResource, strategy: InitialListStrategy
+    server: ContractServer, namespace: str, widgets: ApiResource, strategy: InitialListStrategy,
+    asked: Requests,
 ) -> None:
     for number in range(5):
         server.create(thing(widgets, f"w{number}", namespace, spec={"n": number}))
@@ -120,6 +121,8 @@ def test_custom_kinds(
     with reflecting(list_func, namespace, widgets.plural, config=config,
                     metadata_only=True) as r:
         check_agrees(r, server, widgets, namespace)
+        assert (200 in asked.streaming_lists()) == (
+            strategy is InitialListStrategy.AUTO and server.has_streaming_lists())
         # The plural is known, the kind is not.
         assert {ref.resource for ref in r.store.keys()} == {None}
         server.create(thing(widgets, "new", namespace, OURS, spec={"n": 1}))

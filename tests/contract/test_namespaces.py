@@ -113,6 +113,33 @@ def test_added_and_removed_at_run_time(
         assert len(r.store) == 5 and r.status.relists == 0
 
 
+def test_one_may_be_removed_while_a_subscriber_blocks(
+    server: ContractServer, namespaces: list[str], v1: client.CoreV1Api
+) -> None:
+    a, b, _ = namespaces
+    kept = server.create(config_map("one", a, "1", OURS))
+    with reflecting(v1.list_namespaced_config_map, namespaces=[a, b], config=CONFIG, model=dict,
+                    backoff=quick) as r, \
+            r.subscribe(buffer_size=1, overflow="block") as slow:
+        for number in range(10):
+            server.create(config_map(f"c{number}", b, "1", OURS))
+        assert eventually(lambda: len(r.store) > 2)
+        # By the very thread that would have to take for the others to go on.
+        r.remove_namespace(b)
+        assert r.store.state() == [kept]
+        fold = Fold(slow)
+        fold.drain()
+        assert fold.known == by_key([kept]) == by_key(r.store.state())
+        # It has the others wait again.
+        for number in range(3):
+            server.create(config_map(f"c{number}", a, "1", OURS))
+        assert eventually(lambda: len(r.store) == 3)
+        assert not r.store.get("c2", a)
+        for _ in range(3):
+            fold.take(slow.get(DEADLINE))
+        assert len(fold.known) == 4 == len(r.store)
+
+
 def test_one_reads_ones_own_writes_where_others_are_quiet_or_removed(
     server: ContractServer, namespaces: list[str], v1: client.CoreV1Api
 ) -> None:

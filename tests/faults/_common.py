@@ -58,9 +58,10 @@ def served(server: FaultServer) -> dict[str, str]:
 
 
 def check_in_step(running: Reflector, server: FaultServer) -> None:
-    """Wait until the store has what the server has."""
+    """Wait until the store has what the server has, and watches."""
     wait_until(lambda: running.store.ready and versions(running.store) == served(server),
                "the store being in step")
+    wait_until(lambda: server.watches, "a watch")
     assert versions(running.store) == served(server)
 
 

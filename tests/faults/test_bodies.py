@@ -20,7 +20,7 @@ from ..cache_helpers import wait_until
 
 @pytest.fixture(params=[False, True], ids=["http", "https"])
 def server(request: pytest.FixtureRequest) -> Iterator[FaultServer]:
-    with FaultServer(tls=request.param, bookmark_interval=0.2) as running:
+    with FaultServer(tls=request.param, bookmark_interval=0.2, history=50_000) as running:
         for name in ("a", "b", "c"):
             running.create(pod(name))
         yield running
@@ -74,7 +74,6 @@ def test_a_watch_that_breaks_is_resumed(server: FaultServer, fault: faults.Fault
                                         caplog: pytest.LogCaptureFixture) -> None:
     with reflector(server, config(LIST_WATCH)) as running:
         check_in_step(running, server)
-        wait_until(lambda: server.watches)
         listed = lists(server)
         with server.fault(fault, when="watch", times=1) as broken:
             disconnect(server)
@@ -89,7 +88,6 @@ def test_a_watch_that_breaks_is_resumed(server: FaultServer, fault: faults.Fault
 def test_410_is_one_relist(server: FaultServer, fault: faults.Fault) -> None:
     with reflector(server, config(LIST_WATCH)) as running:
         check_in_step(running, server)
-        wait_until(lambda: server.watches)
         with server.fault(fault, when="watch", times=1):
             disconnect(server)
             server.delete("Pod", "a", NAMESPACE)
@@ -112,7 +110,7 @@ def test_a_page_that_cannot_be_had(server: FaultServer, fault: faults.Fault,
 def test_ten_thousand_events(server: FaultServer, fault: faults.Fault) -> None:
     with reflector(server, config(LIST_WATCH)) as running:
         check_in_step(running, server)
-        with server.fault(fault, when="watch"):
+        with server.fault(fault, when="watch", times=1):
             disconnect(server)
             server.wait_for_request(lambda request: request.verb == "watch", count=2)
             for number in range(10_000):

@@ -118,7 +118,7 @@ def test_while_it_waits_for_the_next_try(
         seconds: float) -> None:
     server.fault(fault)
     r = reflector(server, backoff=Backoff(initial=seconds, maximum=seconds)).start()
-    wait_until(lambda: r.status.phase is Phase.BACKING_OFF)
+    wait_until(lambda: r.status.phase is Phase.BACKING_OFF and caplog.records)
     check_closes(r, caplog)
     with pytest.raises(WriterDropped):
         r.store.wait_until_ready(timeout=DEADLINE)
@@ -195,9 +195,9 @@ def test_in_a_quiet_watch_and_under_churn(
 def test_at_random_moments(server: FaultServer, caplog: pytest.LogCaptureFixture,
                            strategy: InitialListStrategy) -> None:
     r = reflector(server, config(strategy, page_size=100))
-    for turn in range(25):
+    for turn in range(15):
         r.start()
-        threading.Event().wait(turn * 0.006)
+        threading.Event().wait(turn * 0.01)
         assert timed(r.close) < ALLOWED
         assert not r.status.thread_alive
     assert said(caplog.records) == []

@@ -86,7 +86,7 @@ def test_nothing_is_lost_or_doubled_under_churn(server: FaultServer) -> None:
         heard = Heard(subscription)
         check_in_step(running, server)
         with churning(server):
-            for turn in range(3):
+            for turn in range(2):
                 reconnects = running.status.reconnects
                 server.freeze("watch", half_line=turn == 1)
                 wait_until(lambda: running.status.reconnects > reconnects)
@@ -128,7 +128,7 @@ def test_frozen_for_long_it_does_not_say_that_it_is_live(
         server.fault(faults.Silent())
         assert server.freeze() == 1
         wait_until(lambda: not running.status.live)
-        wait_until(lambda: (running.status.staleness or 0) > 2)
+        wait_until(lambda: (running.status.staleness or 0) > 1.2)
         assert not running.status.live and running.store.ready
         server.heal()
         wait_until(lambda: running.status.live)

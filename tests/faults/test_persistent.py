@@ -134,9 +134,9 @@ def followed(server: FaultServer, settings: Config, seconds: float,
 def test_few_requests_however_long_it_lasts(
         server: FaultServer, case: Case, strategy: InitialListStrategy) -> None:
     server.fault(case.fault, when=case.when)
-    times, errors = followed(server, case.config(strategy, 0.05), 300.0)
+    times, errors = followed(server, case.config(strategy, 0.03), 240.0)
     assert len([when for when in times if when < 10]) <= 12
-    once_backed_off = range(90, 240, 7)
+    once_backed_off = range(90, 180, 7)
     most = max(len([when for when in times if start <= when < start + 60])
                for start in once_backed_off)
     assert most <= 3
@@ -151,8 +151,8 @@ def test_it_is_said_once_and_over_when_it_is_over(
         caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     injection = server.fault(case.fault, when=case.when)
-    with reflector(server, case.config(strategy, 0.5)) as running:
-        injection.wait(1 if case.waits else 4)
+    with reflector(server, case.config(strategy, 0.25)) as running:
+        injection.wait(1 if case.waits else 3)
         seen = []
 
         def backing_off() -> bool:

@@ -18,9 +18,9 @@ from hypothesis.stateful import (  # noqa: E402
 )
 
 from kube_reflect import (  # noqa: E402
-    Bookmark, Config, Init, InitDone, InitialListStrategy, WatcherError, Writer,
+    Apply, Bookmark, Config, Delete, Init, InitDone, InitialListStrategy, WatcherError, Writer,
 )
-from kube_reflect._feed import Feed  # noqa: E402
+from kube_reflect._feed import Feed, Forgotten  # noqa: E402
 from kube_reflect.watcher import Machine  # noqa: E402
 
 from ._cluster import Cluster, Key, Source, State  # noqa: E402
@@ -133,7 +133,14 @@ class Histories(RuleBasedStateMachine):
     def toggle(self, namespace: str) -> None:
         """Begin to watch a namespace, or cease to."""
         if namespace in self.watched:
-            self.watched.pop(namespace).feed.empty()
+            feed = self.watched.pop(namespace).feed
+            feed.empty()
+            # A thread that has not ended yet brings nothing back.
+            late = {"apiVersion": "v1", "kind": "Pod", "metadata": {
+                "name": "late", "namespace": namespace, "labels": {"app": "web"}}}
+            for event in Apply(late), Delete(late), Bookmark("1"):
+                with pytest.raises(Forgotten):
+                    feed.apply(event)
         else:
             self.watched[namespace] = Watched(self.cluster, self.writer, namespace, self.config)
         self.check()
