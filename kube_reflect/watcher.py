@@ -312,8 +312,9 @@ class Machine:
 
 
 def _version(line: WatchLine) -> Any:
-    raw = line.object
-    return raw.resource_version if type(raw) is RawObject else _metadata(line).get("resourceVersion")
+    if type(line.object) is RawObject:
+        return line.object.resource_version
+    return _metadata(line).get("resourceVersion")
 
 
 def _ends_list(line: WatchLine) -> bool:
@@ -329,10 +330,9 @@ def _metadata(line: WatchLine) -> Mapping[str, Any]:
 def _goes_back(old: str, new: str) -> bool:
     if old.isdecimal() != new.isdecimal():
         return True
-    if not old.isdecimal():
-        # Opaque versions tell nothing but that they differ.
+    if not old.isdecimal():  # Opaque versions tell nothing but that they differ.
         return False
-    # Digits of any number, of which int() would not take too many.
+    # Digits of any number; int() would not take too many.
     old, new = old.lstrip("0"), new.lstrip("0")
     return (len(new), new) < (len(old), old)
 
