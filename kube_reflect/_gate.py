@@ -101,17 +101,18 @@ class Gate:
         self._round.after_fork()
 
 
-def checked_timeout(timeout: float | None) -> float | None:
+def checked_timeout(timeout: float | None, name: str = "timeout") -> float | None:
     """Refuse what is no number of seconds.
 
+    :param name: of the argument.
     :raises TypeError: for what is no number.
     :raises ValueError: for a negative number, or NaN.
     """
     if timeout is None:
         return None
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-        raise TypeError(f"timeout must be a number of seconds or None: {timeout!r}")
+        raise TypeError(f"{name} must be a number of seconds or None: {timeout!r}")
     if math.isnan(timeout) or timeout < 0:
-        raise ValueError(f"timeout must be 0 or more seconds: {timeout}")
+        raise ValueError(f"{name} must be 0 or more seconds: {timeout}")
     # Beyond what the platform can wait for is for ever.
     return float(timeout) if timeout < threading.TIMEOUT_MAX else None

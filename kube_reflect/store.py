@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from kube_reflect._core import Core
 from kube_reflect._entries import Key
 from kube_reflect._feed import Entries, Feed
+from kube_reflect._gate import checked_timeout
 from kube_reflect._indexing import add_index
 from kube_reflect._keeping import IndexFunction, Keeping, Transform
 from kube_reflect._reads import Reads, Rows
@@ -322,6 +323,7 @@ class Store(Reads[K]):
         wait_for_version(self._core, version, timeout)
 
     def _check_staleness(self, allowed: float) -> None:
+        checked_timeout(allowed, "max_staleness")
         staleness = self._core.staleness()
         if staleness is None:
             raise StaleCache("no contact with the API server; "

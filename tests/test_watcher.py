@@ -51,6 +51,14 @@ def test_pages_go_on_by_their_token_and_have_the_version_of_the_first() -> None:
     assert played.states == ["InitPage", "InitPage", "InitPage", "InitListed"]
 
 
+def test_the_same_page_for_ever_is_a_failure() -> None:
+    played = play(ScriptedPage([pod("a")], "10", token="t1"),
+                  ScriptedPage([pod("b")], "10", token="t1"), ScriptedPage([], "11"))
+    [failure] = [item for item in played.items if isinstance(item, InitialListFailed)]
+    assert "same" in str(failure)
+    assert played.items[-1] == InitDone("11")
+
+
 def test_without_a_page_size_all_is_one_page() -> None:
     config = Config(initial_list_strategy=InitialListStrategy.LIST_WATCH, page_size=None)
     assert play(ScriptedPage(), config=config).requests == [List(None), Watch("10")]
