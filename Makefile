@@ -57,7 +57,7 @@ demo: $(CLI) ## watch a small living cluster for some seconds; KUBECONFIG=path s
 	$(BIN)/python -m kube_reflect.cli demo
 
 test: $(DEV) ## run the tests; no cluster needed
-	$(BIN)/python -m pytest -m "not e2e and not slow"
+	$(BIN)/python -m pytest -m "not e2e and not slow" --ignore=tests/history
 
 test-slow: $(DEV) ## run the tests that take long: processes that fork or end, failures in real time
 	$(BIN)/python -m pytest -m "slow and not e2e"

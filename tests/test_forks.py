@@ -65,6 +65,7 @@ HOWS = pytest.mark.parametrize("how", [("os",), ("os", "unhooked"), ("libc", "un
                                ids=["hooks", "no-hook-of-ours", "no-hooks"])
 
 
+@pytest.mark.slow
 @HOWS
 def test_locks_that_are_held_at_the_fork(server: FaultServer, how: tuple[str, ...]) -> None:
     check(server, "locks", *how)
@@ -106,6 +107,7 @@ def test_what_the_child_inherits(server: FaultServer, name: str) -> None:
     check(server, name)
 
 
+@pytest.mark.slow
 def test_a_fork_while_listing(server: FaultServer) -> None:
     go_on = threading.Event()
 

@@ -65,6 +65,7 @@ ENDINGS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ending", "code"), ENDINGS)
 def test_the_interpreter_ends_quietly_while_it_watches(
         server: FakeApiServer, ending: str, code: int) -> None:
@@ -79,6 +80,7 @@ say(wait_until(lambda: reflector.status.live), len(store))
         check_ends_quietly(process, "True 2\n", code)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", [
     """
 reflector = Reflector(v1.list_namespaced_pod, "ns").start()

@@ -135,6 +135,7 @@ def test_the_code_runs(names: dict[str, Any], capsys: pytest.CaptureFixture[str]
          "last seen: Pod.v1./db-0.shop at version 1002"],
         ["shop ready", "kube-system ready"],
         ["look at node-1"],
+        ["db-0 node-1"],
         ["the role lacks list or watch on secrets"],
         [shown[-2][0]],
     ]

@@ -80,6 +80,7 @@ def test_it_is_noticed_and_resumed(
     check_no_traceback(caplog.records)
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_or_doubled_under_churn(server: FaultServer) -> None:
     with reflector(server, config(idle_timeout=1.0)) as running:
         subscription = running.subscribe(buffer_size=100_000)
@@ -119,6 +120,7 @@ def test_a_streaming_list_that_does_not_end_falls_back_to_list(
     assert len(fallen) == len(streamed) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_frozen_for_long_it_does_not_say_that_it_is_live(
         server: FaultServer, strategy: InitialListStrategy) -> None:

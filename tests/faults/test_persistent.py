@@ -145,6 +145,7 @@ def test_few_requests_however_long_it_lasts(
         assert type(errors[-1]).__name__ == case.error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case, strategy", TABLE)
 def test_it_is_said_once_and_over_when_it_is_over(
         server: FaultServer, case: Case, strategy: InitialListStrategy,

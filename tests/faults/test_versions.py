@@ -10,7 +10,7 @@ from kube_reflect import InitialListStrategy
 from kube_reflect.testing import FaultServer, faults
 
 from ._common import (
-    LIST_WATCH, NAMESPACE, STRATEGIES, check_in_step, config, disconnect, lists, pod,
+    AUTO, LIST_WATCH, NAMESPACE, STRATEGIES, check_in_step, config, disconnect, lists, pod,
     reflector, served, versions,
 )
 from ..cache_helpers import wait_until
@@ -24,8 +24,7 @@ def server() -> Iterator[FaultServer]:
         yield running
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.parametrize("write_after", [False, True])
+@pytest.mark.parametrize("strategy, write_after", [(AUTO, False), (LIST_WATCH, True)])
 def test_a_server_restored_from_a_backup(
         server: FaultServer, strategy: InitialListStrategy, write_after: bool) -> None:
     with reflector(server, config(strategy, timeout=1)) as running:
