@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
 import os
 import signal
@@ -48,12 +47,7 @@ def by_os() -> int:
     return os.fork()
 
 
-def by_libc() -> int:
-    """Fork as a program that embeds Python does: with the GIL held, and without any hook."""
-    return int(ctypes.PyDLL(None).fork())
-
-
-FORKS = {"os": by_os, "libc": by_libc}
+FORKS = {"os": by_os}
 
 
 class Child:
