@@ -137,12 +137,14 @@ def test_the_code_runs(names: dict[str, Any], capsys: pytest.CaptureFixture[str]
         ["look at node-1"],
         ["db-0 node-1"],
         ["the role lacks list or watch on secrets"],
-        [shown[-2][0]],
+        [shown[-3][0]],
     ]
-    assert re.fullmatch(r"watching True \d\S* None", shown[-2][0])
-    # The last block is a test of the reader's.
+    assert re.fullmatch(r"watching True \d\S* None", shown[-3][0])
+    # The last blocks are tests of the reader's.
     check_the_cache_follows: Callable[[], None] = names["test_the_cache_follows"]
     check_the_cache_follows()
+    check_it_is_tried_again: Callable[[], None] = names["test_a_refused_watch_is_tried_again"]
+    check_it_is_tried_again()
 
 
 @pytest.mark.usefixtures("server")
