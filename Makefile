@@ -59,7 +59,7 @@ demo: $(CLI) ## watch a small living cluster for some seconds; KUBECONFIG=path s
 test: $(DEV) ## run the tests; no cluster needed
 	$(BIN)/python -m pytest -m "not e2e and not slow" --ignore=tests/history
 
-test-slow: $(DEV) ## run the tests that take long: processes that fork or end, failures in real time
+test-slow: $(DEV) ## run the tests that take long: faults, failures in real time, processes that fork or end
 	$(BIN)/python -m pytest -m "slow and not e2e"
 
 test-stdlib: $(DEV) ## run those that have to do with JSON without the fast parser

@@ -162,6 +162,7 @@ def test_no_permission(verb: str, server: FakeApiServer, kubeconfig: str,
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away() -> None:
     command = [sys.executable, *MODULE, "demo", "--seconds", "1.5"]
     with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE,
@@ -204,6 +205,7 @@ class Terminal:
         os.close(self._ours)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [MODULE, WITHOUT_RICH], ids=["with rich", "without rich"])
 def test_on_a_terminal_it_runs_until_it_is_interrupted(command: tuple[str, ...]) -> None:
     if command is MODULE:
@@ -224,6 +226,7 @@ def test_on_a_terminal_it_runs_until_it_is_interrupted(command: tuple[str, ...])
         terminal.close()
 
 
+@pytest.mark.slow
 def test_interrupted_before_there_is_anything_to_compare(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         config = tmp_path / "kubeconfig"
