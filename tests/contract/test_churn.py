@@ -20,6 +20,8 @@ from ._objects import CONFIG_MAPS, config_map
 from ._servers import ContractServer, Key, by_key
 from ._waiting import Following, Item, eventually, reflecting
 
+pytestmark = pytest.mark.slow
+
 
 def folded(items: list[Item]) -> dict[Key, Any]:
     """What the events add up to."""
