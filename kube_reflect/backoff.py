@@ -12,9 +12,10 @@ __all__ = ["Backoff"]
 class Backoff:
     """An exponential backoff with full jitter, one for LIST and WATCH alike.
 
-    The n-th delay in a row is drawn evenly from zero to ``initial * factor ** n``, which stops
+    The n-th delay in a row is drawn from a range that ends at ``initial * factor ** n``, and stops
     growing at ``maximum``. Two floors keep an unlucky run of draws from hammering the server: a
-    quarter of the range while it grows, two thirds of it at the maximum. So there are at most
+    quarter of the range while it grows, two thirds of it at the maximum. A try that takes two
+    requests, a list and a watch, waits twice as long. So there are at most
     six tries in the first ten seconds, and three requests a minute once backed off. A delay that
     the server asked for (Retry-After) is kept to when it is the longer one.
 

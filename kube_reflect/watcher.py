@@ -342,7 +342,7 @@ class Watcher:
 
     It begins with the objects that are there (Init, InitApply …, InitDone), goes on with what
     changes, and lists anew where the server has forgotten too much. Failures come as items, not
-    as exceptions; the next item is the next try, at once, so put `kube_reflect.backoff` around
+    as exceptions; the next item is the next try, at once, so put `streams.backoff` around
     it. It ends by `close` only.
 
     One thread iterates it; any may call `close`.

@@ -47,9 +47,6 @@ def by_os() -> int:
     return os.fork()
 
 
-FORKS = {"os": by_os}
-
-
 class Child:
     """A forked process that runs a function and ends with 0 if it returns."""
 

@@ -24,7 +24,7 @@ from kube_reflect._table import Table
 
 from . import fork_servers
 from .fork_helpers import (
-    FORKS, SOON, Child, Cluster, Unchanged, by_app, connection, goes_on, is_whole, until,
+    SOON, Child, Cluster, Unchanged, by_app, connection, goes_on, is_whole, until,
     watch_dog,
 )
 
@@ -85,7 +85,7 @@ def locks(cluster: Cluster, how: str, *_: str) -> None:
 
             with Unchanged(reflector, cluster):
                 with held(lock(reflector)):
-                    child = Child(seen.clear() or body, FORKS[how])
+                    child = Child(seen.clear() or body)
                 child.join()
 
 
@@ -119,7 +119,7 @@ def first_use(cluster: Cluster, how: str, *unhooked: str) -> None:
                 assert worker is not None and worker.thread.is_alive(), number
                 goes_on(reflector, cluster)
 
-            Child(body, FORKS[how]).join()
+            Child(body).join()
         goes_on(reflector, cluster)
 
 
@@ -281,10 +281,10 @@ def generations(cluster: Cluster, how: str, *_: str) -> None:
             if depth % 2:
                 goes_on(reflector, cluster)
             if depth:
-                Child(lambda: descend(depth - 1), FORKS[how]).join()
+                Child(lambda: descend(depth - 1)).join()
             goes_on(reflector, cluster)
 
-        Child(lambda: descend(3), FORKS[how]).join()
+        Child(lambda: descend(3)).join()
 
 
 def subscribers(cluster: Cluster, *_: str) -> None:
@@ -348,7 +348,7 @@ def namespaces(cluster: Cluster, how: str, *_: str) -> None:
             is_whole(reflector)
 
         for _ in range(2):
-            Child(body, FORKS[how]).join()
+            Child(body).join()
         goes_on(reflector, cluster)
 
 
