@@ -7,8 +7,8 @@ from typing import Any
 
 from kube_reflect._core import Core, Listener
 from kube_reflect._entries import (
-    BadObject, Head, IndexValues, Key, checked_values, head_of, key_of, pack, unpack, version_of,
-    with_values,
+    BadObject, Head, IndexValues, Key, checked_values, head_of, key_of, pack, type_of, uid_of,
+    unpack, version_of, with_values,
 )
 from kube_reflect._keeping import IndexFunction, Transform
 from kube_reflect._table import Table
@@ -162,7 +162,7 @@ class Feed:
     def _learn(self, obj: Object) -> None:
         core = self._core
         if core.resource is None:
-            version, kind = obj.get("apiVersion"), obj.get("kind")
+            version, kind = type_of(obj)
             # Of which kind an object is that came as nothing but its metadata, it does not say.
             if (isinstance(version, str) and version and isinstance(kind, str) and kind
                     and (version, kind) != _PARTIAL):
@@ -319,4 +319,4 @@ def _differences(old: Mapping[Key, bytes], new: Mapping[Key, bytes]) -> Iterator
 def _same(head: Head, obj: Object) -> bool:
     version = version_of(obj)
     return (version is not None and version == head.resource_version
-            and obj["metadata"].get("uid") == head.uid)
+            and uid_of(obj) == head.uid)

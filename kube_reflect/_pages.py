@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from kube_reflect._failures import RequestError
-from kube_reflect._json import loads
+from kube_reflect._json import glance_at_item, loads
 
 __all__ = ["Page"]
 
@@ -37,18 +37,20 @@ class Page:
 
     :param chunks: the body, in pieces of any size.
     :param done: told when all has been read.
+    :param glancing: leave the items unparsed (as RawObject), where nothing is unusual.
     :raises RequestError: on iteration, for what is no list.
     """
 
     def __init__(self, chunks: Iterable[bytes],
-                 done: Callable[[Page], None] | None = None) -> None:
+                 done: Callable[[Page], None] | None = None, *, glancing: bool = False) -> None:
         self._chunks = iter(chunks)
         self._done = done
+        self._glancing = glancing
         self._buffer = bytearray()
         self.resource_version: str | None = None
         self.continue_token: str | None = None
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
         try:
             yield from self._items()
             if self._done is not None:
@@ -68,12 +70,12 @@ class Page:
             # The first "items" is not that of the list itself.
             yield from self._whole()
             return
-        kind, api_version = envelope.get("kind"), envelope.get("apiVersion")
+        kind, api_version = _item_kind(envelope), envelope.get("apiVersion")
         if kind is None and not self._first_item_names_its_kind(start.end()):
             yield from self._whole()
             return
         del self._buffer[:start.end()]
-        yield from _named(self._compact_items(), kind, api_version)
+        yield from _named(self._compact_items(kind, api_version), kind, api_version)
         text = self._rest()
         position = 0
         if not text.startswith("]"):
@@ -106,7 +108,7 @@ class Page:
             pass
         return _NAMED.match(self._buffer, start) is not None
 
-    def _compact_items(self) -> Iterator[Any]:
+    def _compact_items(self, kind: str | None, api_version: Any) -> Iterator[Any]:
         """Yield all items but the last, as the API server writes them: without white space.
 
         Where one item ends and another begins stand the same bytes each time: ``},{"metadata":``
@@ -120,21 +122,36 @@ class Page:
         if first_key is None:
             return
         boundary = b"}," + first_key.group()
+        start = b"{"
+        if b'"kind":' not in boundary and isinstance(kind, str) and isinstance(api_version, str):
+            start += b'"kind":%s,"apiVersion":%s,' % (_json(kind), _json(api_version))
         while True:
             end = self._find(boundary)
             if end is None:
                 return
             try:
-                item = loads(bytes(buffer[:end + 1]))
+                item = self._parsed(start, end)
             except ValueError:
                 # The same bytes within the item. To try each of them would take for ever where
                 # there are many, so its end is counted out.
                 end = self._item_end()
                 if end is None or buffer[end + 1:end + 2] != b",":
                     return
-                item = loads(bytes(buffer[:end + 1]))
+                item = self._parsed(start, end)
             del buffer[:end + 2]
             yield item
+
+    def _parsed(self, start: bytes, end: int) -> Any:
+        """Parse the item at the start of the buffer.
+
+        :param start: how it begins when it is given the kind of the list.
+        :param end: where its last brace is.
+        """
+        if self._glancing:
+            seen = glance_at_item(start + self._buffer[1:end + 1])
+            if seen is not None:
+                return seen
+        return loads(bytes(self._buffer[:end + 1]))
 
     def _find(self, boundary: bytes) -> int | None:
         searched = 0
@@ -188,7 +205,7 @@ class Page:
         if not isinstance(items, list):
             raise ValueError("its items are no array")
         self._read_envelope(document)
-        yield from _named(items, document.get("kind"), document.get("apiVersion"))
+        yield from _named(items, _item_kind(document), document.get("apiVersion"))
 
     def _read_envelope(self, envelope: Any) -> None:
         metadata = envelope.get("metadata")
@@ -215,12 +232,19 @@ def _spaced_items(text: str) -> Iterator[tuple[Any, int]]:
         position = separator.end()
 
 
-def _named(items: Iterable[Any], kind: Any, api_version: Any) -> Iterator[Any]:
-    """Give each item the apiVersion and kind that the server left out."""
+def _json(text: str) -> bytes:
+    return json.dumps(text).encode()
+
+
+def _item_kind(envelope: dict[str, Any]) -> str | None:
+    kind = envelope.get("kind")
     if not isinstance(kind, (str, type(None))):
         raise ValueError("its kind is no string")
-    if kind is not None and kind.endswith("List"):
-        kind = kind[:-len("List")]
+    return None if kind is None else kind.removesuffix("List")
+
+
+def _named(items: Iterable[Any], kind: str | None, api_version: Any) -> Iterator[Any]:
+    """Give each item the apiVersion and kind that the server left out."""
     for item in items:
         if isinstance(item, dict) and "kind" not in item and kind is not None:
             item = {"kind": kind, "apiVersion": api_version, **item}

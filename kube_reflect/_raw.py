@@ -14,8 +14,8 @@ class RawObject(Mapping[str, Any]):
     It belongs to the thread that reads the stream.
     """
 
-    __slots__ = ("_mapping", "api_version", "json", "kind", "labels", "name", "namespace",
-                 "resource_version", "uid")
+    __slots__ = ("_mapping", "api_version", "hurried", "json", "kind", "labels", "name",
+                 "namespace", "resource_version", "uid")
 
     #: How to parse JSON; the module that chooses the parser sets it.
     parse: ClassVar[Callable[[bytes], Any]]
@@ -32,6 +32,8 @@ class RawObject(Mapping[str, Any]):
         self.resource_version = resource_version
         self.labels = labels
         self._mapping = mapping
+        #: Whether it came in a burst, in which time counts more than memory.
+        self.hurried = False
 
     def mapping(self) -> dict[str, Any]:
         """The object as on the wire; parsed once."""

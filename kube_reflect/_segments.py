@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -25,7 +26,8 @@ class Segments:
 
     Given many lines in one segment it copies all the rest for each; given a body that is not
     chunked it waits for its end; and it decodes what is decoded once more by the parser. So it
-    gets a placeholder for each line, as soon as that is there, and `line` is the line.
+    gets a placeholder for each line, as soon as that is there, and `line` is the line, with its
+    newline or without.
 
     :param release: gives the response's connection back.
     :param seconds: after which the server was asked to end the watch.
@@ -63,7 +65,11 @@ class Segments:
                 raise RequestError("the server does not end the watch", started=True)
             if self._list_deadline is not None and now > self._list_deadline:
                 raise RequestError("the streaming list does not end", started=True)
-            *lines, rest = chunk.split(b"\n")
+            if 0 <= chunk.find(b"\n") == len(chunk) - 1:
+                # A line, or the end of one, as the API server sends them: it need not be copied.
+                lines, rest = [chunk], b""
+            else:
+                *lines, rest = chunk.split(b"\n")
             if lines:
                 self.hurried = now - self.last_line < _HURRY
                 self.last_line = now
@@ -86,11 +92,9 @@ class Segments:
     def _chunks(self) -> Iterator[bytes]:
         response = self._response
         if response.chunked:
-            yield from response.stream(decode_content=True)
-            return
+            return response.stream(decode_content=True)  # type: ignore[no-any-return]
         # Anything else stream() would read to its end before the first byte is seen.
-        while chunk := response.read1(_CHUNK):
-            yield chunk
+        return iter(functools.partial(response.read1, _CHUNK), b"")
 
     def check_end(self) -> None:
         """Take a clean end of the stream for what it is.

@@ -17,6 +17,7 @@ import time
 import traceback
 import weakref
 from collections.abc import Callable, Mapping
+from http.client import HTTPResponse
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -35,6 +36,8 @@ T = TypeVar("T")
 
 # How long a connect that nobody answers may go on after `Link.close()`, in seconds.
 _CONNECT_SLICE = 0.05
+# How much is received at once, in bytes.
+_BUFFER = 256 * 1024
 
 
 class Closed(Exception):
@@ -214,8 +217,23 @@ def _connect(link: Link, sock: socket.socket, address: Any, deadline: float) -> 
     sock.setblocking(True)
 
 
+class _Answer(HTTPResponse):
+    """An answer that is received in large pieces, of many lines each.
+
+    Each piece lets other threads have the interpreter, and when several of them compute it is
+    milliseconds before it comes back.
+    """
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp.close()
+        self.fp = sock.makefile("rb", _BUFFER)
+
+
 class _Tidy:
     """Closes what the ssl module leaves open, of a connection cut before its TLS began."""
+
+    response_class = _Answer
 
     def connect(self) -> None:
         try:

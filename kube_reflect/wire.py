@@ -14,7 +14,7 @@ from kubernetes import watch
 from kube_reflect._answers import failure, refused
 from kube_reflect._binding import is_bindable, privately
 from kube_reflect._failures import RequestError
-from kube_reflect._json import glance, loads
+from kube_reflect._json import GLANCES, glance, loads
 from kube_reflect._kind import resource_of
 from kube_reflect._list_func import accepts, as_list_func, check_arguments, identity_of, model_of
 from kube_reflect._pages import Page
@@ -71,7 +71,7 @@ class ApiSource:
 
     :param list_func: what one gives the official `Watch`.
     :param metadata_only: ask for PartialObjectMetadata instead of the objects.
-    :param glancing: in a burst of events, leave the objects unparsed (as RawObject).
+    :param glancing: leave objects unparsed (as RawObject) where that saves time.
     :param new_client: gives an ApiClient to go on with after a 401.
     :raises TypeError: for what is no list function, or lacks arguments.
     :raises ValueError: for arguments that the watcher decides by itself.
@@ -115,7 +115,8 @@ class ApiSource:
         if continue_token is None:
             self._list_began = time.monotonic()
         deadline = time.monotonic() + query["timeout_seconds"] + self._config.idle_timeout
-        return Page(self._body(self._request(query), deadline), self._page_read)
+        return Page(self._body(self._request(query), deadline), self._page_read,
+                    glancing=self._glancing and GLANCES)
 
     def _page_read(self, page: Page) -> None:
         if page.continue_token is None:
@@ -300,14 +301,16 @@ class _Lines(watch.Watch):
         line = self._segments.line
         if not line or line.isspace():
             return None
-        if self._segments.hurried and self._source._glancing and not self._initial:
-            seen = glance(line)
-            if seen is not None:
-                self._source.contact = self._segments.last_line
-                return WatchLine(*seen)
-        return self._parsed(line)
+        # A list is no burst: what it shows will stay for long.
+        hurried = self._segments.hurried and not self._initial
+        seen = glance(line) if self._source._glancing and (hurried or GLANCES) else None
+        if seen is None:
+            return self._heard(*self._parsed(line))
+        seen[1].hurried = hurried
+        return self._heard(*seen)
 
-    def _parsed(self, data: bytes) -> WatchLine:
+    @staticmethod
+    def _parsed(data: bytes) -> tuple[str, dict[str, Any]]:
         try:
             event = loads(data)
         except ValueError as error:
@@ -316,6 +319,10 @@ class _Lines(watch.Watch):
         content = event.get("object") if isinstance(event, dict) else None
         if not isinstance(kind, str) or not isinstance(content, dict):
             raise RequestError(f"a line that is no watch event: {data[:80]!r}", started=True)
+        return kind, content
+
+    def _heard(self, kind: str, content: Mapping[str, Any]) -> WatchLine:
+        """Note what a line says of the server; it is a contact with it."""
         if self._initial:
             # No contact: a list says nothing before it is complete.
             if kind == "ADDED":
