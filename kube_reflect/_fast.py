@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
-from kube_reflect._raw import RawObject
-
-__all__ = ["loads", "look"]
+__all__ = ["Metadata", "Essentials", "loads", "essentials"]
 
 
-class _Metadata(msgspec.Struct, gc=False):
+class Metadata(msgspec.Struct, gc=False):
+    """What the store needs to know of an object's metadata."""
+
     name: str
     uid: str
     resourceVersion: str
@@ -19,14 +19,16 @@ class _Metadata(msgspec.Struct, gc=False):
     labels: dict[str, str] | None = None
 
 
-class _Object(msgspec.Struct, gc=False):
+class Essentials(msgspec.Struct, gc=False):
+    """What the store needs to know of an object."""
+
     kind: str
     apiVersion: str
-    metadata: _Metadata
+    metadata: Metadata
 
 
 _decode = msgspec.json.Decoder().decode
-_decode_object = msgspec.json.Decoder(_Object).decode
+_decode_essentials = msgspec.json.Decoder(Essentials).decode
 
 
 def loads(data: bytes | str) -> Any:
@@ -37,17 +39,11 @@ def loads(data: bytes | str) -> Any:
     return _decode(data)
 
 
-def look(data: bytes) -> RawObject | None:
-    """Look at an object for what is to be known of it without parsing the rest; some 9 us.
+def essentials(data: bytes) -> Essentials:
+    """Parse what is to be known of an object, and skip the rest; some 9 us.
 
-    That all of it is JSON is checked. Gives None for all but the plainest of objects.
+    That all of it is JSON is checked.
+
+    :raises ValueError: for all but the plainest of objects.
     """
-    try:
-        seen = _decode_object(data)
-    except ValueError:
-        return None
-    metadata = seen.metadata
-    if not (metadata.name and metadata.resourceVersion and seen.kind and seen.apiVersion):
-        return None
-    return RawObject(data, seen.apiVersion, seen.kind, metadata.namespace or None, metadata.name,
-                     metadata.uid, metadata.resourceVersion, metadata.labels or {})
+    return _decode_essentials(data)

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from kube_reflect._failures import RequestError
-from kube_reflect._json import glance_at_item, loads
+from kube_reflect._json import loads
+from kube_reflect._raw import glance
 
 __all__ = ["Page"]
 
@@ -148,7 +149,7 @@ class Page:
         :param end: where its last brace is.
         """
         if self._glancing:
-            seen = glance_at_item(start + self._buffer[1:end + 1])
+            seen = glance(start + self._buffer[1:end + 1])
             if seen is not None:
                 return seen
         return loads(bytes(self._buffer[:end + 1]))

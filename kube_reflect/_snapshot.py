@@ -64,9 +64,10 @@ class Snapshot(Reads[K]):
 
     def _cut_all(self) -> Rows | list[Any]:
         table = self._view
-        if len(table.decoded) == len(table.packed):
-            # Nothing can be missing any more, so nobody adds to it.
-            return list(table.decoded.values())
+        # Where nothing is missing any more, nobody adds to it.
+        everything = table.all_decoded()
+        if everything is not None:
+            return list(everything)
         return rows_of(table, lambda cut: dict.fromkeys(cut.packed))
 
     def _cut(self, choose: Callable[[Table], Mapping[Key, None]]) -> Rows:

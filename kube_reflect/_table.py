@@ -17,7 +17,7 @@ class Table:
     objects are the truth; all else can be made from them again.
     """
 
-    __slots__ = ("decoded", "indexes", "namespaces", "packed", "size", "unread")
+    __slots__ = ("decoded", "everything", "indexes", "namespaces", "packed", "size", "unread")
 
     def __init__(self, index_names: Iterable[str]) -> None:
         self.packed: dict[Key, bytes] = {}
@@ -27,6 +27,9 @@ class Table:
         self.decoded: dict[Key, Any] = {}
         #: The keys that are not decoded, once most have been read; None before that.
         self.unread: dict[Key, None] | None = None
+        #: All that is decoded, once all are and somebody has asked for them, until one changes.
+        #: It is replaced and never changed.
+        self.everything: tuple[Any, ...] | None = None
         #: Keys by namespace, and by the values of each index; dicts as ordered sets.
         self.namespaces: dict[str | None, dict[Key, None]] = {}
         self.indexes: dict[str, dict[Any, dict[Key, None]]] = {name: {} for name in index_names}
@@ -40,6 +43,7 @@ class Table:
             self.size -= len(old)
         self.packed[key] = packed
         self.size += len(packed)
+        self.everything = None
         self.decoded.pop(key, None)
         if self.unread is not None:
             self.unread[key] = None
@@ -49,6 +53,7 @@ class Table:
     def drop(self, key: Key, old_values: IndexValues) -> None:
         """Remove an object that is there; O(1)."""
         self.size -= len(self.packed.pop(key))
+        self.everything = None
         self.decoded.pop(key, None)
         if self.unread is not None:
             self.unread.pop(key, None)
@@ -72,6 +77,12 @@ class Table:
             self.unread.pop(key, None)
         return self.decoded.setdefault(key, value)
 
+    def all_decoded(self) -> tuple[Any, ...] | None:
+        """Give everything, if all of it is decoded; O(n) after a change, O(1) before the next."""
+        if self.everything is None and len(self.decoded) == len(self.packed):
+            self.everything = tuple(self.decoded.values())
+        return self.everything
+
     def watch_unread(self) -> None:
         """Keep `unread` from now on, if that is few; O(n), once."""
         if self.unread is None and len(self.decoded) > 0.9 * len(self.packed):
@@ -80,6 +91,7 @@ class Table:
     def forget_decoded(self) -> None:
         """Drop all that was decoded."""
         self.decoded = {}
+        self.everything = None
         self.unread = None
 
     def rebuild(self) -> None:

@@ -227,7 +227,7 @@ class _Answer(HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.fp.close()
-        self.fp = sock.makefile("rb", _BUFFER)
+        self.fp = sock.makefile("rb", _BUFFER)  # type: ignore[assignment]
 
 
 class _Tidy:

@@ -359,6 +359,10 @@ class Store(Reads[K]):
             return list(self._core.table.indexes[name])
 
     def _cut_all(self) -> Rows | list[Any]:
+        # As in get: no lock, one load of the table, and one of what is never changed but replaced.
+        everything = self._core.table.everything
+        if everything is not None:
+            return list(everything)
         if self._core.sharing:
             # Where few have changed since all were read, decode those, and copy in one go. Under
             # a writer that is quicker than that, the third copy is made the long way.
@@ -378,8 +382,10 @@ class Store(Reads[K]):
         """Give all objects if they are decoded, else the rows of those that are not, if known."""
         with self._core.lock.gen_rlock():
             table = self._core.table
-            if len(table.decoded) == len(table.packed):
-                return list(table.decoded.values())
+            # (Several readers at once find, and keep, the same.)
+            everything = table.all_decoded()
+            if everything is not None:
+                return list(everything)
             return None if table.unread is None else rows_of(table, lambda cut: cut.unread or {})
 
     def _cut(self, choose: Callable[[Table], Mapping[Key, None]]) -> Rows:

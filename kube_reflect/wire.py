@@ -14,10 +14,11 @@ from kubernetes import watch
 from kube_reflect._answers import failure, refused
 from kube_reflect._binding import is_bindable, privately
 from kube_reflect._failures import RequestError
-from kube_reflect._json import GLANCES, glance, loads
+from kube_reflect._json import loads
 from kube_reflect._kind import resource_of
 from kube_reflect._list_func import accepts, as_list_func, check_arguments, identity_of, model_of
 from kube_reflect._pages import Page
+from kube_reflect._raw import GLANCES, glance_at_line
 from kube_reflect._segments import Segments
 from kube_reflect._transport import Closed, Link
 from kube_reflect.config import Config
@@ -303,7 +304,7 @@ class _Lines(watch.Watch):
             return None
         # A list is no burst: what it shows will stay for long.
         hurried = self._segments.hurried and not self._initial
-        seen = glance(line) if self._source._glancing and (hurried or GLANCES) else None
+        seen = glance_at_line(line) if self._source._glancing and (hurried or GLANCES) else None
         if seen is None:
             return self._heard(*self._parsed(line))
         seen[1].hurried = hurried

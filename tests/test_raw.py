@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from kube_reflect._entries import BadObject, head_of, key_of, pack, unpack, version_of
-from kube_reflect._json import glance, loads
-from kube_reflect._raw import RawObject
+from kube_reflect._json import loads
+from kube_reflect._raw import RawObject, glance_at_line
 from kube_reflect.events import Apply, Delete, InitApply
 from kube_reflect.store import Writer
 from kube_reflect.transforms import drop_managed_fields
@@ -34,7 +34,7 @@ def line_of(obj: Any, kind: str = "MODIFIED") -> bytes:
 
 
 def raw(obj: dict[str, Any]) -> RawObject:
-    seen = glance(line_of(obj))
+    seen = glance_at_line(line_of(obj))
     assert seen is not None
     return seen[1]
 
@@ -48,7 +48,7 @@ def pod(name: str = "a", version: str = "1", **metadata: Any) -> dict[str, Any]:
 def check_agreement(line: bytes) -> bool:
     """Check that a glance, if it sees anything, sees what parsing gives; tell whether it did."""
     event = loads(line)
-    seen = glance(line)
+    seen = glance_at_line(line)
     if seen is None:
         return False
     kind, found = seen
@@ -93,7 +93,7 @@ def test_recorded_pods_give_the_same() -> None:
     line_of(pod()).replace(b'{"type"', b'{ "type"'),
 ])
 def test_all_but_the_plainest_lines_are_left_to_the_parser(line: bytes) -> None:
-    assert glance(line) is None
+    assert glance_at_line(line) is None
 
 
 @pytest.mark.parametrize("obj", [
@@ -114,7 +114,7 @@ def test_a_bad_byte_is_one_bad_character_for_both() -> None:
 
 def test_of_two_fields_of_a_name_the_last_counts_for_both() -> None:
     line = line_of(pod()).replace(b'"name":"a"', b'"name":"a","name":"b"')
-    assert glance(line) is None or check_agreement(line)
+    assert glance_at_line(line) is None or check_agreement(line)
     assert loads(line)["object"]["metadata"]["name"] == "b"
 
 
