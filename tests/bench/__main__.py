@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import importlib.util
+import os
 import platform
 import sys
 import time
 from pathlib import Path
 
-from tests.bench import _metadata, _picture, _profile, _report, _run
+from tests.bench import _metadata, _picture, _profile, _readme, _report, _run
 
 
 def _arguments() -> argparse.Namespace:
@@ -36,6 +37,8 @@ def _arguments() -> argparse.Namespace:
                         help="where the figures go (default: %(default)s)")
     parser.add_argument("--png", type=Path, default=Path("build/bench.png"), metavar="PATH",
                         help="where the picture goes (default: %(default)s)")
+    parser.add_argument("--readme", action="store_true",
+                        help="put the figures and the picture of the last run into the README")
     parser.add_argument("--metadata", action="store_true",
                         help="what metadata alone costs against whole pods, and nothing else")
     parser.add_argument("--profile", action="store_true",
@@ -57,7 +60,8 @@ def _plan(arguments: argparse.Namespace) -> _run.Plan:
 
 
 def _about() -> dict[str, str]:
-    about = {platform.python_implementation(): platform.python_version()}
+    about = {"cores": str(os.cpu_count()),
+             platform.python_implementation(): platform.python_version()}
     for name in ("kubernetes", "urllib3", "msgspec"):
         try:
             about[name] = importlib.metadata.version(name)
@@ -71,6 +75,9 @@ def main() -> int:
     arguments = _arguments()
     if arguments.metadata:
         print(_metadata.text(*_metadata.measure()))
+        return 0
+    if arguments.readme:
+        _readme.main(arguments.json, arguments.png)
         return 0
     plan = _plan(arguments)
     if arguments.profile:

@@ -36,6 +36,10 @@ class Client(ABC):
         """The resource version of the cached pod with this index."""
 
     @abstractmethod
+    def applied(self) -> int:
+        """The resource version of the last event that can be read."""
+
+    @abstractmethod
     def reader(self, keys: Sequence[Key]) -> Callable[[], Any]:
         """A function that gets each of these pods once, as directly as a user would."""
 
@@ -64,6 +68,9 @@ class Official(Client):
         name, namespace = name_of(index)
         pod = self._informer.cache.get_by_key(f"{namespace}/{name}")
         return str(pod.metadata.resource_version)
+
+    def applied(self) -> int:
+        return max(int(pod.metadata.resource_version) for pod in self._informer.cache.list())
 
     def reader(self, keys: Sequence[Key]) -> Callable[[], Any]:
         get = self._informer.cache.get_by_key
@@ -108,6 +115,9 @@ class Ours(Client):
         metadata = pod["metadata"] if isinstance(pod, dict) else pod.metadata
         return str(metadata["resourceVersion"] if isinstance(metadata, dict)
                    else metadata.resource_version)
+
+    def applied(self) -> int:
+        return int(self.store.resource_version or 0)
 
     def reader(self, keys: Sequence[Key]) -> Callable[[], Any]:
         get = self.store.get

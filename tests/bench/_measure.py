@@ -93,6 +93,16 @@ def sync(task: Task) -> Figures:
     return figures
 
 
+def collection(task: Task) -> Figures:
+    """The collector's work afterwards, without what was there before the sync."""
+    client = _client(task)
+    gc.collect()
+    gc.freeze()
+    client.start()
+    client.wait_ready()
+    return {"own": _process.full_collection()}
+
+
 def stall(task: Task) -> Figures:
     """The longest time that another thread had to wait, during the sync and during a burst."""
     client = _client(task)
@@ -155,7 +165,9 @@ def reads(task: Task) -> Figures:
         events = int(task.rate * (task.seconds + 0.5))
         ask(task.port, "/burst", events=events, rate=task.rate)
         time.sleep(0.1)
+        before, began = client.applied(), time.perf_counter()
         figures[f"threads_{threads}"] = _gets_a_second(read, len(chosen), threads, task.seconds)
+        figures[f"applied_{threads}"] = (client.applied() - before) / (time.perf_counter() - began)
         time.sleep(0.5)
     return figures
 
@@ -250,8 +262,8 @@ def main() -> None:
     """Measure, print, and leave without waiting for any thread."""
     task = Task(**json.loads(sys.argv[1]))
     groups: dict[str, Callable[[Task], Figures]] = {
-        "sync": sync, "stall": stall, "events": events, "reads": reads, "mode": mode,
-        "floor": floor}
+        "sync": sync, "collection": collection, "stall": stall, "events": events,
+        "reads": reads, "mode": mode, "floor": floor}
     print(json.dumps(groups[task.figures](task)), flush=True)
     # The informer's stop() may hang, and what comes after the figures does not matter.
     os._exit(0)

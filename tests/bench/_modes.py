@@ -10,11 +10,13 @@ class Mode(NamedTuple):
     """One way to keep objects.
 
     :param label: what it is called in the table.
+    :param by: how a user asks for it.
     :param options: makes the arguments of Reflector.
     :param read: everything has been read once before memory is taken.
     """
 
     label: str
+    by: str
     options: Callable[[], dict[str, Any]]
     read: bool = False
 
@@ -30,15 +32,18 @@ def _keep() -> Any:
 
 
 MODES = {
-    "default": Mode("packed", dict),
-    "slim": Mode("packed, without managed fields",
+    "default": Mode("packed", "``Reflector(…)``", dict),
+    "slim": Mode("packed, without managed fields", "``transform=drop_managed_fields``",
                  lambda: {"transform": _drop_managed_fields()}),
-    "keep": Mode("packed, three fields kept", lambda: {"transform": _keep(), "model": dict}),
-    "compress": Mode("deflated", lambda: {"compress": True}),
+    "compress": Mode("deflated", "``compress=True``", lambda: {"compress": True}),
     "compress-slim": Mode("deflated, without managed fields",
+                          "``transform=drop_managed_fields, compress=True``",
                           lambda: {"compress": True, "transform": _drop_managed_fields()}),
-    "dict": Mode("packed, and read as dicts", lambda: {"model": dict}, read=True),
+    "keep": Mode("packed, three fields kept", "``transform=keep(…), model=dict``",
+                 lambda: {"transform": _keep(), "model": dict}),
+    "dict": Mode("packed, and read as dicts", "``model=dict``", lambda: {"model": dict}, read=True),
     "slim-dict": Mode("packed without managed fields, and read as dicts",
+                      "``transform=drop_managed_fields, model=dict``",
                       lambda: {"model": dict, "transform": _drop_managed_fields()}, read=True),
-    "model": Mode("packed, and read as V1Pod", dict, read=True),
+    "model": Mode("packed, and read as V1Pod", "``Reflector(…)``", dict, read=True),
 }

@@ -9,8 +9,9 @@ from typing import NamedTuple
 from tests.bench._modes import MODES
 from tests.bench._run import Outcome, Plan, Results
 
-_LABELS = {"official": "official", "fast": "[fast]", "stdlib": "plain",
-           "fast-list": "[fast], LIST", "stdlib-list": "plain, LIST"}
+#: What the contenders are called.
+LABELS = {"official": "official", "fast": "[fast]", "stdlib": "plain",
+          "fast-list": "[fast], LIST", "stdlib-list": "plain, LIST"}
 
 
 class Row(NamedTuple):
@@ -46,6 +47,7 @@ ROWS = [
     Row("longest stall in a burst, ms", "stall", "burst", 1e3),
     Row("a full garbage collection, ms", "sync", "collection", 1e3),
     Row("  before the sync, ms", "sync", "collection_before", 1e3),
+    Row("  without what was there before, ms", "collection", "own", 1e3),
     Row("a get, already read, ns", "reads", "get", 1e9, 0),
     Row("state() of all, already read, us", "reads", "state", 1e6),
     Row("state() after a change, us", "reads", "state_after_change", 1e6, 0),
@@ -86,30 +88,33 @@ def main_table(plan: Plan, outcome: Outcome) -> str:
     lines = []
     for row in ROWS:
         official = median(results, "official", row.group, row.figure)
-        line = [row.label, "" if row.listing else number(_scaled(official, row), row.digits)]
+        line = [row.label, "" if row.listing else number(scaled(official, row), row.digits)]
         for name in ("fast", "stdlib"):
             ours = median(results, name + "-list" * row.listing, row.group, row.figure)
-            line += [number(_scaled(ours, row), row.digits), ratio(official, ours, more=row.more)]
+            line += [number(scaled(ours, row), row.digits), ratio(official, ours, more=row.more)]
         lines.append(line)
     return table(["", "official", "[fast]", "better", "plain", "better"], lines)
 
 
-def _scaled(value: float | None, row: Row) -> float | None:
+def scaled(value: float | None, row: Row) -> float | None:
+    """The value in the unit of the row's label."""
     return None if value is None else value * row.scale
 
 
 def threads_table(plan: Plan, outcome: Outcome) -> str:
-    """Gets a second, in thousands, by the number of threads."""
+    """Gets a second, in thousands, by the number of threads, and events a second meanwhile."""
     results = outcome.sizes[plan.main]
     lines = []
-    for figure, label in [("alone", "1, nothing written"),
-                          *((f"threads_{count}", str(count)) for count in plan.threads)]:
+    for which, label in [("alone", "1, nothing written"),
+                         *((str(count), str(count)) for count in plan.threads)]:
         line = [label]
         for name in ("official", "fast", "stdlib"):
-            value = median(results, name, "reads", figure)
-            line.append(number(None if value is None else value / 1e3, 0))
+            gets = median(results, name, "reads",
+                          which if which == "alone" else f"threads_{which}")
+            line += [number(None if gets is None else gets / 1e3, 0),
+                     number(median(results, name, "reads", f"applied_{which}"), 0)]
         lines.append(line)
-    return table(["threads", "official", "[fast]", "plain"], lines)
+    return table(["threads", "official", "events", "[fast]", "events", "plain", "events"], lines)
 
 
 def growth_table(outcome: Outcome) -> str:
@@ -125,7 +130,7 @@ def growth_table(outcome: Outcome) -> str:
                 value = median(results, name, group, figure)
                 return None if value is None else value * scale
 
-            lines.append([f"{size:,} pods, {_LABELS[name]}",
+            lines.append([f"{size:,} pods, {LABELS[name]}",
                           number(of("sync", "wall", 1), 2),
                           number(of("sync", "cpu", 1e6 / size), 0),
                           number(of("sync", "kept", 1 / size), 0),
@@ -150,7 +155,7 @@ def floor_table(plan: Plan, outcome: Outcome) -> str:
                  + [number(None if value is None else value * 1e6) for value in
                     (median(results, "floor", "floor", f"event_{what}")
                      for what in ("cpu", "server_cpu"))])
-    for name, label in _LABELS.items():
+    for name, label in LABELS.items():
         wall, cpu, server = (median(results, name, "sync", figure)
                              for figure in ("wall", "cpu", "server_cpu"))
         if wall is not None and cpu is not None and server is not None:
@@ -188,7 +193,8 @@ def text(plan: Plan, outcome: Outcome, about: Mapping[str, str]) -> str:
         f"parser ({outcome.parsers.get('fast', '-')}), plain is without.\n\n"
         + main_table(plan, outcome),
         f"Gets a second, in thousands, of 500 of the pods, while {plan.rate:,} events a second "
-        "change all of them in turn:\n\n" + threads_table(plan, outcome),
+        "are sent that change all of them in turn; and how many events a second were applied:\n\n"
+        + threads_table(plan, outcome),
         "As the store grows:\n\n" + growth_table(outcome),
     ]
     if plan.modes:

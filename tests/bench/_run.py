@@ -26,7 +26,7 @@ class Contender(NamedTuple):
     client: str
     listing: bool = False
     stdlib: bool = False
-    groups: tuple[str, ...] = ("sync", "stall", "events", "reads")
+    groups: tuple[str, ...] = ("sync", "collection", "stall", "events", "reads")
 
 
 _BY_LIST = ("sync", "stall")

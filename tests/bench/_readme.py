@@ -1,0 +1,161 @@
+"""The figures of the README, made from those of a run: ``python -m tests.bench --readme``.
+
+Each part of the README that is made here stands below a comment, ``.. bench: NAME``, and reaches
+to the next one, ``.. bench: end``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.bench._modes import MODES
+from tests.bench._report import LABELS, ROWS, Row, median, number, ratio, scaled
+from tests.bench._run import Outcome, Plan, Results
+
+HERE = Path(__file__).parent
+#: The run that the README tells of.
+FIGURES = HERE / "figures.json"
+PICTURE = HERE / "figures.png"
+README = HERE.parent.parent / "README.rst"
+
+_OURS = ("fast", "stdlib")
+_PART = re.compile(r"(?ms)^\.\. bench: (?P<name>(?!end$)\S+)\n.*?^\.\. bench: end$")
+
+
+class Run(NamedTuple):
+    """What a run of the benchmark has written down."""
+
+    plan: Plan
+    outcome: Outcome
+    about: Mapping[str, str]
+
+
+def load(path: Path) -> Run:
+    """Read the JSON of a run."""
+    said = json.loads(path.read_text("utf-8"))
+    outcome = Outcome({int(size): results for size, results in said["sizes"].items()},
+                      said["modes"], said["failures"], said["parsers"])
+    return Run(Plan(**said["plan"]), outcome, said["about"])
+
+
+def parts(run: Run) -> dict[str, str]:
+    """Make each part, by name."""
+    return {"about": _about(run), "main": _main(run), "threads": _threads(run),
+            "growth": _growth(run), "modes": _modes(run), "floor": _floor(run)}
+
+
+def put(readme: str, made: Mapping[str, str]) -> str:
+    """Give the text with its parts replaced.
+
+    :raises KeyError: for a part that is not made here.
+    """
+    return _PART.sub(lambda old: f".. bench: {old['name']}\n\n{made[old['name']]}\n\n.. bench: end",
+                     readme)
+
+
+def main(figures: Path, picture: Path) -> None:
+    """Put the figures of a run into the README, and keep them beside this module."""
+    made = parts(load(figures))
+    README.write_text(put(README.read_text("utf-8"), made), "utf-8")
+    shutil.copyfile(figures, FIGURES)
+    shutil.copyfile(picture, PICTURE)
+
+
+def _table(widths: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [".. list-table::", "   :header-rows: 1", f"   :widths: {widths}", ""]
+    for row in (head, *rows):
+        lines += [f"   {'*' if not column else ' '} - {cell}".rstrip()
+                  for column, cell in enumerate(row)]
+    return "\n".join(lines)
+
+
+def _about(run: Run) -> str:
+    said = dict(run.about)
+    cores = said.pop("cores", "?")
+    versions = ", ".join(f"{name} {version}" for name, version in said.items())
+    return (f"Medians of {run.plan.repeats} turns with {run.plan.main:,} pods of 11.6 KB, on "
+            f"{cores} cores, with\n{versions}:")
+
+
+def _main(run: Run) -> str:
+    results = run.outcome.sizes[run.plan.main]
+    rows = []
+    for row in ROWS:
+        official = median(results, "official", row.group, row.figure)
+        line = [_label(row), "" if row.listing else number(scaled(official, row), row.digits)]
+        for name in _OURS:
+            ours = median(results, name + "-list" * row.listing, row.group, row.figure)
+            line += [number(scaled(ours, row), row.digits), ratio(official, ours, more=row.more)]
+        rows.append(line)
+    head = ["", "official", "``[fast]``", "better", "plain", "better"]
+    return _table("40 12 12 12 12 12", head, rows)
+
+
+def _label(row: Row) -> str:
+    label = row.label.replace(", us", ", µs")
+    return "… " + label.strip() if label.startswith(" ") else label
+
+
+def _threads(run: Run) -> str:
+    results = run.outcome.sizes[run.plan.main]
+    rows = []
+    for which in ("alone", *map(str, run.plan.threads)):
+        gets = which if which == "alone" else f"threads_{which}"
+        line = ["1, nothing written" if which == "alone" else which]
+        for name in ("official", *_OURS):
+            line += [number(median(results, name, "reads", gets), 0),
+                     number(median(results, name, "reads", f"applied_{which}"), 0)]
+        rows.append(line)
+    head = ["threads", "official, gets", "events", "``[fast]``, gets", "events", "plain, gets",
+            "events"]
+    return _table("22 14 12 14 12 14 12", head, rows)
+
+
+def _growth(run: Run) -> str:
+    rows = []
+    for size, results in run.outcome.sizes.items():
+        for name in ("official", *_OURS):
+            if name in results:
+                rows.append([f"{size:,}, {LABELS[name]}", *_of_one(results, name, size)])
+    return _table("36 16 16 16 16", ["pods", "seconds to ready", "CPU a pod, µs", "bytes a pod",
+                                     "CPU an event, µs"], rows)
+
+
+def _of_one(results: Results, name: str, size: int) -> list[str]:
+    each = 1 / size
+    return [number(None if value is None else value * scale, digits)
+            for group, figure, scale, digits in (
+                ("sync", "wall", 1, 2), ("sync", "cpu", 1e6 * each, 0), ("sync", "kept", each, 0),
+                ("events", "cpu", 1e6, 0))
+            for value in [median(results, name, group, figure)]]
+
+
+def _modes(run: Run) -> str:
+    results, size = run.outcome.sizes[run.plan.main], run.plan.main
+    rows = []
+    for name, mode in MODES.items():
+        taken = {figure: values[0] for figure, values in run.outcome.modes.get(name, {}).items()}
+        if taken:
+            read = taken["read"] * 1e6
+            rows.append([mode.label, mode.by, number(taken["kept"] / size, 0),
+                         number(taken["cpu"] * 1e6 / size, 0), number(read, 0 if read > 10 else 1)])
+    kept, cpu = (median(results, "official", "sync", figure) for figure in ("kept", "cpu"))
+    rows.append(["the official informer, for comparison", "",
+                 number(None if kept is None else kept / size, 0),
+                 number(None if cpu is None else cpu * 1e6 / size, 0), ""])
+    return _table("28 32 13 13 14", ["a pod kept …", "by", "bytes", "µs to sync",
+                                     "µs to read first"], rows)
+
+
+def _floor(run: Run) -> str:
+    results = run.outcome.sizes[run.plan.main]
+    pod = median(results, "floor", "floor", "stream_cpu")
+    event = median(results, "floor", "floor", "event_cpu")
+    return (f"Merely to receive the bytes takes "
+            f"{number(None if pod is None else pod * 1e6 / run.plan.main)} µs of CPU a pod, and "
+            f"{number(None if event is None else event * 1e6)} µs an event.")
