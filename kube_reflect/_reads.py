@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import repeat
+from operator import is_not
 from typing import Any, Generic, TypeVar
 
 from kube_reflect._core import Core
@@ -17,6 +19,12 @@ K = TypeVar("K")
 
 #: A cut through a table: keys, their packed objects, and what is decoded of them (None: not yet).
 Rows = tuple[list[Key], list[bytes], list[Any]]
+
+
+def _are_decoded(values: Iterable[Any]) -> bool:
+    """Whether none of them is missing."""
+    # In C; and not by `in`, which compares, and so calls code of the models.
+    return all(map(is_not, values, repeat(None)))
 
 
 class Reads(Generic[K]):
@@ -188,8 +196,7 @@ class Reads(Generic[K]):
         core = self._core
         if not core.sharing:
             return [core.read_alone(key, entry) for key, entry in zip(keys, packed)]
-        # Not `in`, which compares, and so calls code of the models.
-        if all(value is not None for value in decoded):
+        if _are_decoded(decoded):
             return decoded
         fresh = {key: (entry, core.decode(key, entry))
                  for key, entry, value in zip(keys, packed, decoded) if value is None}

@@ -74,12 +74,12 @@ class Snapshot(Reads[K]):
         return rows_of(self._grouped(), choose)
 
     def _decoded(self, keys: list[Key], packed: list[bytes], decoded: list[Any]) -> list[Any]:
-        # What has changed in the store since is shared by the readers of this snapshot.
         values = super()._decoded(keys, packed, decoded)
-        if self._core.sharing:
-            share = self._view.decoded.setdefault
-            values = [share(key, value) for key, value in zip(keys, values)]
-        return values
+        if values is decoded or not self._core.sharing:
+            return values
+        # What has changed in the store since is shared by the readers of this snapshot.
+        share = self._view.decoded.setdefault
+        return [share(key, value) for key, value in zip(keys, values)]
 
 
 def rows_of(table: Table, choose: Callable[[Table], Mapping[Key, None]]) -> Rows:
