@@ -120,7 +120,7 @@ def checked_values(values: Iterable[Any]) -> tuple[Any, ...]:
 def pack(obj: Mapping[str, Any], values: IndexValues, deflaters: Deflaters | None = None) -> bytes:
     """Pack an object as on the wire.
 
-    Takes some 30 us for a pod, 25 us for one that is still JSON, 5 us for that in a hurry.
+    Takes some 30 us for a pod, 40 us for one that is still JSON, 5 us for that in a hurry.
 
     :param deflaters: what to deflate it with; some 40 us more.
     :raises BadObject: for contents that JSON does not know.
@@ -129,7 +129,8 @@ def pack(obj: Mapping[str, Any], values: IndexValues, deflaters: Deflaters | Non
         body = _json_body(obj, deflaters)
         if body is not None:
             head = marshal.dumps((obj.uid, obj.resource_version, obj.labels, values))
-            return _copied(marshal.dumps((head, body)))
+            packed = marshal.dumps((head, body))
+            return packed if obj.hurried else _copied(packed)
         obj = obj.mapping()
     metadata = obj["metadata"]
     try:

@@ -247,6 +247,8 @@ def _item_kind(envelope: dict[str, Any]) -> str | None:
 def _named(items: Iterable[Any], kind: str | None, api_version: Any) -> Iterator[Any]:
     """Give each item the apiVersion and kind that the server left out."""
     for item in items:
-        if isinstance(item, dict) and "kind" not in item and kind is not None:
+        # Each by itself, as of an item that is glanced at with both before what it has.
+        if kind is not None and isinstance(item, dict) and not ("kind" in item
+                                                                and "apiVersion" in item):
             item = {"kind": kind, "apiVersion": api_version, **item}
         yield item

@@ -36,6 +36,8 @@ class Table:
 
     def put(self, key: Key, packed: bytes, values: IndexValues, old_values: IndexValues) -> None:
         """Store a new version of an object; O(1)."""
+        # First: who has seen, without a lock, that it is there, lists nothing older after that.
+        self.everything = None
         old = self.packed.get(key)
         if old is None:
             self.namespaces.setdefault(key[0], {})[key] = None
@@ -43,7 +45,6 @@ class Table:
             self.size -= len(old)
         self.packed[key] = packed
         self.size += len(packed)
-        self.everything = None
         self.decoded.pop(key, None)
         if self.unread is not None:
             self.unread[key] = None
@@ -52,8 +53,9 @@ class Table:
 
     def drop(self, key: Key, old_values: IndexValues) -> None:
         """Remove an object that is there; O(1)."""
-        self.size -= len(self.packed.pop(key))
+        # First, as above.
         self.everything = None
+        self.size -= len(self.packed.pop(key))
         self.decoded.pop(key, None)
         if self.unread is not None:
             self.unread.pop(key, None)

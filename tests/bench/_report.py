@@ -47,7 +47,7 @@ ROWS = [
     Row("longest stall in a burst, ms", "stall", "burst", 1e3),
     Row("a full garbage collection, ms", "sync", "collection", 1e3),
     Row("  before the sync, ms", "sync", "collection_before", 1e3),
-    Row("  without what was there before, ms", "collection", "own", 1e3),
+    Row("  without what was there before, ms", "collection", "own", 1e3, 2),
     Row("a get, already read, ns", "reads", "get", 1e9, 0),
     Row("state() of all, already read, us", "reads", "state", 1e6),
     Row("state() after a change, us", "reads", "state_after_change", 1e6, 0),
