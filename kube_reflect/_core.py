@@ -66,8 +66,8 @@ class Core:
     """The state behind the handles.
 
     ``lock`` guards ``table`` and what it holds, ``versions``, ``awaited``, ``events``,
-    ``relists``, ``listeners`` and ``waiters``: they change together, in the write lock. Readers
-    hold the read lock for a copy, and the write lock for storing what they have decoded. The
+    ``relists``, ``listeners`` and ``waiters``: they change together, in the write lock, but for
+    what readers have decoded, of which `Table` tells. Readers hold the read lock for a copy. The
     exception is the reading of a single object (`Store.get`), which says itself why it is sound.
 
     What is done without the lock, here and there, rests on no more than this, which Python has
@@ -236,14 +236,10 @@ class Core:
     def publish(self, fresh: Mapping[Key, tuple[bytes, Any]]) -> dict[Key, Any]:
         """Store what was decoded, where the object is still the same; give what all now share."""
         self.touch()
-        shared = {}
-        with self.lock.gen_wlock():
-            table = self.table
-            for key, (packed, value) in fresh.items():
-                if table.packed.get(key) is packed:
-                    value = table.share(key, value)
-                shared[key] = value
-            table.watch_unread()
+        table = self.table
+        shared = {key: table.share(key, packed, value)
+                  for key, (packed, value) in fresh.items()}
+        table.watch_unread()
         return shared
 
     def share(self, key: Key, packed: bytes) -> Any:
@@ -251,9 +247,7 @@ class Core:
         if not self.sharing:
             return self.read_alone(key, packed)
         self.touch()
-        with self.lock.gen_rlock():
-            table = self.table
-            value = table.decoded.get(key) if table.packed.get(key) is packed else None
+        value = self.table.shared(key, packed)
         if value is not None:
             return value
         return self.publish({key: (packed, self.decode(key, packed))})[key]
@@ -294,4 +288,4 @@ class Core:
             self.half_changed = False
             self.table.rebuild()
         # Reads that find nothing decoded ask what is the matter, and so start the thread again.
-        self.table.forget_decoded()
+        self.table.after_fork()

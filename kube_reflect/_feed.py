@@ -267,7 +267,7 @@ class Feed:
                 return None
             if self._scope is not None:
                 self._add_other_scopes(new, old)
-            self._keep_decoded(new, old)
+            new.inherit(old, lambda key: new.packed.get(key) is not old.packed[key])
             with self._core.changing() as core:
                 core.table = new
                 if forget:
@@ -296,14 +296,6 @@ class Feed:
         for key, packed in old.packed.items():
             if key[0] != self._scope:
                 new.put(key, packed, head_of(packed).values, _NO_VALUES)
-
-    def _keep_decoded(self, new: Table, old: Table) -> None:
-        with self._core.lock.gen_rlock():
-            decoded = old.decoded.copy()
-        new.decoded = {key: value for key, value in decoded.items()
-                       if new.packed.get(key) is old.packed[key]}
-        if old.unread is not None:
-            new.unread = dict.fromkeys(key for key in new.packed if key not in new.decoded)
 
 
 def _differences(old: Mapping[Key, bytes], new: Mapping[Key, bytes]) -> Iterator[_Difference]:

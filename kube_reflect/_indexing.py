@@ -65,10 +65,7 @@ def _publish(core: Core, names: tuple[str, ...], made: dict[Key, _Extended]) -> 
                     return
                 packed, values = known[1:]
             new.put(key, packed, values, ())
-        with core.lock.gen_rlock():
-            # The objects are the same ones.
-            new.decoded = old.decoded.copy()
-            if old.unread is not None:
-                new.unread = old.unread.copy()
+        # The objects are the same ones.
+        new.inherit(old, lambda key: False)
         with core.changing():
             core.table = new

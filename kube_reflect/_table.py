@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from kube_reflect._entries import IndexValues, Key, head_of
@@ -13,13 +14,20 @@ __all__ = ["Table"]
 class Table:
     """Packed objects by key, what readers have decoded of them, and the indexes.
 
-    It has no lock of its own: `kube_reflect.store` says who may do what, under which. The packed
-    objects are the truth; all else can be made from them again.
+    The Core's lock guards it, as that says. The packed objects are the truth; all else can be made
+    from them again.
+
+    What readers have decoded has a lock of its own, for a few operations of dicts: ``decoded`` and
+    ``unread`` change in it, and so does ``packed``, so that nothing comes to be shared that the
+    object no longer is. Under the other lock readers and writer would get into each other's way
+    with each change that is read, and each time wait until Python lets the other thread go on.
     """
 
-    __slots__ = ("decoded", "everything", "indexes", "namespaces", "packed", "size", "unread")
+    __slots__ = ("_lock", "decoded", "everything", "indexes", "namespaces", "packed", "size",
+                 "unread")
 
     def __init__(self, index_names: Iterable[str]) -> None:
+        self._lock = threading.Lock()
         self.packed: dict[Key, bytes] = {}
         #: The length of all of them.
         self.size = 0
@@ -36,29 +44,29 @@ class Table:
 
     def put(self, key: Key, packed: bytes, values: IndexValues, old_values: IndexValues) -> None:
         """Store a new version of an object; O(1)."""
-        # First: who has seen, without a lock, that it is there, lists nothing older after that.
-        self.everything = None
         old = self.packed.get(key)
         if old is None:
             self.namespaces.setdefault(key[0], {})[key] = None
-        else:
-            self.size -= len(old)
-        self.packed[key] = packed
-        self.size += len(packed)
-        self.decoded.pop(key, None)
-        if self.unread is not None:
-            self.unread[key] = None
+        self.size += len(packed) - (0 if old is None else len(old))
+        with self._lock:
+            # First: who has seen, without a lock, that it is there, lists nothing older after that.
+            self.everything = None
+            self.packed[key] = packed
+            self.decoded.pop(key, None)
+            if self.unread is not None:
+                self.unread[key] = None
         if values != old_values:
             self._reindex(key, values, old_values)
 
     def drop(self, key: Key, old_values: IndexValues) -> None:
         """Remove an object that is there; O(1)."""
-        # First, as above.
-        self.everything = None
-        self.size -= len(self.packed.pop(key))
-        self.decoded.pop(key, None)
-        if self.unread is not None:
-            self.unread.pop(key, None)
+        with self._lock:
+            # First, as above.
+            self.everything = None
+            self.size -= len(self.packed.pop(key))
+            self.decoded.pop(key, None)
+            if self.unread is not None:
+                self.unread.pop(key, None)
         _discard(self.namespaces, key[0], key)
         self._reindex(key, (), old_values)
 
@@ -73,11 +81,22 @@ class Table:
                 if value not in old:
                     index.setdefault(value, {})[key] = None
 
-    def share(self, key: Key, value: Any) -> Any:
-        """Store what was decoded of a packed object, unless another reader was quicker."""
-        if self.unread is not None:
-            self.unread.pop(key, None)
-        return self.decoded.setdefault(key, value)
+    def shared(self, key: Key, packed: bytes) -> Any:
+        """Give what was decoded of a packed object, if it is the present one; from any thread."""
+        with self._lock:
+            return self.decoded.get(key) if self.packed.get(key) is packed else None
+
+    def share(self, key: Key, packed: bytes, value: Any) -> Any:
+        """Store what was decoded of a packed object, if it is the present one; from any thread.
+
+        Gives what all share: the same, unless another reader was quicker.
+        """
+        with self._lock:
+            if self.packed.get(key) is not packed:
+                return value
+            if self.unread is not None:
+                self.unread.pop(key, None)
+            return self.decoded.setdefault(key, value)
 
     def all_decoded(self) -> tuple[Any, ...] | None:
         """Give everything, if all of it is decoded; O(n) after a change, O(1) before the next."""
@@ -86,9 +105,23 @@ class Table:
         return self.everything
 
     def watch_unread(self) -> None:
-        """Keep `unread` from now on, if that is few; O(n), once."""
+        """Keep `unread` from now on, if that is few; O(n), once. From any thread."""
         if self.unread is None and len(self.decoded) > 0.9 * len(self.packed):
+            with self._lock:
+                self.unread = dict.fromkeys(key for key in self.packed if key not in self.decoded)
+
+    def inherit(self, old: Table, changed: Callable[[Key], bool]) -> None:
+        """Take over what is decoded in another table, but for what has changed since."""
+        with old._lock:
+            decoded, watched = old.decoded.copy(), old.unread is not None
+        self.decoded = {key: value for key, value in decoded.items() if not changed(key)}
+        if watched:
             self.unread = dict.fromkeys(key for key in self.packed if key not in self.decoded)
+
+    def after_fork(self) -> None:
+        """Make the lock anew, in a child process, and drop all that was decoded."""
+        self._lock = threading.Lock()
+        self.forget_decoded()
 
     def forget_decoded(self) -> None:
         """Drop all that was decoded."""

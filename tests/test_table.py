@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 from kube_reflect._entries import IndexValues, Key, pack
 from kube_reflect._table import Table
@@ -42,6 +45,11 @@ def test_what_is_put_again_takes_the_place_of_the_first() -> None:
     assert table.indexes["node"] == {"n2": {("ns", "a"): None}, "n3": {("ns", "a"): None}}
 
 
+def share(table: Table, key: Key, value: Any) -> Any:
+    """Decode the present state of an object, so to speak."""
+    return table.share(key, table.packed[key], value)
+
+
 def test_what_is_dropped_leaves_nothing() -> None:
     table = Table(["node"])
     table.put(("ns", "a"), entry("a"), (("n1",),), ())
@@ -55,10 +63,38 @@ def test_what_changes_is_no_longer_decoded() -> None:
     table.put(("ns", "a"), entry("a"), (), ())
     table.put(("ns", "b"), entry("b"), (), ())
     a, b = object(), object()
-    assert table.share(("ns", "a"), a) is a is table.share(("ns", "a"), object())
-    table.share(("ns", "b"), b)
+    assert share(table, ("ns", "a"), a) is a is share(table, ("ns", "a"), object())
+    share(table, ("ns", "b"), b)
     table.put(("ns", "a"), entry("a", version="2"), (), ())
     assert table.decoded == {("ns", "b"): b}
+
+
+def test_what_is_not_the_present_state_is_not_shared() -> None:
+    table = Table([])
+    table.put(("ns", "a"), entry("a"), (), ())
+    old = table.packed["ns", "a"]
+    shared = share(table, ("ns", "a"), object())
+    assert table.shared(("ns", "a"), old) is shared
+    table.put(("ns", "a"), entry("a", version="2"), (), ())
+    late = object()
+    assert table.share(("ns", "a"), old, late) is late
+    assert table.shared(("ns", "a"), old) is None and not table.decoded
+    table.drop(("ns", "a"), ())
+    assert table.share(("ns", "a"), old, late) is late and not table.decoded
+
+
+def test_a_table_inherits_what_has_not_changed() -> None:
+    old, new = Table([]), Table([])
+    for name in "abcdefghijkl":
+        old.put(("ns", name), entry(name), (), ())
+        share(old, ("ns", name), name)
+        new.put(("ns", name), old.packed["ns", name], (), ())
+    old.watch_unread()
+    new.put(("ns", "a"), entry("a", version="2"), (), ())
+    new.put(("ns", "z"), entry("z"), (), ())
+    new.inherit(old, lambda key: new.packed.get(key) is not old.packed[key])
+    assert sorted(new.decoded.values()) == list("bcdefghijkl")
+    assert new.unread == {("ns", "a"): None, ("ns", "z"): None}
 
 
 def test_the_unread_are_known_once_they_are_few() -> None:
@@ -69,17 +105,88 @@ def test_the_unread_are_known_once_they_are_few() -> None:
     table.watch_unread()
     assert table.unread is None
     for key in keys[1:]:
-        table.share(key, object())
+        share(table, key, object())
     table.watch_unread()
     assert table.unread == {keys[0]: None}
     table.put(keys[1], entry("p1", version="2"), (), ())
     table.put(("ns", "new"), entry("new"), (), ())
     table.drop(keys[0], ())
     assert table.unread == {keys[1]: None, ("ns", "new"): None}
-    table.share(keys[1], object())
+    share(table, keys[1], object())
     assert table.unread.keys() == table.packed.keys() - table.decoded.keys()
     table.forget_decoded()
     assert table.unread is None and not table.decoded
+
+
+def decoded_table(*names: str) -> Table:
+    """A table of which everything is decoded, and has been asked for."""
+    table = Table([])
+    for name in names:
+        table.put(("ns", name), entry(name), (), ())
+        share(table, ("ns", name), name)
+    assert table.all_decoded() == names
+    return table
+
+
+def test_everything_is_there_once_all_is_decoded_and_stays_the_same() -> None:
+    table = Table([])
+    assert table.all_decoded() == ()
+    for name in "ab":
+        table.put(("ns", name), entry(name), (), ())
+    assert table.all_decoded() is None
+    share(table, ("ns", "b"), "b")
+    assert table.all_decoded() is None and table.everything is None
+    share(table, ("ns", "a"), "a")
+    everything = table.all_decoded()
+    assert everything is not None and sorted(everything) == ["a", "b"]
+    assert table.all_decoded() is everything is table.everything
+
+
+@pytest.mark.parametrize("change", [
+    lambda table: table.put(("ns", "c"), entry("c"), (), ()),
+    lambda table: table.put(("ns", "a"), entry("a", version="2"), (), ()),
+    lambda table: table.drop(("ns", "a"), ()),
+    lambda table: table.forget_decoded(),
+    lambda table: table.rebuild(),
+], ids=["put", "put again", "drop", "forget", "rebuild"])
+def test_everything_ends_with_any_change(change: Callable[[Table], None]) -> None:
+    table = decoded_table("a", "b")
+    kept = table.everything
+    change(table)
+    assert table.everything is None and kept == ("a", "b")
+    for key in table.packed:
+        share(table, key, key[1] + " anew")
+    found = table.all_decoded()
+    assert found is not None and len(found) == len(table.packed)
+    assert set(found) == set(table.decoded.values())
+
+
+class Watched(dict[Key, bytes]):
+    """Packed objects that note what readers were given at the moment of each change."""
+
+    def __init__(self, table: Table) -> None:
+        super().__init__(table.packed)
+        self._table = table
+        self.seen: list[Any] = []
+
+    def __setitem__(self, key: Key, value: bytes) -> None:
+        self.seen.append(self._table.everything)
+        super().__setitem__(key, value)
+
+    def pop(self, *args: Any) -> Any:
+        self.seen.append(self._table.everything)
+        return super().pop(*args)
+
+
+def test_who_has_seen_a_change_lists_nothing_older() -> None:
+    # Neither the packed objects nor everything is read under a lock, so one goes before the other.
+    table = decoded_table("a", "b")
+    table.packed = watched = Watched(table)
+    table.put(("ns", "a"), entry("a", version="2"), (), ())
+    share(table, ("ns", "a"), "a")
+    assert table.all_decoded() is not None
+    table.drop(("ns", "a"), ())
+    assert watched.seen == [None, None]
 
 
 def test_after_any_history_it_is_as_if_it_were_made_anew() -> None:
