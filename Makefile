@@ -21,7 +21,8 @@ EXAMPLES ?= 2000
 MINUTES ?= 3
 
 # What has to do with JSON: all that reads answers or keeps objects.
-JSON_TESTS = $(foreach name,json raw entries deflate pages watcher writer store reflector, \
+JSON_TESTS = $(foreach name,json raw phrases entries deflate segments pages watcher writer store \
+	reflector, \
 	$(wildcard tests/test_$(name)*.py))
 
 .PHONY: help demo test test-slow test-stdlib lint types examples e2e history chaos bench clean

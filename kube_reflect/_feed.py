@@ -11,6 +11,7 @@ from kube_reflect._entries import (
     unpack, version_of, with_values,
 )
 from kube_reflect._keeping import IndexFunction, Transform
+from kube_reflect._raw import RawObject
 from kube_reflect._table import Table
 from kube_reflect.events import (
     Apply, Bookmark, Delete, Event, Init, InitApply, InitDone, Object,
@@ -67,6 +68,9 @@ class Entries:
         indexers = self._core.indexers
         if not indexers:
             return _NO_VALUES
+        if type(obj) is RawObject:
+            # They have to do with a dict, as they would be given if it had been parsed.
+            obj = obj.mapping()
         return tuple(self._found(name, function, key, obj) for name, function in indexers.items())
 
     def _found(self, name: str, function: IndexFunction, key: Key, obj: Object) -> tuple[Any, ...]:
@@ -194,9 +198,11 @@ class Feed:
             old = self._core.table.packed.get(key)
             old_values = head_of(old).values if old is not None and values else _NO_VALUES
             with self._core.changing() as core:
-                core.table.put(key, packed, values, old_values)
+                gone = core.table.put(key, packed, values, old_values)
                 core.advance(self._scope, version)
                 listeners = core.listeners
+        # Not before: its end may be somebody's code.
+        del gone
         self._core.tell(listeners, key, old, packed, False)
         return True
 
@@ -218,11 +224,14 @@ class Feed:
             self._check()
             old = self._core.table.packed.get(key) if key is not None else None
             old_values = head_of(old).values if old is not None else _NO_VALUES
+            gone = None
             with self._core.changing() as core:
                 if key is not None and old is not None:
-                    core.table.drop(key, old_values)
+                    gone = core.table.drop(key, old_values)
                 core.advance(self._scope, version_of(obj))
                 listeners = core.listeners
+        # As above.
+        del gone
         if key is not None and old is not None:
             self._core.tell(listeners, key, old, None, False)
 

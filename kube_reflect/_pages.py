@@ -133,6 +133,8 @@ class Page:
             try:
                 item = self._parsed(start, end)
             except ValueError:
+                if not buffer.startswith(b"{"):
+                    return
                 # The same bytes within the item. To try each of them would take for ever where
                 # there are many, so its end is counted out.
                 end = self._item_end()
@@ -148,7 +150,7 @@ class Page:
         :param start: how it begins when it is given the kind of the list.
         :param end: where its last brace is.
         """
-        if self._glancing:
+        if self._glancing and self._buffer.startswith(b"{"):
             seen = glance(start + self._buffer[1:end + 1])
             if seen is not None:
                 return seen

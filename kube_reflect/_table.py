@@ -42,33 +42,39 @@ class Table:
         self.namespaces: dict[str | None, dict[Key, None]] = {}
         self.indexes: dict[str, dict[Any, dict[Key, None]]] = {name: {} for name in index_names}
 
-    def put(self, key: Key, packed: bytes, values: IndexValues, old_values: IndexValues) -> None:
-        """Store a new version of an object; O(1)."""
+    def put(self, key: Key, packed: bytes, values: IndexValues, old_values: IndexValues) -> Any:
+        """Store a new version of an object; O(1).
+
+        Gives what it lets go of, for the caller to do so without a lock: that may take long, and
+        a ``__del__`` of somebody's own may read the cache.
+        """
         old = self.packed.get(key)
         if old is None:
             self.namespaces.setdefault(key[0], {})[key] = None
         self.size += len(packed) - (0 if old is None else len(old))
         with self._lock:
             # First: who has seen, without a lock, that it is there, lists nothing older after that.
-            self.everything = None
+            everything, self.everything = self.everything, None
             self.packed[key] = packed
-            self.decoded.pop(key, None)
+            gone = everything, self.decoded.pop(key, None)
             if self.unread is not None:
                 self.unread[key] = None
         if values != old_values:
             self._reindex(key, values, old_values)
+        return gone
 
-    def drop(self, key: Key, old_values: IndexValues) -> None:
-        """Remove an object that is there; O(1)."""
+    def drop(self, key: Key, old_values: IndexValues) -> Any:
+        """Remove an object that is there; O(1). Gives what it lets go of, as `put` does."""
         with self._lock:
             # First, as above.
-            self.everything = None
+            everything, self.everything = self.everything, None
             self.size -= len(self.packed.pop(key))
-            self.decoded.pop(key, None)
+            gone = everything, self.decoded.pop(key, None)
             if self.unread is not None:
                 self.unread.pop(key, None)
         _discard(self.namespaces, key[0], key)
         self._reindex(key, (), old_values)
+        return gone
 
     def _reindex(self, key: Key, values: IndexValues, old_values: IndexValues) -> None:
         for position, index in enumerate(self.indexes.values()):

@@ -106,6 +106,63 @@ def test_state_is_a_list_of_ones_own() -> None:
     assert names(store.state()) == ["a", "b"]
 
 
+def test_every_list_is_the_callers_own_and_always_the_present_one() -> None:
+    writer, store = listed(pod("a"), pod("b"))
+    expected = ["a", "b"]
+    for event in (Bookmark("101"), Apply(pod("c")), Apply(pod("a", version="2")),
+                  Delete(pod("b")), None, Apply(pod("d")), Delete(pod("d"))):
+        if event is None:
+            relist(writer, pod("a", version="3"), pod("e"))
+            expected = ["a", "e"]
+        else:
+            feed(writer, event)
+            if not isinstance(event, Bookmark):
+                name = event.object["metadata"]["name"]
+                expected = sorted({*expected, name} - (
+                    {name} if isinstance(event, Delete) else set()))
+        for reader in (store, store.snapshot()):
+            # The first decodes, the second finds all decoded, the third finds it listed.
+            lists = [reader.state() for _ in range(3)]
+            assert [names(one) for one in lists] == [expected] * 3
+            assert len({id(one) for one in lists}) == 3
+            assert all(set(map(id, one)) == set(map(id, lists[0])) for one in lists)
+            lists[1].clear()
+            lists[2].append(None)
+            assert names(reader) == names(reader.state(where=lambda obj: True)) == expected
+    assert store.get("a", "ns") == pod("a", version="3")
+
+
+@pytest.mark.parametrize("settings", [
+    {"copies": True}, {"detect_mutations": True}, {"compress": True}, {"model": lambda obj: obj}])
+def test_however_it_is_kept_the_list_is_the_present_one(settings: dict[str, Any]) -> None:
+    writer, store = listed(**settings)
+    assert store.state() == store.state() == []
+    feed(writer, Apply(pod("a", n=1)), Apply(pod("b", n=1)))
+    for number in range(2, 5):
+        for reader in (store, store.snapshot()):
+            one, other = reader.state(), reader.state()
+            assert names(one) == names(other) == ["a", "b"] and one is not other
+            # Those who have copies of their own get new ones each time.
+            assert (one[0] is other[0]) is ("copies" not in settings)
+        feed(writer, Apply(pod("a", version=str(number), n=number)))
+        assert sorted(one["spec"]["n"] for one in store.state()) == [1, number]
+
+
+def test_a_new_index_and_a_fork_leave_the_list_as_it_is() -> None:
+    writer, store = listed(pod("a", node="n1"), pod("b", node="n2"))
+    before = store.state()
+    writer.add_index("node", by_node)
+    assert store.state() == before and store.by_index("node", "n1") == [pod("a", node="n1")]
+    kept = store.snapshot()
+    assert kept.state() == kept.state() == before
+    # As in the child: nothing that was decoded is there any more.
+    writer._core.after_fork()
+    assert writer._core.table.everything is None
+    again = store.state()
+    assert names(again) == ["a", "b"] and again[0] is not before[0]
+    assert kept.state() == before and names(kept.by_index("node", "n2")) == ["b"]
+
+
 def test_state_by_namespace() -> None:
     writer, store = listed(pod("a", "one"), pod("b", "two"), pod("c", "one"))
     assert names(store.state(namespace="one")) == ["a", "c"]
@@ -186,6 +243,20 @@ def test_by_index_of_what_there_is_not() -> None:
             reader.by_index("nodes", "n1")
         with pytest.raises(ValueError, match="node"):
             reader.index_values("nodes")
+
+
+@pytest.mark.parametrize(("read", "said"), [
+    (lambda store: store.find(None), "predicate must be a function of an object: None"),
+    (lambda store: store.state(where=5), "where must be a function of an object: 5"),
+    (lambda store: store.state(where=0, namespace="ns"), "where must be .*: 0"),
+    (lambda store: store.by_index("node", ["n1"]), r"must be hashable: \['n1'\]"),
+])
+def test_mistakes_of_the_reader_are_said_at_once(read: Any, said: str) -> None:
+    for store in (listed(indexers={"node": by_node})[1],
+                  listed(pod("a", node="n1"), indexers={"node": by_node})[1]):
+        for reader in (store, store.snapshot()):
+            with pytest.raises(TypeError, match=said):
+                read(reader)
 
 
 def test_without_a_reflector_there_is_no_contact() -> None:

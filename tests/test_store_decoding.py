@@ -101,6 +101,32 @@ def test_an_object_that_is_gone_lives_on_with_those_who_have_it() -> None:
     assert store.get("a", "ns") is None and made.name == "a"
 
 
+def test_the_end_of_an_object_may_read_the_store() -> None:
+    read: list[list[str]] = []
+    stores: list[Store[Any]] = []
+
+    class Ending(Made):
+        def __del__(self) -> None:
+            for store in stores:
+                # In a lock, it would wait for the very thread that it runs in.
+                read.append(sorted(one.name for one in store.state()))
+
+    writer, store = listed(pod("a"), pod("b"), model=Ending)
+    stores.append(store)
+
+    def change() -> None:
+        for event in (Apply(pod("a", version="2")), Delete(pod("b"))):
+            assert len(store.state()) == 2
+            feed(writer, event)
+        relist(writer, pod("a", version="3"))
+
+    with running(change):
+        pass
+    # Those that are left end with the test.
+    stores.clear()
+    assert read == [["a", "b"], ["a"], ["a"]]
+
+
 def test_threads_that_decode_the_same_object_share_one() -> None:
     ready = threading.Barrier(4)
 

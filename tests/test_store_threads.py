@@ -234,6 +234,7 @@ def test_readers_never_see_an_object_go_back() -> None:
 
     reads: list[Callable[[Store[Any]], Any]] = [
         lambda store: store.get("a", "ns"), lambda store: store.state(namespace="ns")[0],
+        lambda store: next(one for one in store.state() if one["metadata"]["name"] == "a"),
         lambda store: store.find(lambda obj: obj["metadata"]["name"] == "a")]
     with running(*map(read, reads)):
         try:
