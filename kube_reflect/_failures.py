@@ -1,13 +1,19 @@
-"""What went wrong with a request, in one line."""
+"""What went wrong with a request, and how it is said in one line."""
 
 from __future__ import annotations
 
+import email.utils
+import time
 from collections.abc import Mapping
 from typing import Any
 
+from kube_reflect._json import loads
 from kube_reflect.errors import WatchError, WatcherError
 
-__all__ = ["RequestError", "error_event", "is_expired", "told"]
+__all__ = ["RequestError", "error_event", "failure", "is_expired", "refused", "told"]
+
+#: How much of a text is quoted, in characters.
+_QUOTED = 300
 
 
 class RequestError(Exception):
@@ -27,6 +33,58 @@ class RequestError(Exception):
         self.status = status
         self.retry_after = retry_after
         self.started = started
+
+
+def failure(error: BaseException, *, started: bool = False) -> RequestError:
+    """Say what an exception of the client or the network means."""
+    reason = getattr(error, "reason", None)
+    inner = reason if isinstance(reason, BaseException) else error
+    # In one line; that of a validation error says which argument only further down.
+    text = " ".join(str(inner).split())[:_QUOTED] or repr(inner)
+    # urllib3 puts the connection object's repr in front.
+    text = text.rpartition(">: ")[2]
+    return RequestError(f"{type(inner).__name__}: {text}", started=started)
+
+
+def refused(code: int, headers: Mapping[str, str] | None, body: str | bytes | None,
+            ) -> RequestError:
+    """Say what an answer means that is no success."""
+    body = body or b""
+    try:
+        status = loads(body)
+    except ValueError:
+        status = None
+    if isinstance(status, dict) and status.get("kind") == "Status":
+        message = str(status.get("message") or "").strip()
+    else:
+        # A proxy's, or of a path that the server does not know.
+        status, message = None, _first_line(body)
+    return RequestError(f"HTTP {code}" + (f": {message}" if message else ""), code=code,
+                        status=status,
+                        retry_after=_retry_after((headers or {}).get("Retry-After")))
+
+
+def _first_line(body: str | bytes) -> str:
+    """Quote the first line of a text, if it is for people to read: no markup, nothing binary."""
+    text = body if isinstance(body, str) else body.decode("utf-8", "replace")
+    line = " ".join(text.strip().partition("\n")[0].split())
+    if line.startswith("<") or not line.isprintable():
+        return ""
+    return line if len(line) <= _QUOTED else f"{line[:_QUOTED]}…"
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Read a Retry-After header, seconds or a date; gives seconds from now."""
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+        except (TypeError, ValueError):
+            return None
+    return max(0.0, seconds) if seconds < float("inf") else None
 
 
 def is_expired(error: RequestError | WatcherError) -> bool:

@@ -55,6 +55,8 @@ class Gate:
         #: Why the writer ended, if it did and something is to blame.
         self.reason: BaseException | None = None
         self.last_error: WatcherError | None = None
+        #: Why nothing will come yet, where that is no error.
+        self.obstacle = ""
 
     def open(self) -> None:
         """Be ready."""
@@ -93,8 +95,9 @@ class Gate:
             raise WriterDropped("the writer ended before the store was ready"
                                 + (f": {reason}" if reason else "")) from reason
         error = self.last_error
+        why = error or self.obstacle
         raise NotReady(f"not ready within {timeout or 0:g} s"
-                       + (f": {error}" if error else "")) from error
+                       + (f": {why}" if why else "")) from error
 
     def after_fork(self) -> None:
         """Make the lock anew, in a child process."""

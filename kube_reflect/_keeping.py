@@ -22,7 +22,8 @@ class Keeping:
     """The settings of a Writer; checked when made.
 
     :param detect_mutations: None for what the environment variable says.
-    :raises TypeError: for a function that cannot be called, or a switch that is no bool.
+    :raises TypeError: for a function that cannot be called, the name of an index that is no
+        string, or a switch that is no bool.
     :raises ValueError: for an environment variable that is neither yes nor no.
     """
 
@@ -39,6 +40,8 @@ class Keeping:
             if function is not None and not callable(function):
                 raise TypeError(f"{name} must be callable: {function!r}")
         for name, function in self.indexers.items():
+            if not isinstance(name, str):
+                raise TypeError(f"the name of an index must be a string: {name!r}")
             if not callable(function):
                 raise TypeError(f"index function {name!r} must be callable: {function!r}")
         for name in ("copies", "compress"):

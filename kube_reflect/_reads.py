@@ -27,6 +27,11 @@ def _are_decoded(values: Iterable[Any]) -> bool:
     return all(map(is_not, values, repeat(None)))
 
 
+def _check_callable(name: str, function: object) -> None:
+    if not callable(function):
+        raise TypeError(f"{name} must be a function of an object: {function!r}")
+
+
 class Reads(Generic[K]):
     """The read methods over the rows that a subclass cuts, consistently, out of a table.
 
@@ -99,7 +104,10 @@ class Reads(Generic[K]):
             or as a mapping of required values; nothing is decoded for it.
         :param where: only those for which it is true; called for each that is left.
         :raises ValueError: for a selector that does not parse.
+        :raises TypeError: for a ``where`` that cannot be called.
         """
+        if where is not None:
+            _check_callable("where", where)
         selector = parse(labels) if labels is not None else None
         if namespace is None:
             rows = self._cut_all()
@@ -117,8 +125,13 @@ class Reads(Generic[K]):
 
         :param name: of the index, as given in ``indexers``.
         :raises ValueError: for an index that there is not.
+        :raises TypeError: for a value that cannot be hashed: no object can have it.
         """
         self._check_index(name)
+        try:
+            hash(value)
+        except TypeError:
+            raise TypeError(f"a value of an index must be hashable: {value!r}") from None
         rows = self._cut(lambda cut: cut.indexes[name].get(value, {}))
         return self._filtered(rows, None, None)
 
@@ -143,7 +156,10 @@ class Reads(Generic[K]):
         """Give some object for which the predicate is true, or None.
 
         Decodes one object after the other until then.
+
+        :raises TypeError: for a predicate that cannot be called.
         """
+        _check_callable("predicate", predicate)
         rows = self._cut(lambda cut: dict.fromkeys(cut.packed))
         for key, packed, value in zip(*rows):
             if value is None:

@@ -9,6 +9,8 @@ connections, and this pool tells a `Link` of each socket that it opens.
 from __future__ import annotations
 
 import copy
+import io
+import math
 import os
 import socket
 import ssl
@@ -65,6 +67,9 @@ class Link:
         #: watcher's thread before a request, read by the same thread within it.
         self.query: Mapping[str, str] = {}
         self.headers: Mapping[str, str] = {}
+        #: When an answer is to have come, on the monotonic clock: at first its headers, or all of
+        #: it where it is a refusal, then its body. Of the watcher's thread, too.
+        self.deadline = math.inf
         # Weak, for the pool holds the link.
         self._pool: weakref.ref[Pool] | None = None
         #: Whether the last answer was a 401; the watcher's thread's own.
@@ -217,23 +222,60 @@ def _connect(link: Link, sock: socket.socket, address: Any, deadline: float) -> 
     sock.setblocking(True)
 
 
+class _Received(io.RawIOBase):
+    """What comes from a socket until the link's deadline.
+
+    The timeout of the socket itself is for silence: a byte now and then puts it off for ever.
+    """
+
+    def __init__(self, sock: Any, link: Link) -> None:
+        self._raw = sock.makefile("rb", 0)
+        # (Wrapped by another than the ssl module, it is the socket within that has the timeout.)
+        self._sock = getattr(sock, "socket", sock)
+        self._link = link
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._link.deadline - time.monotonic()
+        silence = self._sock.gettimeout()
+        if left >= (math.inf if silence is None else silence):
+            return self._raw.readinto(buffer)  # type: ignore[no-any-return]
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self._sock.settimeout(left)
+        try:
+            return self._raw.readinto(buffer)  # type: ignore[no-any-return]
+        finally:
+            self._sock.settimeout(silence)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
 class _Answer(HTTPResponse):
-    """An answer that is received in large pieces, of many lines each.
+    """An answer that is received in large pieces, of many lines each, and has a deadline.
 
     Each piece lets other threads have the interpreter, and when several of them compute it is
     milliseconds before it comes back.
     """
 
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, link: Link, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.fp.close()
-        self.fp = sock.makefile("rb", _BUFFER)  # type: ignore[assignment]
+        self.fp = io.BufferedReader(_Received(sock, link), _BUFFER)
 
 
 class _Tidy:
     """Closes what the ssl module leaves open, of a connection cut before its TLS began."""
 
-    response_class = _Answer
+    link: Link
+
+    def response_class(self, sock: socket.socket, *args: Any, **kwargs: Any) -> HTTPResponse:
+        """Make an answer, also that of a proxy to a CONNECT."""
+        return _Answer(self.link, sock, *args, **kwargs)
 
     def connect(self) -> None:
         try:
@@ -248,8 +290,6 @@ class _Tidy:
 
 class _Held(_Tidy):
     """What a connection class of urllib3 becomes by holding on to a link (a mixin)."""
-
-    link: Link
 
     def _new_conn(self: Any) -> socket.socket:
         link = self.link
@@ -291,8 +331,6 @@ class _Held(_Tidy):
 
 class _HeldLater(_Tidy):
     """The same for a connection class that has its own way to connect (a mixin)."""
-
-    link: Link
 
     def _new_conn(self) -> socket.socket:
         sock: socket.socket = super()._new_conn()  # type: ignore[misc]

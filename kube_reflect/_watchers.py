@@ -35,6 +35,7 @@ class Watchers:
                  glancing: bool, new_client: Callable[[], Any] | None = None) -> None:
         if several and "namespace" in kwargs:
             raise ValueError("namespace and namespaces exclude each other")
+        self._several = several
         self._list_func = list_func
         self._args = args
         self._kwargs = dict(kwargs)
@@ -62,8 +63,12 @@ class Watchers:
 
     def team(self, core: Core, entries: Entries, name: str,
              backoff: Backoff | Callable[[], Backoff] | None) -> Team:
-        """Make the team that runs them."""
-        new_backoff = _backoff_maker(backoff)
+        """Make the team that runs them.
+
+        :raises TypeError: for a backoff that is none, and makes none.
+        :raises ValueError: for one that several namespaces would share.
+        """
+        new_backoff = _backoff_maker(backoff, self._several)
 
         def new_worker(scope: str | None, task: Task) -> Worker:
             return Worker(lambda observer: self.new(scope, observer), core, task.feed,
@@ -110,10 +115,14 @@ def checked_namespaces(namespaces: Iterable[Any]) -> list[str]:
     return names
 
 
-def _backoff_maker(backoff: Callable[[], Backoff] | Backoff | None) -> Callable[[], Backoff]:
+def _backoff_maker(backoff: Callable[[], Backoff] | Backoff | None,
+                   several: bool) -> Callable[[], Backoff]:
     if backoff is None:
         return Backoff
     if isinstance(backoff, Backoff):
+        if several:
+            raise ValueError("several namespaces cannot share a Backoff; give a function that "
+                             "makes one, such as backoff=lambda: Backoff(initial=1.0)")
         return lambda: backoff
     if callable(backoff):
         return backoff

@@ -138,6 +138,8 @@ class Worker:
             self._health.tell()
         except BaseException as error:
             self._core.gate.last_error = None
+            # Also where the threads of other namespaces go on: nobody is to go on without one
+            # unawares, or wait for it. The next start revives it.
             self._core.end(error)
             self._health.died(error)
 

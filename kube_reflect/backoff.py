@@ -8,6 +8,9 @@ from collections.abc import Callable
 
 __all__ = ["Backoff"]
 
+#: What a server may ask for at most, in seconds: one that says ten days has its clock wrong.
+_LONGEST_ASKED = 3600.0
+
 
 class Backoff:
     """An exponential backoff with full jitter, one for LIST and WATCH alike.
@@ -17,7 +20,7 @@ class Backoff:
     quarter of the range while it grows, two thirds of it at the maximum. A try that takes two
     requests, a list and a watch, waits twice as long. So there are at most
     six tries in the first ten seconds, and three requests a minute once backed off. A delay that
-    the server asked for (Retry-After) is kept to when it is the longer one.
+    the server asked for (Retry-After) is kept to when it is the longer one, up to an hour.
 
     The range starts over after ``reset_after`` seconds of health: time between the end of a
     delay and the next failure. A single success is not health; a server that accepts and then
@@ -62,7 +65,7 @@ class Backoff:
     def next_delay(self, retry_after: float | None = None, requests: int = 1) -> float:
         """Count a failure and say how long to wait, in seconds.
 
-        :param retry_after: what the server asked for, in seconds.
+        :param retry_after: what the server asked for, in seconds; of more, an hour counts.
         :param requests: how many requests the failed attempt took, or the next will take at
             once; each has its own delay, so that two do not double the load.
         """
@@ -79,7 +82,7 @@ class Backoff:
             delay = (floor + draw) * max(1, requests)
         self._range = min(self._range * self._factor, self._maximum)
         if retry_after is not None:
-            delay = max(delay, retry_after)
+            delay = max(delay, min(retry_after, _LONGEST_ASKED))
         self._healthy_since = now + delay
         return delay
 

@@ -51,6 +51,8 @@ class Config:
         taken for dead. The API server sends a bookmark every 60 to 75 seconds, so the default of
         150 means that two have not come. Where there are no bookmarks, a quiet watch is taken
         for dead after this time too: nothing is lost, it is resumed from the last version.
+        The headers of an answer take this and the connect_timeout together at most, and its body
+        this and the timeout, however many bytes come now and then.
     :param connect_timeout: seconds to connect, name lookup and TLS included.
     :param gzip: have the pages of a LIST compressed, which pays where the network carries less
         than some 100 MB a second: it spares nine tenths of the bytes, and costs both sides CPU.

@@ -90,12 +90,16 @@ class Reflector:
     :param namespaces: watch each of these by itself, into one store; the list function takes a
         ``namespace``. The store and `Status.ready` are ready once all have been listed, and
         `Status.live` while all are kept up; phase and last error are those of the one that is
-        worst off; `Status.namespaces` has readiness and errors of each.
-    :param backoff: how long to wait after failures; or what makes one, for several namespaces.
+        worst off; `Status.namespaces` has readiness and errors of each. Where the thread of one
+        dies (of a SystemExit in a callback, say) the others go on, but all subscriptions end: a
+        subscriber is not to miss a namespace unawares.
+    :param backoff: how long to wait after failures; with ``namespaces``, a function that makes
+        one for each.
     :param name: for the threads and the log.
     :param kwargs: for the list function.
     :raises TypeError: for what is no list function, or lacks arguments.
-    :raises ValueError: for arguments that the watcher sets by itself.
+    :raises ValueError: for arguments that the watcher sets by itself, or a `Backoff` that several
+        namespaces would share.
     """
 
     def __init__(
@@ -117,6 +121,8 @@ class Reflector:
         **kwargs: Any,
     ) -> None:
         self._config = checked_config(config)
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"name must be a string or None: {name!r}")
         #: The name of the reflector, as in the names of its threads.
         self.name = name if name is not None else f"reflector-{next(_numbers)}"
         scopes = [None] if namespaces is None else checked_namespaces(namespaces)
@@ -130,6 +136,7 @@ class Reflector:
             watchers.resource, model=model, transform=transform, indexers=indexers,
             copies=copies, compress=compress, detect_mutations=detect_mutations)
         self._writer._claim()
+        self._writer._core.gate.obstacle = "the reflector was never started"
         self._team = watchers.team(self._writer._core, self._writer._entries, self.name, backoff)
         for scope in scopes:
             self._team.add(scope)
@@ -175,6 +182,7 @@ class Reflector:
         _forks.renew()
         with self._lock:
             self._writer._core.revive = None
+            self._writer._core.gate.obstacle = ""
             # Ended without a close: the thread died.
             if not self._running or self._writer._core.ended:
                 self._writer._reopen()

@@ -54,7 +54,8 @@ class Writer:
         told of the object and of where it was changed, as an error, once a version; whoever reads
         it from then on gets it as it was. Each read then costs about as much as a first one. None
         for what the environment variable KUBE_REFLECT_DETECT_MUTATIONS says, 1 or 0.
-    :raises TypeError: for a model, transform or index function that cannot be called.
+    :raises TypeError: for a model, transform or index function that cannot be called, or the name
+        of an index that is no string.
     """
 
     def __init__(
@@ -229,6 +230,7 @@ class Store(Reads[K]):
         :param max_staleness: seconds since the last contact with the API server at most.
         :raises StaleCache: if it was longer ago.
         :raises ValueError: for a selector that does not parse.
+        :raises TypeError: for a ``where`` that cannot be called.
         """
         self._core.touch()
         if max_staleness is not None:

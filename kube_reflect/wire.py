@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from kubernetes import watch
+from kubernetes.client.exceptions import ApiException
 
-from kube_reflect._answers import failure, refused
 from kube_reflect._binding import is_bindable, privately
-from kube_reflect._failures import RequestError
+from kube_reflect._failures import RequestError, failure, refused
 from kube_reflect._json import loads
 from kube_reflect._kind import resource_of
 from kube_reflect._list_func import accepts, as_list_func, check_arguments, identity_of, model_of
@@ -115,8 +115,7 @@ class ApiSource:
             "timeout_seconds": self._timeout_seconds()}
         if continue_token is None:
             self._list_began = time.monotonic()
-        deadline = time.monotonic() + query["timeout_seconds"] + self._config.idle_timeout
-        return Page(self._body(self._request(query), deadline), self._page_read,
+        return Page(self._body(self._request(query)), self._page_read,
                     glancing=self._glancing and GLANCES)
 
     def _page_read(self, page: Page) -> None:
@@ -143,7 +142,7 @@ class ApiSource:
         return max(1, int(seconds))
 
     def _request(self, query: Mapping[str, Any]) -> Any:
-        """Send a request; give the raw response, whose status is good."""
+        """Send a request; give the raw response, whose status is good, and time for its body."""
         config, link = self._config, self._link
         selectors = {"label_selector": config.label_selector,
                      "field_selector": config.field_selector}
@@ -154,14 +153,17 @@ class ApiSource:
         link.headers = self._headers("watch" in arguments)
         arguments["_request_timeout"] = (config.connect_timeout, config.idle_timeout)
         arguments["serialize" if self._dynamic else "_preload_content"] = False
+        patience = config.connect_timeout + config.idle_timeout
+        link.deadline = time.monotonic() + patience
         try:
             call = functools.partial(self._func, **arguments)
-            patience = config.connect_timeout + config.idle_timeout
             response = call() if self._bound else link.apart(call, patience)
         except Closed:
             raise
         except Exception as error:
             link.check()
+            if isinstance(error, ApiException) and error.status:
+                raise refused(error.status, error.headers, error.body) from error
             raise failure(error) from error
         if not 200 <= response.status <= 299:
             raise self._refusal(response)
@@ -169,6 +171,7 @@ class ApiSource:
             sock = getattr(getattr(response, "connection", None), "sock", None)
             if sock is not None:
                 link.hold(sock)
+        link.deadline = time.monotonic() + query["timeout_seconds"] + config.idle_timeout
         return response
 
     def _release(self, response: Any) -> None:
@@ -211,12 +214,12 @@ class ApiSource:
             response.close()
         return refused(response.status, response.headers, body)
 
-    def _body(self, response: Any, deadline: float) -> Iterator[bytes]:
+    def _body(self, response: Any) -> Iterator[bytes]:
         try:
             for chunk in response.stream(_CHUNK, decode_content=True):
                 yield chunk
                 # A byte now and then keeps the socket from timing out.
-                if time.monotonic() > deadline:
+                if time.monotonic() > self._link.deadline:
                     raise RequestError("the server does not end the list", started=True)
             # Cut by close(), a body without a length just ends.
             self._link.check()

@@ -69,9 +69,16 @@ def test_requests_of_one_try_count_each() -> None:
 
 @pytest.mark.parametrize(("asked", "delay"), [
     (None, 0.8), (0.0, 0.8), (0.5, 0.8), (7.0, 7.0), (3600.0, 3600.0),
+    (10 * 86400.0, 3600.0), (float("inf"), 3600.0),
 ])
-def test_the_server_s_wish_counts_if_it_is_longer(asked: float | None, delay: float) -> None:
+def test_the_server_s_wish_counts_if_it_is_longer_up_to_an_hour(
+        asked: float | None, delay: float) -> None:
     assert made(1.0).next_delay(asked) == pytest.approx(delay)
+
+
+def test_a_range_may_be_longer_than_what_a_server_may_ask_for() -> None:
+    backoff = made(1.0, initial=7200.0, maximum=7200.0)
+    assert backoff.next_delay(86400.0) == pytest.approx(7200)
 
 
 def test_a_wish_does_not_change_the_range() -> None:

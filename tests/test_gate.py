@@ -89,6 +89,17 @@ def test_the_last_error_is_the_cause() -> None:
     assert dropped.value.__cause__ is gate.reason is not None
 
 
+def test_what_is_in_the_way_is_said_unless_an_error_is() -> None:
+    gate = Gate()
+    gate.obstacle = "nobody came"
+    with pytest.raises(NotReady, match="^not ready within 0 s: nobody came$") as caught:
+        gate.wait(0)
+    assert caught.value.__cause__ is None
+    gate.last_error = WatcherError("no")
+    with pytest.raises(NotReady, match="^not ready within 0 s: no$"):
+        gate.wait(0)
+
+
 @pytest.mark.parametrize("timeout", [-1, float("nan")])
 def test_a_timeout_that_is_none_is_refused(timeout: float) -> None:
     with pytest.raises(ValueError):

@@ -151,6 +151,51 @@ def test_closed_by_many_threads_at_once(v1: client.CoreV1Api) -> None:
     assert not threads_of("many")
 
 
+def test_one_that_was_never_started_says_so(v1: client.CoreV1Api) -> None:
+    reflector = Reflector(v1.list_namespaced_pod, "ns")
+    for wait in (lambda: reflector.store.wait_until_ready(timeout=0),
+                 lambda: reflector.store.wait_for("a", bool, timeout=0)):
+        with pytest.raises(NotReady, match="the reflector was never started$"):
+            wait()
+    with reflector:
+        reflector.store.wait_until_ready(timeout=DEADLINE)
+    assert names_of(reflector.store) == ["a", "b"]
+
+
+def test_one_that_was_started_does_not_say_that_it_was_not(
+        server: FakeApiServer, v1: client.CoreV1Api) -> None:
+    server.close()
+    with Reflector(v1.list_namespaced_pod, "ns") as reflector:
+        with pytest.raises(NotReady) as caught:
+            reflector.store.wait_until_ready(timeout=0)
+    assert "never started" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("arguments", "error", "said"), [
+    ({"name": 5}, TypeError, "name must be a string or None: 5"),
+    ({"indexers": {1: names}}, TypeError, "name of an index must be a string: 1"),
+    ({"namespaces": ["a", "b"], "backoff": Backoff()}, ValueError, "give a function that makes"),
+    ({"backoff": 5}, TypeError, "backoff must be a Backoff, or make one: 5"),
+])
+def test_arguments_that_make_no_sense_are_refused(
+        v1: client.CoreV1Api, arguments: dict[str, Any], error: type[Exception],
+        said: str) -> None:
+    with pytest.raises(error, match=said):
+        Reflector(v1.list_namespaced_pod, **{
+            **({} if "namespaces" in arguments else {"namespace": "ns"}), **arguments})
+
+
+def test_each_namespace_has_a_backoff_of_its_own(v1: client.CoreV1Api) -> None:
+    made: list[Backoff] = []
+
+    def make() -> Backoff:
+        made.append(Backoff())
+        return made[-1]
+
+    with Reflector(v1.list_namespaced_pod, namespaces=["a", "b"], backoff=make):
+        assert len(made) == 2
+
+
 @pytest.mark.parametrize(("timeout", "error"), [
     (-1, ValueError), (float("nan"), ValueError), ("5", TypeError), (True, TypeError),
 ])

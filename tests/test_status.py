@@ -10,6 +10,7 @@ import pytest
 from kubernetes import client
 
 from kube_reflect.backoff import Backoff
+from kube_reflect.dispatcher import Applied
 from kube_reflect.errors import InitialListFailed, StaleCache, WatchFailed
 from kube_reflect.reflector import Reflector
 from kube_reflect.status import Health, Phase
@@ -166,6 +167,35 @@ def test_the_status_counts_objects_that_are_spoilt(
         reflector.store.wait_until_ready(timeout=DEADLINE)
         status = reflector.status
         assert (status.objects, status.poisoned, status.last_error) == (1, 1, None)
+
+
+def test_a_dead_thread_of_one_namespace_is_no_less_silent(
+        server: FakeApiServer, v1: client.CoreV1Api, caplog: pytest.LogCaptureFixture) -> None:
+    deadly = ["other"]
+
+    def transform(obj: dict[str, Any]) -> dict[str, Any]:
+        if obj["metadata"]["namespace"] in deadly:
+            raise SystemExit("enough")
+        return obj
+
+    with Reflector(v1.list_namespaced_pod, namespaces=["ns", "other"],
+                   transform=transform) as reflector:
+        reflector.store.wait_until_ready(timeout=DEADLINE)
+        subscription = reflector.subscribe()
+        server.create(pod("c", "other"))
+        wait_until(lambda: {name: one.phase for name, one in reflector.status.namespaces.items()}
+                   == {"ns": Phase.WATCHING, "other": Phase.DEAD}, "the death")
+        assert [change.ref.name for change in subscription if isinstance(change, Applied)] == [
+            "a", "b"]
+        status = reflector.status
+        assert status.phase is Phase.DEAD and not status.live and not status.thread_alive
+        server.create(pod("d"))
+        wait_until(lambda: reflector.store.get("d", "ns") is not None, "the other namespace")
+        deadly.clear()
+        reflector.start()
+        wait_until(lambda: reflector.store.get("c", "other") is not None and reflector.status.live,
+                   "its return")
+        assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
 def test_a_dead_thread_is_never_silent(

@@ -174,7 +174,7 @@ def test_a_list_without_a_beginning_is_a_value_error(event: Any) -> None:
 
 @pytest.mark.parametrize("settings", [
     {"model": 5}, {"transform": "x"}, {"indexers": {"node": None}}, {"indexers": {"node": 5}},
-    {"resource": "pods"},
+    {"indexers": {1: len}}, {"resource": "pods"},
 ])
 def test_settings_of_the_wrong_type_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(TypeError):

@@ -15,7 +15,7 @@ from kube_reflect.testing._encoding import dumps
 from kube_reflect.testing._http import Disconnected, Exchange
 from kube_reflect.testing._requests import Request
 
-__all__ = ["Altered", "CloseDelimited", "Collected", "Dripped", "EditedLines", "Ending", "Gated", "Stopped",
+__all__ = ["Altered", "CloseDelimited", "Collected", "EditedLines", "Ending", "Gated", "Stopped",
            "Timed", "Truncated", "edited_list", "finish"]
 
 #: How an answer ends: cleanly, or with the connection open and silent, closed, or reset.
@@ -100,23 +100,6 @@ class Truncated(Altered):
             self._left = 0
             finish(self, self._then)
         self._left -= len(data)
-
-
-class Dripped(Altered):
-    """Sends so many bytes, headers and framing included, and each of the others by itself."""
-
-    def __init__(self, original: Exchange, size: int, seconds: float) -> None:
-        super().__init__(original)
-        self._left = size
-        self._seconds = seconds
-
-    def write(self, data: bytes) -> None:
-        super().write(data[:self._left])
-        drops = data[self._left:]
-        self._left = max(0, self._left - len(data))
-        for drop in drops:
-            self.wait(self._seconds)
-            super().write(bytes([drop]))
 
 
 class Stopped(Altered):

@@ -92,7 +92,8 @@ class Api:
             self._write(exchange, target, resource)
 
     def _selection(self, request: Request, target: Target, resource: ApiResource) -> Selection:
-        return Selection(resource, self._registry.is_custom(resource), target.namespace,
+        # An empty namespace in the path is all of them.
+        return Selection(resource, self._registry.is_custom(resource), target.namespace or None,
                          request.query.get("labelSelector", ""),
                          request.query.get("fieldSelector", ""))
 
@@ -130,6 +131,8 @@ class Api:
         namespace, name, verb = target.namespace, target.name, request.verb
         if resource.namespaced and namespace is None:
             raise status.method_not_allowed()
+        if namespace == "" and name:
+            raise status.bad_request("Namespace parameter required.")
         partial = wants_partial(request)
         code = 200
         if verb == "get" and name:

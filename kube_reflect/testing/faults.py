@@ -20,7 +20,7 @@ from email.utils import format_datetime
 from typing import Any
 
 from kube_reflect.testing._altered import (
-    Altered, CloseDelimited, Collected, Dripped, EditedLines, Ending, Stopped, Timed, Truncated,
+    Altered, CloseDelimited, Collected, EditedLines, Ending, Stopped, Timed, Truncated,
     edited_list, finish,
 )
 from kube_reflect.testing._encoding import dumps
@@ -30,8 +30,8 @@ from kube_reflect.testing._requests import Request
 from kube_reflect.testing._status import ApiStatusError
 
 __all__ = [
-    "BLANK", "Behind", "BodyUntilClose", "ConnectionClose", "CutAfter", "Delay", "Drip",
-    "EditLines", "EditList", "EndAtOnce", "Ending", "ErrorEvent", "Fault", "HalfLine", "HangUp", "HeadersOnly",
+    "BLANK", "Behind", "BodyUntilClose", "ConnectionClose", "CutAfter", "Delay", "EditLines",
+    "EditList", "EndAtOnce", "Ending", "ErrorEvent", "Fault", "HalfLine", "HangUp", "HeadersOnly",
     "Html", "INVALID_UTF8", "Lines", "NO_OBJECT", "NULL", "NoEndBookmark", "OneChunk", "Reset",
     "Silent", "Status", "Stop", "TRUNCATED", "Truncate", "UNKNOWN_TYPE", "duplicate_items",
     "nameless_item", "next_page", "null_items", "plain_watch", "streaming_list",
@@ -282,21 +282,6 @@ class Truncate:
 
     def __call__(self, exchange: Exchange) -> None:
         Truncated(exchange, self.size, self.then).play()
-
-
-@dataclass(frozen=True)
-class Drip:
-    """Answer as usual up to some byte, headers and framing included, then a byte now and then.
-
-    :param size: how many bytes are sent as usual.
-    :param seconds: from each of the others to the next.
-    """
-
-    size: int = 0
-    seconds: float = 0.05
-
-    def __call__(self, exchange: Exchange) -> None:
-        Dripped(exchange, self.size, self.seconds).play()
 
 
 @dataclass(frozen=True)

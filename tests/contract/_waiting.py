@@ -42,7 +42,7 @@ def quick() -> Backoff:
 def reflecting(list_func: Any, *args: Any, ready: bool = True, live: bool = True, **kwargs: Any
                ) -> Iterator[Reflector]:
     """Run a reflector, once its store is ready and its watch has begun."""
-    kwargs.setdefault("backoff", quick())
+    kwargs.setdefault("backoff", quick)
     with Reflector(list_func, *args, **kwargs) as reflector:
         if ready:
             reflector.store.wait_until_ready(timeout=DEADLINE)

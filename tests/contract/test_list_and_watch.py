@@ -49,6 +49,17 @@ def test_nothing_is_listed_as_nothing(
         assert eventually(lambda: names(r.store) == {"first"})
 
 
+def test_an_empty_namespace_is_all_of_them(
+    server: ContractServer, namespace: str, v1: client.CoreV1Api, config: Config
+) -> None:
+    server.create(config_map("first", namespace, "", OURS))
+    with server.namespace() as other, reflecting(
+            v1.list_namespaced_config_map, "", config=config, model=dict) as r:
+        server.create(config_map("second", other, "", OURS))
+        for name, where in (("first", namespace), ("second", other)):
+            assert eventually(lambda: r.store.get(name, where) is not None)
+
+
 @pytest.mark.parametrize("size", [1, 3, 6, 7, 500, None])
 def test_pages_of_any_size_make_one_list(
     server: ContractServer, namespace: str, v1: client.CoreV1Api, asked: Requests,

@@ -47,6 +47,19 @@ def test_pages_hold_everything_once(server: FakeApiServer, path: str, limit: int
     assert remaining == [max(0, len(whole) - limit * (n + 1)) for n in range(len(found))]
 
 
+def test_an_empty_namespace_is_all_of_them(server: FakeApiServer) -> None:
+    server.create(pod("a", "one"))
+    server.create(pod("b", "two"))
+    path = "/api/v1/namespaces//pods"
+    [everything] = pages(server, f"{path}?limit=5", 5)
+    assert names(everything["items"]) == ["a", "b"]
+    refused = ask(server.url, f"{path}/a")
+    assert refused.status == 400
+    assert refused.json()["message"] == "Namespace parameter required."
+    server.forbid("pods")
+    assert "at the cluster scope" in ask(server.url, path).json()["message"]
+
+
 def test_later_pages_show_the_state_of_the_first(server: FakeApiServer) -> None:
     fill(server, 9)
     first = ask(server.url, f"{PODS}?limit=2").json()
