@@ -111,7 +111,11 @@ class Cluster:
         pod = {"metadata": {"name": name, "labels": {"app": name[:4]}},
                "spec": {"containers": [{"name": "c", "image": "i"}]}}
         with client.ApiClient(self.configuration) as api_client:
-            client.CoreV1Api(api_client).create_namespaced_pod(namespace, pod)
+            # No model is made of the answer: another thread may fork at that moment, and pydantic
+            # has locks that no child gets back.
+            answer = client.CoreV1Api(api_client).create_namespaced_pod(
+                namespace, pod, _preload_content=False)
+            assert answer.status == 201 and answer.read()
             api_client.rest_client.pool_manager.clear()
         return name
 

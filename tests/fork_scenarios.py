@@ -55,6 +55,7 @@ LOCKS: dict[str, Hold] = {
     "write lock": lambda r: r._writer._core.lock.gen_wlock(),
     "read lock": lambda r: r._writer._core.lock.gen_rlock(),
     "mutex": lambda r: r._writer._core.mutex,
+    "decoded": lambda r: r._writer._core.table._lock,
     "counter": lambda r: r._writer._core._count_lock,
     "gate": lambda r: r._writer._core.gate._round._settled._cond,
     "reflector": lambda r: r._lock,
