@@ -141,7 +141,8 @@ class Exchange:
 
 def _reason(code: int) -> str:
     try:
-        return HTTPStatus(code).phrase
+        # Python 3.13 knows 422 by a newer name than Go, in which API servers are written.
+        return "Unprocessable Entity" if code == 422 else HTTPStatus(code).phrase
     except ValueError:
         return "Unknown"
 
