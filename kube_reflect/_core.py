@@ -106,8 +106,9 @@ class Core:
         #: begin there find nothing.
         self.sharing = not keeping.copies and self.guard is None
         self.gate = Gate()
-        #: Guards the counter, which readers and the writer count up.
-        self._count_lock = threading.Lock()
+        #: Guards the counter, which readers and the writer count up. Reentrant, as a table's is:
+        #: at worst, who interrupts is not counted.
+        self._count_lock = threading.RLock()
         self.poisoned = 0
         #: Seconds since the last contact with the API server, or None; a reflector sets it.
         self.staleness: Callable[[], float | None] = lambda: None
@@ -277,7 +278,7 @@ class Core:
         """Make the locks anew, in a child process."""
         # The thread that held a lock is not there to release it, and may have been half way.
         self.lock = RWLockFair()
-        self._count_lock = threading.Lock()
+        self._count_lock = threading.RLock()
         self.mutex = threading.Lock()
         self.gate.after_fork()
         if self.deflaters is not None:

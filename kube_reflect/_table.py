@@ -23,11 +23,15 @@ class Table:
     with each change that is read, and each time wait until Python lets the other thread go on.
     """
 
-    __slots__ = ("_lock", "decoded", "everything", "indexes", "namespaces", "packed", "size",
-                 "unread")
+    __slots__ = ("_heir", "_lock", "decoded", "everything", "indexes", "namespaces", "packed",
+                 "size", "unread")
 
     def __init__(self, index_names: Iterable[str]) -> None:
-        self._lock = threading.Lock()
+        # Reentrant, for a signal handler, or a ``__del__`` that the garbage collector calls, may
+        # read an object in the middle of anything. It finds each step as another thread might
+        # have without the lock: `packed` is changed before what was decoded is taken away, so
+        # what it shares of an older state is taken away too.
+        self._lock = threading.RLock()
         self.packed: dict[Key, bytes] = {}
         #: The length of all of them.
         self.size = 0
@@ -35,6 +39,8 @@ class Table:
         self.decoded: dict[Key, Any] = {}
         #: The keys that are not decoded, once most have been read; None before that.
         self.unread: dict[Key, None] | None = None
+        #: The table that takes the place of this one: who still has this one shares with it.
+        self._heir: Table | None = None
         #: All that is decoded, once all are and somebody has asked for them, until one changes.
         #: It is replaced and never changed.
         self.everything: tuple[Any, ...] | None = None
@@ -102,7 +108,9 @@ class Table:
                 return value
             if self.unread is not None:
                 self.unread.pop(key, None)
-            return self.decoded.setdefault(key, value)
+            value, heir = self.decoded.setdefault(key, value), self._heir
+        # Not in the lock: there is never more than one to wait for.
+        return value if heir is None else heir.share(key, packed, value)
 
     def all_decoded(self) -> tuple[Any, ...] | None:
         """Give everything, if all of it is decoded; O(n) after a change, O(1) before the next."""
@@ -113,20 +121,28 @@ class Table:
     def watch_unread(self) -> None:
         """Keep `unread` from now on, if that is few; O(n), once. From any thread."""
         if self.unread is None and len(self.decoded) > 0.9 * len(self.packed):
-            with self._lock:
-                self.unread = dict.fromkeys(key for key in self.packed if key not in self.decoded)
+            self._watch_unread()
 
     def inherit(self, old: Table, changed: Callable[[Key], bool]) -> None:
         """Take over what is decoded in another table, but for what has changed since."""
         with old._lock:
             decoded, watched = old.decoded.copy(), old.unread is not None
-        self.decoded = {key: value for key, value in decoded.items() if not changed(key)}
+            # What comes to be shared there from now on, the copy lacks.
+            old._heir = self
+        # (Some of it may be here already; where both have a value, it is the same.)
+        self.decoded.update({key: value for key, value in decoded.items() if not changed(key)})
         if watched:
+            self._watch_unread()
+
+    def _watch_unread(self) -> None:
+        with self._lock:
             self.unread = dict.fromkeys(key for key in self.packed if key not in self.decoded)
 
     def after_fork(self) -> None:
         """Make the lock anew, in a child process, and drop all that was decoded."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        # The thread that made it is gone, perhaps with its lock.
+        self._heir = None
         self.forget_decoded()
 
     def forget_decoded(self) -> None:

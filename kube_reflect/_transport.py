@@ -70,6 +70,9 @@ class Link:
         #: When an answer is to have come, on the monotonic clock: at first its headers, or all of
         #: it where it is a refusal, then its body. Of the watcher's thread, too.
         self.deadline = math.inf
+        #: Seconds for the first of these, from when the client sends the request: a hook for fresh
+        #: credentials, or a new client, may have taken long before that.
+        self.patience = math.inf
         # Weak, for the pool holds the link.
         self._pool: weakref.ref[Pool] | None = None
         #: Whether the last answer was a 401; the watcher's thread's own.
@@ -365,6 +368,7 @@ class Pool:
         if link.query:
             url += ("&" if "?" in url else "?") + urlencode(link.query)
         kwargs.pop("retries", None)
+        link.deadline = time.monotonic() + link.patience
         response = self._manager.request(
             method, url, headers={**(headers or {}), **link.headers}, **kwargs)
         link.refused = response.status == 401

@@ -164,6 +164,9 @@ class Store(Reads[K]):
     is decoded when it is first read, and then shared by all who read it until the object
     changes: do not change it. Several reads that must agree are made on one `snapshot`.
 
+    In a signal handler, or in a ``__del__``, only `get`, ``in`` and ``len`` are safe: what they
+    interrupt may hold the lock that the other reads take.
+
     Made by `Writer.as_reader` or `Reflector.store`. It keeps its reflector going.
     """
 

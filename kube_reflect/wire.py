@@ -153,8 +153,7 @@ class ApiSource:
         link.headers = self._headers("watch" in arguments)
         arguments["_request_timeout"] = (config.connect_timeout, config.idle_timeout)
         arguments["serialize" if self._dynamic else "_preload_content"] = False
-        patience = config.connect_timeout + config.idle_timeout
-        link.deadline = time.monotonic() + patience
+        link.patience = patience = config.connect_timeout + config.idle_timeout
         try:
             call = functools.partial(self._func, **arguments)
             response = call() if self._bound else link.apart(call, patience)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections import Counter
 from typing import Any
@@ -125,6 +126,44 @@ def test_the_end_of_an_object_may_read_the_store() -> None:
     # Those that are left end with the test.
     stores.clear()
     assert read == [["a", "b"], ["a"], ["a"]]
+
+
+def test_the_garbage_collector_may_end_an_object_that_gets_others_amid_a_change() -> None:
+    got: list[Any] = []
+    stores: list[Store[Any]] = []
+
+    class Cyclic(Made):
+        def __init__(self, mapping: dict[str, Any]) -> None:
+            super().__init__(mapping)
+            self.itself = self
+
+        def __del__(self) -> None:
+            for store in stores:
+                got.append(store.get("b", "ns"))
+
+    writer, store = listed(pod("a"), pod("b"), model=Cyclic)
+    stores.append(store)
+
+    def change() -> None:
+        for version in range(2, 100):
+            # Neither is decoded, so each is shared under the table's lock.
+            feed(writer, Apply(pod("a", version=str(version))),
+                 Apply(pod("b", version=str(version))))
+            assert store.get("a", "ns").mapping["metadata"]["resourceVersion"] == str(version)
+
+    before = gc.get_threshold()
+    # Else there is so much else that it seldom looks at what has lived for a while.
+    gc.freeze()
+    gc.collect()
+    gc.set_threshold(1, 1, 1)
+    try:
+        with running(change):
+            pass
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+        stores.clear()
+    assert got and all(one.name == "b" for one in got)
 
 
 def test_threads_that_decode_the_same_object_share_one() -> None:

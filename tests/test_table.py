@@ -11,7 +11,7 @@ import pytest
 from kube_reflect._entries import IndexValues, Key, pack
 from kube_reflect._table import Table
 
-from .cache_helpers import pod
+from .cache_helpers import pod, running
 
 
 def entry(name: str, values: IndexValues = ((),), **more: Any) -> bytes:
@@ -95,6 +95,107 @@ def test_a_table_inherits_what_has_not_changed() -> None:
     new.inherit(old, lambda key: new.packed.get(key) is not old.packed[key])
     assert sorted(new.decoded.values()) == list("bcdefghijkl")
     assert new.unread == {("ns", "a"): None, ("ns", "z"): None}
+
+
+def test_what_comes_to_be_shared_in_an_old_table_is_shared_in_its_heir() -> None:
+    old, new, newest = Table([]), Table([]), Table([])
+    for table in (old, new, newest):
+        table.put(("ns", "a"), entry("a"), (), ())
+    packed = old.packed["ns", "a"]
+    new.packed["ns", "a"] = newest.packed["ns", "a"] = packed
+    new.inherit(old, lambda key: False)
+    newest.inherit(new, lambda key: False)
+    value = object()
+    assert old.share(("ns", "a"), packed, value) is value
+    assert new.decoded == newest.decoded == {("ns", "a"): value}
+    newest.put(("ns", "a"), entry("a", version="2"), (), ())
+    # Who is that late still has what others have who are.
+    assert old.share(("ns", "a"), packed, object()) is value and not newest.decoded
+
+
+def test_what_the_heir_has_goes_before() -> None:
+    old, new = Table([]), Table([])
+    old.put(("ns", "a"), entry("a"), (), ())
+    new.put(("ns", "a"), old.packed["ns", "a"], (), ())
+    new.inherit(old, lambda key: False)
+    value = share(new, ("ns", "a"), object())
+    assert share(old, ("ns", "a"), object()) is value
+
+
+def test_after_a_fork_there_is_no_heir() -> None:
+    # It is one that was being made, by a thread that is gone and may have held its lock.
+    old, new = Table([]), Table([])
+    old.put(("ns", "a"), entry("a"), (), ())
+    new.put(("ns", "a"), old.packed["ns", "a"], (), ())
+    new.inherit(old, lambda key: False)
+    old.after_fork()
+    share(old, ("ns", "a"), object())
+    assert not new.decoded
+
+
+class Interrupted(dict[Any, Any]):
+    """A dict in the middle of each of whose changes and lookups something else happens."""
+
+    def __init__(self, contents: dict[Any, Any], happens: Callable[[], object]) -> None:
+        super().__init__(contents)
+        self._happens = happens
+        self._happening = False
+
+    def _happen(self) -> None:
+        if not self._happening:
+            self._happening = True
+            self._happens()
+            self._happening = False
+
+    def get(self, *args: Any) -> Any:
+        self._happen()
+        return super().get(*args)
+
+    def setdefault(self, *args: Any) -> Any:
+        self._happen()
+        return super().setdefault(*args)
+
+    def pop(self, *args: Any) -> Any:
+        self._happen()
+        return super().pop(*args)
+
+    def __setitem__(self, *args: Any) -> None:
+        self._happen()
+        super().__setitem__(*args)
+
+
+def test_a_signal_handler_or_a_finalizer_may_read_amid_a_change() -> None:
+    table = Table([])
+    keys = [("ns", name) for name in "abc"]
+    interrupts = 0
+
+    def read() -> None:
+        nonlocal interrupts
+        interrupts += 1
+        for key in keys:
+            packed = dict.get(table.packed, key)
+            if packed is not None and table.shared(key, packed) is None:
+                table.share(key, packed, packed)
+
+    def run() -> None:
+        for key in keys:
+            table.put(key, entry(key[1]), (), ())
+        table.packed = Interrupted(table.packed, read)
+        table.decoded = Interrupted({}, read)
+        table.unread = Interrupted(dict.fromkeys(keys), read)
+        for version in range(2, 9):
+            for key in keys[:2]:
+                table.put(key, entry(key[1], version=str(version)), (), ())
+                share(table, key, table.packed[key])
+        table.drop(keys[2], ())
+
+    # In a thread, for it may hang.
+    with running(run):
+        pass
+    assert interrupts > 50
+    # Whatever was shared amid a change, it is of the present state.
+    assert all(table.packed[key] is value for key, value in dict.items(table.decoded))
+    assert keys[2] not in table.decoded and keys[2] not in (table.unread or {})
 
 
 def test_the_unread_are_known_once_they_are_few() -> None:

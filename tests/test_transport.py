@@ -10,10 +10,11 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+import urllib3
 from kubernetes import client
 
 from kube_reflect import Config, InitialListStrategy, Reflector
-from kube_reflect._transport import Link, _Answer
+from kube_reflect._transport import Link, Pool, _Answer
 from kube_reflect.testing import FakeApiServer
 from kube_reflect.testing._certificates import Certificate
 
@@ -111,6 +112,16 @@ def test_time_that_is_enough_leaves_the_timeout_alone(
         sock.settimeout(DEADLINE / 4)
         assert answer.read() == LINES[0]
     assert sock.gettimeout() == DEADLINE / 4
+
+
+def test_the_time_of_an_answer_begins_with_the_request() -> None:
+    link = Link()
+    link.deadline, link.patience = time.monotonic(), DEADLINE
+    with FakeApiServer() as server, closing(link):
+        pool = Pool(urllib3.PoolManager(), link)
+        began = time.monotonic()
+        assert pool.request("GET", server.url + "/api/v1/pods", timeout=DEADLINE).status == 200
+        assert began + DEADLINE <= link.deadline <= time.monotonic() + DEADLINE
 
 
 @pytest.mark.parametrize("strategy", [

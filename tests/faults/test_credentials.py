@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from ._common import (
     LIST_WATCH, NAMESPACE, STRATEGIES, api, check_in_step, check_no_traceback, config,
     disconnect, lists, pod, quick, reflector, said,
 )
-from ..cache_helpers import wait_until
+from ..cache_helpers import DEADLINE, wait_until
 
 
 @pytest.fixture
@@ -80,6 +81,22 @@ def test_an_exec_plugin_s_token_that_expired(
     assert len(asked) == len(server.requests) == 5
     assert len(said(caplog.records)) == 2
     check_no_traceback(caplog.records)
+
+
+def test_a_hook_that_takes_longer_than_an_answer_may(server: FaultServer) -> None:
+    impatient = config(LIST_WATCH, connect_timeout=0.1, idle_timeout=0.2)
+
+    def refresh(configuration: Any) -> None:
+        began = time.monotonic()
+        wait_until(lambda: time.monotonic() - began > 0.4)
+        configuration.api_key["authorization"] = "Bearer first"
+
+    v1 = api(server)
+    v1.api_client.configuration.refresh_api_key_hook = refresh
+    with Reflector(v1.list_namespaced_pod, NAMESPACE, config=impatient, model=dict,
+                   backoff=quick()) as running:
+        running.store.wait_until_ready(DEADLINE)
+        assert len(running.store) == 1
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
