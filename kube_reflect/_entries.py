@@ -17,8 +17,8 @@ from kube_reflect._json import loads
 from kube_reflect._phrases import restored, shortened
 from kube_reflect._raw import RawObject
 
-__all__ = ["BadObject", "Head", "IndexValues", "Key", "checked_values", "head_of", "key_of", "pack",
-           "type_of", "uid_of", "unpack", "version_of", "with_values"]
+__all__ = ["BadObject", "Head", "IndexValues", "Key", "checked_values", "head_of", "key_of",
+           "mapping_of", "pack", "type_of", "uid_of", "unpack", "version_of", "with_values"]
 
 #: (namespace, name); the namespace is None for an object that has none.
 Key = tuple[str | None, str]
@@ -79,6 +79,19 @@ def version_of(obj: Any) -> str | None:
     return version if isinstance(version, str) and version else None
 
 
+def mapping_of(obj: Any) -> Mapping[str, Any]:
+    """Give an object as on the wire, parsed.
+
+    :raises BadObject: for JSON that Python does not parse: too deep, or numbers too long.
+    """
+    if type(obj) is not RawObject:
+        return obj  # type: ignore[no-any-return]
+    try:
+        return obj.mapping()
+    except (ValueError, RecursionError) as error:
+        raise BadObject(f"it cannot be parsed ({type(error).__name__}: {error})") from error
+
+
 def type_of(obj: Any) -> tuple[Any, Any]:
     """Give the apiVersion and kind of an object as on the wire."""
     if type(obj) is RawObject:
@@ -131,7 +144,7 @@ def pack(obj: Mapping[str, Any], values: IndexValues, deflaters: Deflaters | Non
             head = marshal.dumps((obj.uid, obj.resource_version, obj.labels, values))
             packed = marshal.dumps((head, body))
             return packed if obj.hurried else _copied(packed)
-        obj = obj.mapping()
+        obj = mapping_of(obj)
     metadata = obj["metadata"]
     try:
         head = marshal.dumps((_text(metadata.get("uid")), version_of(obj),

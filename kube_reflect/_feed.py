@@ -7,11 +7,10 @@ from typing import Any
 
 from kube_reflect._core import Core, Listener
 from kube_reflect._entries import (
-    BadObject, Head, IndexValues, Key, checked_values, head_of, key_of, pack, type_of, uid_of,
-    unpack, version_of, with_values,
+    BadObject, Head, IndexValues, Key, checked_values, head_of, key_of, mapping_of, pack,
+    type_of, uid_of, unpack, version_of, with_values,
 )
 from kube_reflect._keeping import IndexFunction, Transform
-from kube_reflect._raw import RawObject
 from kube_reflect._table import Table
 from kube_reflect.events import (
     Apply, Bookmark, Delete, Event, Init, InitApply, InitDone, Object,
@@ -68,9 +67,8 @@ class Entries:
         indexers = self._core.indexers
         if not indexers:
             return _NO_VALUES
-        if type(obj) is RawObject:
-            # They have to do with a dict, as they would be given if it had been parsed.
-            obj = obj.mapping()
+        # They have to do with a dict, as they would be given if it had been parsed.
+        obj = mapping_of(obj)
         return tuple(self._found(name, function, key, obj) for name, function in indexers.items())
 
     def _found(self, name: str, function: IndexFunction, key: Key, obj: Object) -> tuple[Any, ...]:

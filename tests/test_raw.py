@@ -13,7 +13,7 @@ import pytest
 from kube_reflect._entries import BadObject, head_of, key_of, pack, unpack, version_of
 from kube_reflect._json import loads
 from kube_reflect._raw import RawObject, glance_at_line
-from kube_reflect.events import Apply, Delete, InitApply
+from kube_reflect.events import Apply, Delete, Init, InitApply, InitDone
 from kube_reflect.store import Writer
 from kube_reflect.transforms import drop_managed_fields
 
@@ -156,6 +156,17 @@ def test_index_functions_see_what_is_raw_as_a_mapping() -> None:
     relist(writer, pod("a"))
     feed(writer, Apply(raw(pod("b"))))
     assert store.by_index("node", "n1") == [pod("a"), pod("b")]
+
+
+def test_what_is_too_odd_to_parse_is_one_bad_object(caplog: pytest.LogCaptureFixture) -> None:
+    odd = RawObject(b'{"n":' + b"1" * 5000 + b"}", "v1", "Pod", "ns", "odd", "u", "2", {})
+    writer = Writer(indexers={"n": lambda obj: [str(obj["n"])]})
+    feed(writer, Init(), InitApply(odd), InitApply(pod("a") | {"n": 1}), InitDone("3"), Apply(odd))
+    store = writer.as_reader()
+    assert [one["metadata"]["name"] for one in store.by_index("n", "1")] == ["a"]
+    assert len(store) == 1 and store.resource_version == "2"
+    assert sum("it cannot be parsed (ValueError" in record.message
+               for record in caplog.records) == 2
 
 
 def test_an_index_that_is_added_later_finds_what_was_raw() -> None:
