@@ -21,9 +21,7 @@ EXAMPLES ?= 2000
 MINUTES ?= 3
 
 # What has to do with JSON: all that reads answers or keeps objects.
-JSON_TESTS = $(foreach name,json raw phrases entries deflate segments pages watcher writer store \
-	reflector, \
-	$(wildcard tests/test_$(name)*.py))
+JSON_TESTS = tests/wire tests/watcher tests/store tests/reflector
 
 .PHONY: help demo test test-slow test-stdlib lint types examples e2e history chaos bench clean
 .DEFAULT_GOAL := help

@@ -1,6 +1,5 @@
 """A threaded, synchronous, client-side cache of Kubernetes objects."""
 
-from kube_reflect._shared import Shared, shared
 from kube_reflect.backoff import Backoff
 from kube_reflect.config import Config, InitialListStrategy, ListSemantic
 from kube_reflect.dispatcher import Applied, Change, Deleted, Resync, Subscription
@@ -18,7 +17,7 @@ from kube_reflect.errors import (
 )
 from kube_reflect.events import Apply, Bookmark, Delete, Event, Init, InitApply, InitDone
 from kube_reflect.object_ref import ApiResource, ObjectRef
-from kube_reflect.reflector import Reflector, reflect
+from kube_reflect.reflector import Reflector, Shared, reflect, shared
 from kube_reflect.status import NamespaceStatus, Phase, Status
 from kube_reflect.store import Memory, Snapshot, Store, Writer
 from kube_reflect.transforms import drop_last_applied, drop_managed_fields, keep

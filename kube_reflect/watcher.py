@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Union
 
-from kube_reflect._failures import error_event, is_expired, told
-from kube_reflect._raw import RawObject
+from kube_reflect.client.failures import error_event, is_expired, told
+from kube_reflect._object import RawObject
 from kube_reflect.config import Config, InitialListStrategy, ListSemantic
 from kube_reflect.errors import (
     InitialListFailed, NoResourceVersion, WatcherError, WatchFailed, WatchStartFailed,
@@ -16,7 +16,7 @@ from kube_reflect.errors import (
 from kube_reflect.events import (
     Apply, Bookmark, Delete, Event, Init, InitApply, InitDone,
 )
-from kube_reflect.wire import ApiSource, Closed, Lines, RequestError, Source, WatchLine
+from kube_reflect.wire.source import ApiSource, Closed, Lines, RequestError, Source, WatchLine
 
 __all__ = ["Machine", "Watcher"]
 

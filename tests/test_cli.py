@@ -23,7 +23,7 @@ from kube_reflect.cli._proof import Listing, compare
 from kube_reflect.errors import WatchFailed
 from kube_reflect.testing import FakeApiServer
 
-from ._examples import ROOT, write_kubeconfig
+from tests.support._examples import ROOT, write_kubeconfig
 
 DEADLINE = 30.0
 EQUAL = "the cache equals the server"

@@ -11,8 +11,8 @@ from kubernetes import client
 from kube_reflect import ApiResource
 from kube_reflect.testing import FakeApiServer
 
-from . import _examples
-from ._examples import ROOT, Lines, script
+from tests.support import _examples
+from tests.support._examples import ROOT, Lines, script
 
 CRON_TABS = ApiResource("stable.example.com", "v1", "CronTab", "crontabs", namespaced=True)
 

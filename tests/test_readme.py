@@ -18,7 +18,7 @@ import kube_reflect
 from kube_reflect import ApiResource, Config, Reflector, Status
 from kube_reflect.testing import ApiStatusError, FakeApiServer
 
-from ._examples import ROOT
+from tests.support._examples import ROOT
 
 README = (ROOT / "README.rst").read_text("utf-8")
 #: Pods that go as soon as a program waits for it.

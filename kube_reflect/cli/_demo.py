@@ -20,8 +20,8 @@ from urllib3.exceptions import HTTPError
 from kube_reflect.cli._frames import Frame, Rates, line
 from kube_reflect.cli._living import LivingCluster
 from kube_reflect.cli._proof import Proof, prove
-from kube_reflect.reflector import Reflector
-from kube_reflect.store import Store
+from kube_reflect.reflector.reflector import Reflector
+from kube_reflect.store.store import Store
 
 __all__ = ["DemoFailed", "run"]
 

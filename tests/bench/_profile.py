@@ -17,7 +17,7 @@ _LINES = 20
 def profile(port: int, size: int, events: int) -> str:
     """Run the reflector's loop in this thread under cProfile, first the sync, then a burst."""
     from kube_reflect import Config, InitDone, Writer, reflect
-    from kube_reflect._watchers import Watchers
+    from kube_reflect.reflector.watchers import Watchers
 
     from tests.bench._clients import core_api
 

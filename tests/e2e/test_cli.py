@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kubernetes import client
 
-from .. import _examples
+from tests.support import _examples
 from ..test_cli import EQUAL, pod, run
 from ._apiserver import RealServer
 

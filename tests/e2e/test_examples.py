@@ -9,7 +9,7 @@ import pytest
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
-from .. import _examples
+from tests.support import _examples
 from ._apiserver import RealServer
 
 GROUP = "examples.kube-reflect.example.com"

@@ -10,14 +10,14 @@ from kubernetes.client.exceptions import ApiException
 
 from kube_reflect.selector import parse, parse_field_selector
 
-from ..selector_cases import ACCEPTED, FIELDS_ACCEPTED, FIELDS_REJECTED, REJECTED
+from tests.support.selector_cases import ACCEPTED, FIELDS_ACCEPTED, FIELDS_REJECTED, REJECTED
 from ._apiserver import RealServer
 
 pytest.importorskip("hypothesis", reason="generated selectors need hypothesis, of the extra [dev]")
 
 from hypothesis import given, settings  # noqa: E402
 
-from .. import selector_strategies as strategies  # noqa: E402
+from tests.support import selector_strategies as strategies  # noqa: E402
 
 pytestmark = pytest.mark.e2e
 

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 
 from kube_reflect.wire import RequestError, WatchLine
 
-from ..machine_scripts import ScriptedPage, bookmark, error_line, list_end, refusal, status
+from tests.support.machine_scripts import (
+    ScriptedPage, bookmark, error_line, list_end, refusal, status,
+)
 
 #: Namespace and name.
 Key = tuple[str, str]

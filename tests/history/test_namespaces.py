@@ -20,7 +20,7 @@ from hypothesis.stateful import (  # noqa: E402
 from kube_reflect import (  # noqa: E402
     Apply, Bookmark, Config, Delete, Init, InitDone, InitialListStrategy, WatcherError, Writer,
 )
-from kube_reflect._feed import Feed, Forgotten  # noqa: E402
+from kube_reflect.store.feed import Feed, Forgotten  # noqa: E402
 from kube_reflect.watcher import Machine  # noqa: E402
 
 from ._cluster import Cluster, Key, Source, State  # noqa: E402

@@ -1,0 +1,127 @@
+"""Feeds that share a table, and objects that are not as they should be."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from kube_reflect.store.feed import Feed
+from kube_reflect.dispatcher import Applied, Subscription
+from kube_reflect.events import Apply, Delete, Init, InitApply, InitDone
+from kube_reflect.store import Writer
+
+from tests.support.cache_helpers import DEADLINE, feed, listed, names, pod, relist, wait_until
+
+
+def feeds() -> tuple[Writer, Feed, Feed]:
+    """A writer with a feed for each of the namespaces a and b, both of them listed."""
+    writer = Writer(model=dict)
+    made = [Feed(writer._core, writer._entries, scope) for scope in ("a", "b")]
+    for one in made:
+        for event in (Init(), InitDone("1")):
+            one.apply(event)
+    return writer, made[0], made[1]
+
+
+def take(subscription: Subscription[Any], count: int) -> list[str]:
+    taken = []
+    for _ in range(count):
+        change = subscription.get(DEADLINE)
+        assert isinstance(change, Applied)
+        taken.append(change.ref.name)
+    return sorted(taken)
+
+
+def test_a_list_is_told_whole_while_another_feed_goes_on() -> None:
+    writer, a, b = feeds()
+    subscription = writer.subscribe(overflow="block", buffer_size=1)
+    failed: list[BaseException] = []
+
+    def run(one: Feed, *events: Any) -> threading.Thread:
+        def go() -> None:
+            try:
+                for event in events:
+                    one.apply(event)
+            except BaseException as error:
+                failed.append(error)
+        thread = threading.Thread(target=go)
+        thread.start()
+        return thread
+
+    objects = [InitApply(pod(f"p{number}", "a")) for number in range(5)]
+    first = run(a, Init(), *objects, InitDone("9"))
+    store = writer.as_reader()
+    # It has swapped, and waits in the middle of telling.
+    wait_until(lambda: len(store) == 5)
+    second = run(b, Apply(pod("x", "b")), Apply(pod("y", "b")))
+    wait_until(lambda: store.get("x", "b") is not None)
+    assert take(subscription, 7) == ["p0", "p1", "p2", "p3", "p4", "x", "y"]
+    for thread in (first, second):
+        thread.join(DEADLINE)
+    assert not failed
+    with pytest.raises(TimeoutError):
+        subscription.get(0)
+    writer.close()
+
+
+def test_a_transform_may_take_the_version_out() -> None:
+    def without_version(obj: dict[str, Any]) -> dict[str, Any]:
+        del obj["metadata"]["resourceVersion"]
+        return obj
+
+    writer, store = listed(pod("a", version="5"), transform=without_version)
+    event = Apply(pod("a", version="7"))
+    feed(writer, event)
+    assert store.resource_version == "7"
+    assert event.object["metadata"]["resourceVersion"] == "7"
+
+
+def test_a_transform_that_takes_the_name_and_fails_leaves_nothing_old() -> None:
+    broken = threading.Event()
+
+    def transform(obj: dict[str, Any]) -> dict[str, Any]:
+        if broken.is_set():
+            del obj["metadata"]["name"]
+            raise ValueError("no more")
+        return obj
+
+    writer, store = listed(pod("a"), pod("b"), transform=transform)
+    broken.set()
+    feed(writer, Apply(pod("a", version="2")))
+    assert names(store.state()) == ["b"]
+
+
+@pytest.mark.parametrize("spoil", [
+    lambda obj: obj["metadata"].update(namespace=7),
+    lambda obj: obj["metadata"].update(namespace=["ns"]),
+], ids=["a number", "a list"])
+def test_an_object_with_no_namespace_to_speak_of_is_left_out(
+        spoil: Callable[[dict[str, Any]], None]) -> None:
+    bad = pod("bad")
+    spoil(bad)
+    writer, store = listed(pod("a"), bad)
+    feed(writer, Apply(bad), Delete(bad))
+    assert [ref.name for ref in store.keys()] == ["a"]
+    assert writer._core.poisoned == 3
+
+
+def test_odd_metadata_spoils_no_read() -> None:
+    odd = pod("odd")
+    odd["metadata"].update(uid=7, resourceVersion=8, labels={"a": 9, "b": "c"})
+    writer, store = listed(odd, pod("plain", labels={"a": "1"}))
+    feed(writer, Apply({**pod("more"), "apiVersion": "a/b/c"}))
+    assert names(store.state(labels="b=c")) == ["odd"]
+    assert names(store.state(labels="a>0")) == ["plain"]
+    with writer.subscribe() as subscription:
+        assert take(subscription, 3) == ["more", "odd", "plain"]
+
+
+def test_it_is_not_ready_again_before_a_list_is_complete() -> None:
+    writer, store = listed(pod("a"))
+    feed(writer, Init(), InitApply(pod("b")))
+    assert names(store.state()) == ["a"]
+    relist(writer, pod("b"))
+    assert names(store.state()) == ["b"]

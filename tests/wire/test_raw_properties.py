@@ -1,0 +1,80 @@
+"""kube_reflect._object and kube_reflect._json: random objects, by each parser and by a glance."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from kube_reflect import _json
+from kube_reflect.store.entries import key_of
+
+pytest.importorskip("hypothesis")
+
+from hypothesis import given  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
+
+from tests.wire.test_json import module_with  # noqa: E402
+from tests.wire.test_raw import check_agreement, line_of  # noqa: E402
+
+STDLIB = module_with("stdlib")
+
+TEXT = st.text(max_size=20)
+SCALARS = st.none() | st.booleans() | st.integers(-2**70, 2**70) | TEXT | st.floats(
+    allow_nan=False, allow_infinity=False)
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4)
+                      | st.dictionaries(TEXT, inner, max_size=4), max_leaves=12)
+NAMES = st.text(st.characters(categories=("Ll", "Nd")), min_size=1, max_size=10)
+
+
+@st.composite
+def objects(draw: st.DrawFn) -> dict[str, Any]:
+    metadata: dict[str, Any] = {
+        "name": draw(NAMES), "uid": draw(NAMES), "resourceVersion": draw(NAMES)}
+    for name, values in (("namespace", st.none() | TEXT), ("generation", SCALARS),
+                         ("labels", st.none() | st.dictionaries(TEXT, TEXT, max_size=3)),
+                         ("annotations", VALUES), ("name", VALUES), ("uid", VALUES)):
+        if draw(st.integers(0, 4)) > (3 if name in ("name", "uid") else 2):
+            metadata[name] = draw(values)
+    found = {"kind": "Pod", "apiVersion": "v1", "metadata": metadata,
+             **draw(st.dictionaries(TEXT, VALUES, max_size=3))}
+    order = draw(st.permutations(list(found)))
+    return {name: found[name] for name in order}
+
+
+@given(objects(), st.sampled_from(["ADDED", "MODIFIED", "DELETED"]), st.booleans())
+def test_a_glance_sees_what_parsing_gives(obj: dict[str, Any], kind: str, spaced: bool) -> None:
+    line = line_of(obj, kind)
+    if spaced:
+        line = b'{"type":"%s","object":%s}' % (kind.encode(), json.dumps(obj).encode())
+    glanced = check_agreement(line)
+    plain = isinstance(obj["metadata"].get("name"), str) and obj["metadata"]["name"] and isinstance(
+        obj["metadata"].get("uid"), str) and isinstance(obj.get("kind"), str)
+    assert not glanced or (plain and key_of(obj))
+
+
+@given(VALUES, st.booleans())
+def test_both_parsers_read_the_same(value: Any, ascii_only: bool) -> None:
+    text = json.dumps(value, ensure_ascii=ascii_only)
+    for data in (text, text.encode("utf-8", "surrogatepass")):
+        assert same(_json.loads(data), STDLIB.loads(data))
+
+
+JSONISH = st.text(alphabet='{}[]",:0123456789.eE+-\\ntrufalsN \t', max_size=30).map(str.encode)
+
+
+@given(st.binary(max_size=30) | JSONISH)
+def test_both_parsers_refuse_the_same(data: bytes) -> None:
+    results = []
+    for parser in (_json, STDLIB):
+        try:
+            results.append((True, parser.loads(data)))
+        except ValueError:
+            results.append((False, None))
+    assert same(*results)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are equal, their types too; NaN is NaN."""
+    return repr(one) == repr(other)
