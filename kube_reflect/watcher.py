@@ -254,7 +254,7 @@ class Machine:
                 if line.type == "ERROR":
                     failure: WatcherError = error_event(line.object)
                     self._drop(_Empty() if is_expired(failure)
-                               else self._resumed(failure, state.resource_version, barren))
+                               else self._resumed(state.resource_version, barren))
                     yield failure
                     return
                 item = self._take(state, line)
@@ -269,16 +269,13 @@ class Machine:
             # Refused reads and cut connections may go on for hours and say nothing about the
             # version; a stream that began and showed nothing may.
             failure = told(WatchFailed, "the watch broke off", error)
-            self._drop(self._resumed(failure, state.resource_version, barren))
+            self._drop(self._resumed(state.resource_version, barren))
             yield failure
             return
         self._drop(_InitListed(state.resource_version, quiet=quiet))
 
-    def _resumed(self, failure: WatcherError, version: str, barren: int) -> _State:
-        if barren < _BARREN:
-            return _InitListed(version, barren)
-        failure.requests = 2
-        return _Empty()
+    def _resumed(self, version: str, barren: int) -> _State:
+        return _InitListed(version, barren) if barren < _BARREN else _Empty()
 
     def _server_went_back(self, version: str) -> bool:
         page = self._source.page(limit=1, continue_token=None, resource_version=None)
