@@ -25,7 +25,7 @@ from kube_reflect.errors import WatcherError
 from kube_reflect.events import Event
 from kube_reflect.status import Status
 from kube_reflect.store.store import Store, Writer
-from kube_reflect.wire.source import model_of
+from kube_reflect.client.list_func import model_of
 
 __all__ = ["Handler", "Reflector", "reflect"]
 
@@ -129,7 +129,7 @@ class Reflector:
         self._several = namespaces is not None
         watchers = Watchers(list_func, args, kwargs, self._config,
                             metadata_only=metadata_only, several=self._several,
-                            glancing=transform is None, new_client=new_client)
+                            new_client=new_client)
         if model is None:
             model = dict if metadata_only else model_of(list_func)
         self._writer = Writer(

@@ -14,7 +14,7 @@ from kube_reflect.dispatcher.subscription import Subscription
 from kube_reflect.reflector.reflector import Handler, Reflector
 from kube_reflect.status import Status
 from kube_reflect.store.store import Store
-from kube_reflect.wire.source import identity_of
+from kube_reflect.client.list_func import identity_of
 
 __all__ = ["Shared", "shared"]
 

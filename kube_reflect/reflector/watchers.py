@@ -15,7 +15,8 @@ from kube_reflect.backoff import Backoff
 from kube_reflect.config import Config
 from kube_reflect.object_ref import ApiResource
 from kube_reflect.watcher import Watcher
-from kube_reflect.wire.source import ApiSource, resource_of
+from kube_reflect.client.kind import resource_of
+from kube_reflect.wire import ApiSource
 
 __all__ = ["Watchers", "checked_config", "checked_namespaces"]
 
@@ -24,7 +25,6 @@ class Watchers:
     """Makes the watchers of one reflector, each on a source of its own.
 
     :param several: there is one for each of several namespaces.
-    :param glancing: objects may be left unparsed, since nobody looks at all of them.
     :param new_client: gives an ApiClient to go on with after a 401.
     :raises TypeError: for what is no list function, or lacks arguments.
     :raises ValueError: for arguments that the watcher sets by itself.
@@ -32,7 +32,7 @@ class Watchers:
 
     def __init__(self, list_func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any],
                  config: Config, *, metadata_only: bool, several: bool,
-                 glancing: bool, new_client: Callable[[], Any] | None = None) -> None:
+                 new_client: Callable[[], Any] | None = None) -> None:
         if several and "namespace" in kwargs:
             raise ValueError("namespace and namespaces exclude each other")
         self._several = several
@@ -41,7 +41,6 @@ class Watchers:
         self._kwargs = dict(kwargs)
         self._config = config
         self._metadata_only = metadata_only
-        self._glancing = glancing
         self._new_client = new_client
         # Made only to have mistakes in the arguments said here and now; it opens nothing.
         anywhere = "default" if several else None
@@ -57,7 +56,7 @@ class Watchers:
     def new(self, namespace: str | None, observer: Callable[[str], None]) -> Watcher:
         """Make a watcher of a namespace, or of all that the list function lists."""
         source = ApiSource(self._list_func, self._args, self._keywords(namespace), self._config,
-                           metadata_only=self._metadata_only, glancing=self._glancing,
+                           metadata_only=self._metadata_only,
                            new_client=self._new_client)
         return Watcher.over(source, self._config, observer)
 

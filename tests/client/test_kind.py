@@ -13,7 +13,7 @@ from kubernetes import client, dynamic
 
 from kube_reflect import ApiResource, Reflector
 from kube_reflect.testing import FakeApiServer
-from kube_reflect.wire import resource_of
+from kube_reflect.client.kind import resource_of
 
 PODS = ApiResource("", "v1", "Pod", "pods", True)
 VARIANTS = ("_with_http_info", "_without_preload_content")

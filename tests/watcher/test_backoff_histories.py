@@ -138,7 +138,8 @@ def test_it_is_back_as_soon_as_the_trouble_was_long(
     server.play()
     trouble, end = server.began + 3600.0, server.ends[1][0]
     back = next(began + pause for began, pause, *_ in server.pauses if began + pause >= end)
-    assert back - end <= end - trouble + ran + 0.8 + 1e-6
+    # The last watch to be cut may have begun before the end.
+    assert back - end <= end - trouble + 2 * ran + 0.8 + 1e-6
     assert back - end <= 60
 
 
