@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 __all__ = [
+    "FieldError",
     "InitialListFailed",
     "KubeReflectError",
     "NoResourceVersion",
@@ -93,3 +94,11 @@ class StaleCache(KubeReflectError):
     def __init__(self, message: str, *, staleness: float | None = None) -> None:
         super().__init__(message)
         self.staleness = staleness
+
+
+class FieldError(KubeReflectError, ValueError):
+    """A field of an object cannot be read: the model refuses what the server sent.
+
+    It is raised where the field is read, and names the object, the field and the reason. The rest
+    of the object can be read.
+    """
