@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Metadata", "Essentials", "loads", "essentials"]
+__all__ = ["Essentials", "Metadata", "dumps", "essentials", "loads"]
 
 
 class Metadata(msgspec.Struct, gc=False):
@@ -28,6 +28,7 @@ class Essentials(msgspec.Struct, gc=False):
 
 
 _decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
 _decode_essentials = msgspec.json.Decoder(Essentials).decode
 
 
@@ -37,6 +38,14 @@ def loads(data: bytes | str) -> Any:
     :raises ValueError: for what is no JSON, or what only the standard library reads.
     """
     return _decode(data)
+
+
+def dumps(value: Any) -> bytes:
+    """Return a value as JSON, without white space.
+
+    :raises TypeError: for what JSON does not know.
+    """
+    return _encode(value)
 
 
 def essentials(data: bytes) -> Essentials:

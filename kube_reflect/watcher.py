@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Union
 
 from kube_reflect.client.failures import error_event, is_expired, told
-from kube_reflect._object import RawObject
+from kube_reflect.wire.raw import RawObject
 from kube_reflect.config import Config, InitialListStrategy, ListSemantic
 from kube_reflect.errors import (
     InitialListFailed, NoResourceVersion, WatcherError, WatchFailed, WatchStartFailed,

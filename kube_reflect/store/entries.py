@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from kube_reflect.store.deflate import Deflaters
 from kube_reflect._json import loads
 from kube_reflect.store.phrases import restored, shortened
-from kube_reflect._object import RawObject
+from kube_reflect.wire.raw import RawObject
 
 __all__ = ["BadObject", "Head", "IndexValues", "Key", "checked_values", "head_of", "key_of",
            "mapping_of", "pack", "type_of", "uid_of", "unpack", "version_of", "with_values"]

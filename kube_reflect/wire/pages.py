@@ -14,7 +14,7 @@ from typing import Any
 
 from kube_reflect.client.failures import RequestError
 from kube_reflect._json import loads
-from kube_reflect._object import glance
+from kube_reflect.wire.raw import glance
 
 __all__ = ["Page"]
 

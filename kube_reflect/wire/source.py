@@ -20,7 +20,7 @@ from kube_reflect.client.list_func import (
     accepts, as_list_func, check_arguments, identity_of, model_of,
 )
 from kube_reflect.wire.pages import Page
-from kube_reflect._object import GLANCES, glance_at_line
+from kube_reflect.wire.raw import GLANCES, glance_at_line
 from kube_reflect.wire.lines import Segments
 from kube_reflect.client.connection import Closed, Link
 from kube_reflect.config import Config

@@ -11,7 +11,7 @@ from kube_reflect.store.deflate import Deflaters
 from kube_reflect.store.entries import (
     BadObject, checked_values, head_of, key_of, pack, unpack, version_of, with_values,
 )
-from kube_reflect._object import RawObject
+from kube_reflect.wire.raw import RawObject
 
 from tests.support.cache_helpers import node, pod
 

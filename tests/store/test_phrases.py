@@ -17,7 +17,7 @@ from hypothesis import strategies as st  # noqa: E402
 
 from kube_reflect.store.entries import pack, unpack  # noqa: E402
 from kube_reflect.store.phrases import _CODES, _PHRASES, restored, shortened  # noqa: E402
-from kube_reflect._object import glance  # noqa: E402
+from kube_reflect.wire.raw import glance  # noqa: E402
 
 from tests.support.cache_helpers import pod  # noqa: E402
 

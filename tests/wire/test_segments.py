@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kube_reflect._object import RawObject, glance_at_line
+from kube_reflect.wire.raw import RawObject, glance_at_line
 from kube_reflect.wire.lines import Segments
 
 from tests.support.cache_helpers import pod
