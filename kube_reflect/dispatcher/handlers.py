@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from kube_reflect import errors
 from kube_reflect._locks import new_lock
+from kube_reflect._threads import start_thread
 from kube_reflect.dispatcher.changes import Applied, Change, Deleted
 from kube_reflect.dispatcher.subscription import Subscription
 
@@ -120,9 +121,10 @@ class Handler(Generic[K]):
         self._lock = new_lock()
         self._removed = False
         self._subscription: Subscription[K] | None = None
-        #: The only thread that calls the callbacks; None: none is wanted at present.
+        # The thread that was started last, and the one that calls the callbacks: it says so itself,
+        # and says when it does not any more.
         self._thread: threading.Thread | None = None
-        self._last_thread: threading.Thread | None = None
+        self._runner: threading.Thread | None = None
 
     def __repr__(self) -> str:
         if self._removed:
@@ -130,7 +132,7 @@ class Handler(Generic[K]):
         elif self._subscription is None:
             state = "not started"
         else:
-            state = "running" if self._thread is not None else "stopped"
+            state = "running" if self._runner is not None else "stopped"
         return f"<Handler {self.name} {state}, {self.pending} pending, {self.errors} errors>"
 
     @property
@@ -161,15 +163,12 @@ class Handler(Generic[K]):
                 return
             if self._subscription is None:
                 self._subscription = self._subscribe()
-            thread = self._thread
-            if thread is not None and thread.is_alive():
+            if self._runner is not None:
                 return
-            thread = threading.Thread(target=self._run, args=(self._subscription,),
-                                      name=f"kube-reflect:{self.name}", daemon=True)
-            # A thread that is not this one calls nothing, so it does not matter if an exception
-            # interrupts `start`, and another is made next time.
-            self._thread = self._last_thread = thread
-            thread.start()
+            # One that was started just before has not become the runner yet, and will not.
+            self._thread = threading.Thread(target=self._run, args=(self._subscription,),
+                                            name=f"kube-reflect:{self.name}", daemon=True)
+            start_thread(self._thread)
 
     def remove(self) -> None:
         """Be told of nothing more; a callback that is running ends by itself. From any thread."""
@@ -183,18 +182,18 @@ class Handler(Generic[K]):
     def after_fork(self) -> None:
         """Take note that this is a child process: the thread is the parent's."""
         if not self.is_current_thread():
-            self._thread = self._last_thread = None
+            self._thread = self._runner = None
 
     def is_current_thread(self) -> bool:
         """Return whether this is the thread that calls the callbacks."""
-        return threading.current_thread() in (self._thread, self._last_thread)
+        return threading.current_thread() in (self._thread, self._runner)
 
     def join(self, timeout: float | None) -> bool:
         """Wait for the thread to end; return whether it has.
 
         :param timeout: seconds, or None for as long as it takes.
         """
-        thread = self._last_thread
+        thread = self._thread
         if thread is None:
             return True
         if thread.ident is not None:
@@ -202,9 +201,13 @@ class Handler(Generic[K]):
         return not thread.is_alive()
 
     def _run(self, subscription: Subscription[K]) -> None:
+        with self._lock:
+            if self._thread is not threading.current_thread():
+                return
+            self._runner = self._thread
         # Nothing that a callback raises ends this thread, not SystemExit either: nobody would
         # notice that the callbacks are told of nothing more.
-        while self._thread is threading.current_thread():
+        while True:
             try:
                 change = subscription.get()
             except BaseException as error:
@@ -214,17 +217,17 @@ class Handler(Generic[K]):
             if self._removed:
                 # For the second time, if `remove` was not interrupted.
                 subscription.close()
-                return
-            if change is not None:
+            elif change is not None:
                 self._tell(change)
-            elif self._ends(subscription):
+                continue
+            if self._ends(subscription):
                 return
 
     def _ends(self, subscription: Subscription[K]) -> bool:
         """End, unless the writer has begun again meanwhile; `start` begins anew after it."""
         with self._lock:
             if subscription.has_ended:
-                self._thread = None
+                self._runner = None
                 return True
             return False
 
