@@ -97,8 +97,15 @@ class StaleCache(KubeReflectError):
 
 
 class FieldError(KubeReflectError, ValueError):
-    """A field of an object cannot be read: the model refuses what the server sent.
+    """A field of an object cannot be read as the type that the client declares for it.
 
-    It is raised where the field is read, and names the object, the field and the reason. The rest
-    of the object can be read.
+    Raised where that field is read, and nowhere else: the rest of the object can be read. It is
+    no AttributeError, so `hasattr` and a default of `getattr` do not hide it.
+
+    :param message: the object's ref, the field and the reason, in one line.
+    :param field: the field as the API has it, from the object's root: ``spec.containers[0].image``.
     """
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
