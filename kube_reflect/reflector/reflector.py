@@ -25,7 +25,7 @@ from kube_reflect.errors import WatcherError
 from kube_reflect.events import Event
 from kube_reflect.status import Status
 from kube_reflect.store.store import Store, Writer
-from kube_reflect.wire.source import model_of
+from kube_reflect.client import ListFunction, eager_maker
 
 __all__ = ["Handler", "Reflector", "reflect"]
 
@@ -131,7 +131,7 @@ class Reflector:
                             metadata_only=metadata_only, several=self._several,
                             glancing=transform is None, new_client=new_client)
         if model is None:
-            model = dict if metadata_only else model_of(list_func)
+            model = dict if metadata_only else eager_maker(ListFunction(list_func).model)
         self._writer = Writer(
             watchers.resource, model=model, transform=transform, indexers=indexers,
             copies=copies, compress=compress, detect_mutations=detect_mutations)

@@ -14,7 +14,7 @@ from kube_reflect.dispatcher.subscription import Subscription
 from kube_reflect.reflector.reflector import Handler, Reflector
 from kube_reflect.status import Status
 from kube_reflect.store.store import Store
-from kube_reflect.wire.source import identity_of
+from kube_reflect.client import ListFunction
 
 __all__ = ["Shared", "shared"]
 
@@ -137,9 +137,9 @@ def shared(list_func: Any, *args: Any, config: Config | None = None, **kwargs: A
     if namespaces is not None:
         # Once and in order, for it is looked at twice.
         options["namespaces"] = tuple(sorted(set(namespaces)))
-        identity = identity_of(list_func, args, {**kwargs, "namespace": ""})
+        identity = ListFunction(list_func, args, {**kwargs, "namespace": ""}).identity
     else:
-        identity = identity_of(list_func, args, kwargs)
+        identity = ListFunction(list_func, args, kwargs).identity
     indexers = options.get("indexers")
     compared = {**options, "indexers": tuple(sorted(indexers.items())) if indexers else None}
     # The first user names it.

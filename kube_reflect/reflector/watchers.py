@@ -15,7 +15,8 @@ from kube_reflect.backoff import Backoff
 from kube_reflect.config import Config
 from kube_reflect.object_ref import ApiResource
 from kube_reflect.watcher import Watcher
-from kube_reflect.wire.source import ApiSource, resource_of
+from kube_reflect.client import ListFunction
+from kube_reflect.wire.source import ApiSource
 
 __all__ = ["Watchers", "checked_config", "checked_namespaces"]
 
@@ -49,7 +50,7 @@ class Watchers:
         #: The kind of object, where the objects will not tell and the list function does.
         self.resource: ApiResource | None = None
         if metadata_only:
-            self.resource = resource_of(list_func, args, self._keywords(anywhere))
+            self.resource = ListFunction(list_func, args, self._keywords(anywhere)).resource
 
     def _keywords(self, namespace: str | None) -> dict[str, Any]:
         return self._kwargs if namespace is None else {**self._kwargs, "namespace": namespace}

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from kube_reflect.client.failures import RequestError
-from kube_reflect.client.requests import Response
+from kube_reflect.client import RequestError, Response
 
 __all__ = ["Segments"]
 

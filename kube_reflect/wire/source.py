@@ -9,19 +9,14 @@ from typing import Any, NamedTuple, Protocol
 
 from kubernetes import watch
 
-from kube_reflect.client.failures import RequestError
+from kube_reflect.client import Closed, ListFunction, RequestError, Requests, Response
 from kube_reflect._json import loads
-from kube_reflect.client.kind import resource_of
-from kube_reflect.client.list_func import identity_of, model_of
-from kube_reflect.client.requests import Requests, Response
 from kube_reflect.wire.pages import Page
 from kube_reflect._object import GLANCES, glance_at_line
 from kube_reflect.wire.lines import Segments
-from kube_reflect.client.connection import Closed
 from kube_reflect.config import Config
 
-__all__ = ["ApiSource", "Closed", "Lines", "Page", "RequestError", "Source", "WatchLine",
-           "identity_of", "model_of", "resource_of"]
+__all__ = ["ApiSource", "Closed", "Lines", "Page", "RequestError", "Source", "WatchLine"]
 
 
 class WatchLine(NamedTuple):
@@ -75,8 +70,8 @@ class ApiSource:
                  rng: Callable[[], float] = random.random) -> None:
         self._config = config
         self._rng = rng
-        self._requests = Requests(list_func, args, kwargs, config, metadata_only=metadata_only,
-                                  new_client=new_client)
+        self._requests = Requests(ListFunction(list_func, args, kwargs), config,
+                                  metadata_only=metadata_only, new_client=new_client)
         self._glancing = glancing
         #: When the server was last heard of: a complete list (as of its first request), an event,
         #: a bookmark, or a clean end.
@@ -111,8 +106,7 @@ class ApiSource:
 
         :param initial: make it a streaming list.
         """
-        requests = self._requests
-        if initial and not requests.bound and not requests.accepts("send_initial_events"):
+        if initial and not self._requests.streams_lists:
             # As a server without streaming lists would answer.
             raise RequestError("the list function takes no send_initial_events", code=400)
         return _Lines(self, resource_version, initial)
