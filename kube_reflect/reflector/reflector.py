@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Generic, Literal, Protocol, TypeVar, overload
 
 from kube_reflect.backoff import Backoff
+from kube_reflect.client import view_maker
 from kube_reflect.config import Config
 from kube_reflect.dispatcher import Handler, Subscription, subscribe
 from kube_reflect.errors import WatcherError
@@ -23,13 +24,11 @@ from kube_reflect.status import Status
 from kube_reflect.store import (
     Cache, IndexFunction, Store, StoreOptions, Transform, Writer, add_index,
 )
-from kube_reflect.wire import identity_of, model_of
 
 __all__ = ["ListOf", "Reflector", "reflect"]
 
 K = TypeVar("K")
 M = TypeVar("M")
-K_co = TypeVar("K_co", covariant=True)
 
 _numbers = itertools.count(1)
 
@@ -176,17 +175,21 @@ class Reflector(Generic[K]):
         watchers = WatcherFactory(
             list_func, args, kwargs, checked_config(config), metadata_only=metadata_only,
             several=several, lazy=True, new_client=new_client)
-        if model is None:
-            model = dict if metadata_only else model_of(list_func)
+        view = None
+        if model is None and not metadata_only:
+            model = watchers.model
+            if isinstance(model, type):
+                model, view = None, view_maker(model)
         cache = Cache(watchers.resource, StoreOptions(
-            model=model, transform=transform, indexers=dict(indexers or {}), copies=copies,
+            model=model, view=view, transform=transform, indexers=dict(indexers or {}), copies=copies,
             detect_mutations=detect_mutations, when_not_ready=when_not_ready,
             ready_timeout=ready_timeout, decoded_limit=decoded_limit))
         self._several = several
         self._namespaces = Namespaces(cache, name, watchers, backoff_factory(backoff, several))
         for namespace in names:
             self._namespaces.add(namespace)
-        what = _what(list_func, args, {**kwargs, "namespace": ""} if several else kwargs)
+        identity = watchers.identity
+        what = None if identity is None else (identity, *_calling_line())
         self._engine = Engine(name, cache, self._namespaces, what)
         #: The name of the reflector, as in the names of its threads.
         self.name = name
@@ -343,15 +346,10 @@ class Reflector(Generic[K]):
         return self._namespaces.status()
 
 
-def _what(list_func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...] | None:
-    """Return what a reflector watches, and which line outside of the library has made it."""
-    try:
-        identity = identity_of(list_func, args, kwargs)
-        hash(identity)
-    except (TypeError, ValueError):
-        return None
-    frame = sys._getframe(2)
+def _calling_line() -> tuple[str, int]:
+    """Return which line outside of the library is being run."""
+    frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(
             "kube_reflect."):
         frame = frame.f_back
-    return identity, frame.f_code.co_filename, frame.f_lineno
+    return frame.f_code.co_filename, frame.f_lineno

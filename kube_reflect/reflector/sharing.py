@@ -9,12 +9,12 @@ from types import TracebackType
 from typing import Any, Generic, Literal, TypeVar, overload
 
 from kube_reflect._locks import new_lock
+from kube_reflect.client import ListFunction
 from kube_reflect.config import Config
 from kube_reflect.dispatcher import Handler, Subscription
 from kube_reflect.reflector.reflector import ListOf, Reflector
 from kube_reflect.status import Status
 from kube_reflect.store import Store
-from kube_reflect.wire import identity_of
 
 __all__ = ["Shared", "shared"]
 
@@ -171,9 +171,9 @@ def shared(list_func: Any, *args: Any, config: Config | None = None, **kwargs: A
     if namespaces is not None:
         # Once and in order, for it is looked at twice.
         options["namespaces"] = tuple(sorted(set(namespaces)))
-        identity = identity_of(list_func, args, {**kwargs, "namespace": ""})
+        identity = ListFunction(list_func, args, {**kwargs, "namespace": ""}).identity
     else:
-        identity = identity_of(list_func, args, kwargs)
+        identity = ListFunction(list_func, args, kwargs).identity
     indexers = options.get("indexers")
     compared = {**options, "indexers": tuple(sorted(indexers.items())) if indexers else None}
     # The first user names it.

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from kube_reflect.backoff import Backoff
+from kube_reflect.client import ListFunction
 from kube_reflect.config import Config
 from kube_reflect.object_ref import ApiResource
 from kube_reflect.watcher import Watcher
-from kube_reflect.wire import ApiSource, resource_of
+from kube_reflect.wire import ApiSource
 
 __all__ = ["WatcherFactory", "backoff_factory", "checked_config", "checked_namespaces"]
 
@@ -29,6 +30,7 @@ class WatcherFactory:
                  lazy: bool, new_client: Callable[[], Any] | None = None) -> None:
         if several and "namespace" in kwargs:
             raise ValueError("namespace and namespaces exclude each other")
+        self._several = several
         self._list_func = list_func
         self._args = args
         self._kwargs = dict(kwargs)
@@ -42,10 +44,28 @@ class WatcherFactory:
         #: The kind of object, where the objects will not tell and the list function does.
         self.resource: ApiResource | None = None
         if metadata_only:
-            self.resource = resource_of(list_func, args, self._keywords(anywhere))
+            self.resource = self._list_function(anywhere).resource
 
     def _keywords(self, namespace: str | None) -> dict[str, Any]:
         return self._kwargs if namespace is None else {**self._kwargs, "namespace": namespace}
+
+    def _list_function(self, namespace: str | None) -> ListFunction:
+        return ListFunction(self._list_func, self._args, self._keywords(namespace))
+
+    @property
+    def model(self) -> Any:
+        """What the list function lists: a class, or a function of a mapping; None: mappings."""
+        return self._list_function("" if self._several else None).model
+
+    @property
+    def identity(self) -> tuple[Any, ...] | None:
+        """What is equal for two that watch the same; None where that cannot be told."""
+        try:
+            identity = self._list_function("" if self._several else None).identity
+            hash(identity)
+        except (TypeError, ValueError):
+            return None
+        return identity
 
     def new(self, namespace: str | None, observer: Callable[[str], None]) -> Watcher:
         """Return a watcher of a namespace, or of all that the list function lists."""

@@ -139,11 +139,8 @@ class Cache:
         #: Threads that wait for a version, or for the first list; notified after each event.
         self.waiters = Waiters()
         self.readiness = Readiness(self.waiters)
-        #: The kind of object; set once, when the first object tells.
-        self.resource = resource
         self.bad_objects = BadObjects()
-        self.compressor = Compressor()
-        self.packer = Packer(self.compressor)
+        self.packer = Packer(Compressor(lambda: len(self.entries)), resource)
         self.decoder = Decoder(
             None if options.model is dict else options.model, options.view,
             sharing=not options.copies and not options.detecting, limit=options.decoded_limit,
@@ -253,8 +250,13 @@ class Cache:
 
     def learn(self, resource: ApiResource) -> None:
         """Take note of the kind of objects, unless it is known."""
-        if self.resource is None:
-            self.resource = resource
+        if self.packer.resource is None:
+            self.packer.resource = resource
+
+    @property
+    def resource(self) -> ApiResource | None:
+        """The kind of object, once it is known."""
+        return self.packer.resource
 
     # For who owns the writers.
 
@@ -376,8 +378,7 @@ class Cache:
     def ref(self, of: Entry | Key) -> ObjectRef:
         """Return the public name of an entry or a key."""
         if isinstance(of, Entry):
-            return ObjectRef(of.key[1], of.key[0], resource=self.resource,
-                             resource_version=of.resource_version, uid=of.uid)
+            return of.ref()
         return ObjectRef(of[1], of[0], resource=self.resource)
 
     def cut(self, choose: Callable[[Table], T]) -> T:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kube_reflect._object import BadObject, Key, Object
+from kube_reflect.object_ref import ApiResource, ObjectRef
 from kube_reflect.store.compression import Compressor
 
 __all__ = ["Entry", "IndexValues", "Packer"]
@@ -21,10 +22,13 @@ class Packer:
     """Makes entries of objects; one for each cache. It holds no lock, and any thread may call it.
 
     :param compressor: of the cache.
+    :param resource: the kind of object, if it is known.
     """
 
-    def __init__(self, compressor: Compressor) -> None:
+    def __init__(self, compressor: Compressor, resource: ApiResource | None = None) -> None:
         self.compressor = compressor
+        #: The kind of object; set once, when the first object tells.
+        self.resource = resource
         # Pods of one owner mostly have the same labels. Operations of a dict are atomic; two
         # threads may both add the same, and then one of them is let go.
         self._labels: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
@@ -40,7 +44,7 @@ class Packer:
         if head.count(b"\0") != 2:
             raise BadObject("its uid or resourceVersion holds a NUL character")
         return Entry(key, head + self.compressor.compress(obj.json()), self._shared(obj.labels),
-                     values, self.compressor)
+                     values, self)
 
     def _shared(self, labels: Mapping[str, str]) -> Mapping[str, str]:
         if len(self._labels) >= _SHARED_LABELS:
@@ -55,10 +59,10 @@ class Entry:
     compressor's dictionary.
     """
 
-    __slots__ = ("_compressor", "key", "labels", "packed", "value", "values")
+    __slots__ = ("_packer", "key", "labels", "packed", "value", "values")
 
     def __init__(self, key: Key, packed: bytes, labels: Mapping[str, str], values: IndexValues,
-                 compressor: Compressor) -> None:
+                 packer: Packer) -> None:
         #: The namespace (None: it has none) and the name.
         self.key = key
         #: Resource version, NUL, uid, NUL, and the compressed JSON.
@@ -69,7 +73,7 @@ class Entry:
         self.values = values
         #: What readers share of it, once one has read it; `Decoder` alone sets it.
         self.value: Any = None
-        self._compressor = compressor
+        self._packer = packer
 
     @property
     def resource_version(self) -> str | None:
@@ -83,11 +87,16 @@ class Entry:
 
     def json(self) -> bytes:
         """Return the object as JSON; some 4 us for a pod with [fast]."""
-        return self._compressor.decompress(self.packed.split(b"\0", 2)[2])
+        return self._packer.compressor.decompress(self.packed.split(b"\0", 2)[2])
+
+    def ref(self) -> ObjectRef:
+        """Return the public name of the object."""
+        return ObjectRef(self.key[1], self.key[0], resource=self._packer.resource,
+                         resource_version=self.resource_version, uid=self.uid)
 
     def with_values(self, values: IndexValues) -> Entry:
         """Return the same state with other index values."""
-        return Entry(self.key, self.packed, self.labels, values, self._compressor)
+        return Entry(self.key, self.packed, self.labels, values, self._packer)
 
     def is_of(self, other: Entry) -> bool:
         """Return whether both are states of one object: not one that was deleted and made anew."""
