@@ -177,9 +177,11 @@ class Reflector(Generic[K]):
             several=several, lazy=True, new_client=new_client)
         view = None
         if model is None and not metadata_only:
-            model = watchers.model
-            if isinstance(model, type):
-                model, view = None, view_maker(model)
+            listed = watchers.model
+            if isinstance(listed, type):
+                view = view_maker(listed)
+            else:
+                model = listed
         cache = Cache(watchers.resource, StoreOptions(
             model=model, view=view, transform=transform, indexers=dict(indexers or {}), copies=copies,
             detect_mutations=detect_mutations, when_not_ready=when_not_ready,

@@ -140,7 +140,8 @@ class Cache:
         self.waiters = Waiters()
         self.readiness = Readiness(self.waiters)
         self.bad_objects = BadObjects()
-        self.packer = Packer(Compressor(lambda: len(self.entries)), resource)
+        self.packer = Packer(
+            Compressor(lambda: max(len(self.entries), self.packer.listing)), resource)
         self.decoder = Decoder(
             None if options.model is dict else options.model, options.view,
             sharing=not options.copies and not options.detecting, limit=options.decoded_limit,

@@ -79,7 +79,13 @@ class Store(Reads[K]):
         # without one; an entry never changes but for its value, which once set means the same.
         if max_staleness is None:
             try:
-                value: K | None = self._cache.entries[namespace, ref].value  # type: ignore[index]
+                value: K | None
+                if type(ref) is not ObjectRef:
+                    value = self._cache.entries[namespace, ref].value  # type: ignore[index]
+                elif namespace is None and ref.resource in (None, self._cache.packer.resource):
+                    value = self._cache.entries[ref.namespace, ref.name].value
+                else:
+                    value = None
                 if value is not None:
                     return value
             except (KeyError, TypeError):

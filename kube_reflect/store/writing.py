@@ -220,6 +220,7 @@ class NamespaceWriter:
             return
         self._learn(obj)
         buffer.put(buffer.entries.get(entry.key), entry)
+        self._cache.packer.listing = len(buffer.entries)
 
     def _swap(self, version: str | None, reason: Reason = Reason.RELISTED) -> None:
         new = self._buffer
