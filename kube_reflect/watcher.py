@@ -11,7 +11,7 @@ from kube_reflect._states import (
     Empty, InitialWatch, InitListed, InitPage, Polling, State, StreamingLists, Watching, ends_list,
     event_of, newer_version, status_of, unknown_type,
 )
-from kube_reflect.client.failures import error_event, is_expired, told
+from kube_reflect.client import is_expired, watch_error, watcher_error
 from kube_reflect.config import Config, ListSemantic
 from kube_reflect.errors import (
     InitialListFailed, NoResourceVersion, WatcherError, WatchFailed, WatchStartFailed,
@@ -131,7 +131,7 @@ class Machine:
             lines = self._source.lines(resource_version=self._any_version(), initial=True)
         except RequestError as error:
             if not self._streaming_lists.failed(error):
-                yield told(InitialListFailed, "cannot start the streaming list", error)
+                yield watcher_error(InitialListFailed, "cannot start the streaming list", error)
             return
         self._enter(InitialWatch(lines))
         yield Init()
@@ -156,7 +156,7 @@ class Machine:
             # Expired between two pages: the next list must not depend on its pages' lifetime.
             expired = is_expired(error) and state.continue_token is not None
             self._enter(Empty(unpaged=expired))
-            yield told(InitialListFailed, "cannot list", error)
+            yield watcher_error(InitialListFailed, "cannot list", error)
             return
         # The list is as of its first page, also where only a later one has a version.
         first = state.continue_token is None
@@ -203,7 +203,7 @@ class Machine:
                     case "BOOKMARK":
                         pass
                     case "ERROR":
-                        failure = error_event(status_of(line))
+                        failure = watch_error(status_of(line))
                         self._streaming_lists.failed(failure)
                         self._drop(Empty())
                         yield failure
@@ -214,7 +214,7 @@ class Machine:
         except RequestError as error:
             self._drop(Empty())
             self._streaming_lists.failed(error)
-            yield told(InitialListFailed, "the streaming list broke off", error)
+            yield watcher_error(InitialListFailed, "the streaming list broke off", error)
 
     def _end_streaming_list(self, state: InitialWatch, line: WatchLine) -> Items:
         version = line.object.resource_version
@@ -246,7 +246,7 @@ class Machine:
             if next_state is not state:
                 self._enter(next_state)
             if not isinstance(next_state, Polling):
-                yield told(WatchStartFailed, "cannot start the watch", error)
+                yield watcher_error(WatchStartFailed, "cannot start the watch", error)
             return
         self._refused, self._polls = 0, None
         self._enter(Watching(lines, state.failed_without_event, ended))
@@ -280,7 +280,7 @@ class Machine:
             for line in state.lines:
                 kind, obj = line
                 if kind == "ERROR":
-                    failure: WatcherError = error_event(status_of(line))
+                    failure: WatcherError = watch_error(status_of(line))
                     self._drop(Empty() if is_expired(failure)
                                else self._resumed(state, failed))
                     yield failure
@@ -303,7 +303,7 @@ class Machine:
             if error.code in _NO_WATCH:
                 self._drop(self._poll(error))
                 return
-            failure = told(WatchFailed, "the watch broke off", error)
+            failure = watcher_error(WatchFailed, "the watch broke off", error)
             self._drop(self._resumed(state, failed))
             yield failure
             return

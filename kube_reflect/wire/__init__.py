@@ -4,8 +4,7 @@ It may import client/, the ground and the words, and knows nothing of caches or 
 `source`, which asks; `pages` and `lines` read what is answered.
 """
 
-from kube_reflect.client.connection import Closed
-from kube_reflect.client.failures import RequestError
+from kube_reflect.client import Closed, RequestError
 from kube_reflect.wire.lines import WatchLine
 from kube_reflect.wire.pages import Page
 from kube_reflect.wire.source import ApiSource, Items, Lines, Source

@@ -9,9 +9,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
 from kube_reflect._object import Object
-from kube_reflect.client.connection import Closed
-from kube_reflect.client.failures import RequestError
-from kube_reflect.client.requests import Requests, Response
+from kube_reflect.client import Closed, ListFunction, RequestError, Requests, Response
 from kube_reflect.config import Config
 from kube_reflect.wire.lines import WatchLine, WatchLines
 from kube_reflect.wire.pages import Page
@@ -79,8 +77,8 @@ class ApiSource:
                  rng: Callable[[], float] = random.random) -> None:
         self._config = config
         self._rng = rng
-        self._requests = Requests(list_func, args, kwargs, config, metadata_only=metadata_only,
-                                  new_client=new_client)
+        self._requests = Requests(ListFunction(list_func, args, kwargs), config,
+                                  metadata_only=metadata_only, new_client=new_client)
         self._record = ServerRecord()
         self._list_began = 0.0
         # A queue, not an event: its put is safe within a signal handler that interrupts its get.
@@ -104,9 +102,8 @@ class ApiSource:
         try:
             self._closing.get(timeout=seconds)
         except Empty:
-            self._requests.check()
-        else:
-            raise Closed
+            return
+        raise Closed
 
     def page(self, *, limit: int | None, continue_token: str | None,
              resource_version: str | None) -> Items:
@@ -131,7 +128,7 @@ class ApiSource:
         :param initial: make it a streaming list.
         """
         requests, record = self._requests, self._record
-        if initial and not requests.bound and not requests.accepts("send_initial_events"):
+        if initial and not requests.streams_lists:
             # As a server without streaming lists would answer.
             raise RequestError("the list function takes no send_initial_events", code=400)
         seconds = max(1, int(record.limited(self._timeout_seconds())))
