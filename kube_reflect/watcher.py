@@ -408,6 +408,15 @@ class Watcher:
         """When the server was last heard of, on `time.monotonic`; from any thread."""
         return self._source.contact
 
+    @property
+    def first_list(self) -> float | None:
+        """When the first list began of which anything has come, on `time.monotonic`.
+
+        While `contact` is None, it tells a slow list from a server that does not answer. From any
+        thread.
+        """
+        return self._source.first_list
+
     def close(self) -> None:
         """End the iteration, whatever it is waiting for; from any thread, any number of times."""
         self._source.close()

@@ -92,6 +92,11 @@ class ApiSource:
         """
         return self._record.contact
 
+    @property
+    def first_list(self) -> float | None:
+        """When the first list began of which anything has come; as `contact`."""
+        return self._record.first_list
+
     def close(self) -> None:
         """End whatever is under way, and all later requests; from any thread, at once."""
         self._requests.close()
