@@ -179,7 +179,7 @@ class Handler(Generic[K]):
             subscription.close()
         self._forget(self)
 
-    def after_fork(self) -> None:
+    def _after_fork(self) -> None:
         """Take note that this is a child process: the thread is the parent's."""
         if not self.is_current_thread():
             self._thread = self._runner = None
