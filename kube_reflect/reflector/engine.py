@@ -57,8 +57,6 @@ class Engine:
         self._pid = os.getpid()
         for watch in self.namespaces.watches.values():
             watch.after_fork()
-        for handler in self._handlers:
-            handler.after_fork()
         if self._running:
             # What is there is the parent's: it may be read, and is not complete.
             self.cache.begin()

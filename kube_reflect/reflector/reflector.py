@@ -196,8 +196,8 @@ class Reflector(Generic[K]):
             else:
                 model = listed
         cache = Cache(watchers.resource, StoreOptions(
-            model=model, view=view, transform=transform, indexers=dict(indexers or {}), copies=copies,
-            detect_mutations=detect_mutations, when_not_ready=when_not_ready,
+            model=model, view=view, transform=transform, indexers=dict(indexers or {}),
+            copies=copies, detect_mutations=detect_mutations, when_not_ready=when_not_ready,
             ready_timeout=ready_timeout, decoded_limit=decoded_limit))
         self._several = several
         self._namespaces = Namespaces(cache, name, watchers, backoff_factory(backoff, several))
