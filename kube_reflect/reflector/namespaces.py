@@ -86,7 +86,7 @@ class NamespaceWatch:
         if not self.is_running or staleness is None:
             return False
         if phase is Phase.POLLING:
-            return staleness <= config.idle_timeout + getattr(config, "poll_interval", 0.0)
+            return staleness <= config.idle_timeout + config.poll_interval
         return phase is Phase.WATCHING and staleness <= config.idle_timeout
 
     def status(self, config: Config, ready: bool) -> NamespaceStatus:

@@ -187,7 +187,7 @@ class Reflector(Generic[K]):
         several = namespaces is not None
         watchers = WatcherFactory(
             list_func, args, kwargs, checked_config(config), metadata_only=metadata_only,
-            several=several, lazy=True, new_client=new_client)
+            several=several, new_client=new_client)
         view = None
         if model is None and not metadata_only:
             listed = watchers.model
