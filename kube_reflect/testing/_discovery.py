@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from kube_reflect.object_ref import ApiResource
 from kube_reflect.testing._resources import Registry
 
-_VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 _SHORT_NAMES = {
     "pods": ["po"], "services": ["svc"], "configmaps": ["cm"], "namespaces": ["ns"],
     "nodes": ["no"], "events": ["ev"], "deployments": ["deploy"], "replicasets": ["rs"],
-    "statefulsets": ["sts"], "daemonsets": ["ds"],
+    "statefulsets": ["sts"], "daemonsets": ["ds"], "cronjobs": ["cj"], "endpoints": ["ep"],
+    "horizontalpodautoscalers": ["hpa"], "ingresses": ["ing"], "limitranges": ["limits"],
+    "networkpolicies": ["netpol"], "persistentvolumeclaims": ["pvc"],
+    "persistentvolumes": ["pv"], "poddisruptionbudgets": ["pdb"], "priorityclasses": ["pc"],
+    "replicationcontrollers": ["rc"], "resourcequotas": ["quota"], "serviceaccounts": ["sa"],
+    "storageclasses": ["sc"], "customresourcedefinitions": ["crd", "crds"],
 }
 
 
@@ -53,7 +58,7 @@ def _resource_list(registry: Registry, group: str, version: str) -> dict[str, An
         return None
     resources = []
     for one in found:
-        resources.append(_described(one))
+        resources.append(_described(one, registry.verbs(one)))
         resources.append({"name": f"{one.plural}/status", "singularName": "",
                           "namespaced": one.namespaced, "kind": one.kind,
                           "verbs": ["get", "patch", "update"]})
@@ -61,10 +66,10 @@ def _resource_list(registry: Registry, group: str, version: str) -> dict[str, An
             "groupVersion": found[0].api_version, "resources": resources}
 
 
-def _described(resource: ApiResource) -> dict[str, Any]:
+def _described(resource: ApiResource, verbs: Iterable[str]) -> dict[str, Any]:
     described: dict[str, Any] = {
         "name": resource.plural, "singularName": resource.kind.lower(),
-        "namespaced": resource.namespaced, "kind": resource.kind, "verbs": _VERBS}
+        "namespaced": resource.namespaced, "kind": resource.kind, "verbs": list(verbs)}
     short = _SHORT_NAMES.get(str(resource.plural))
     if short:
         described["shortNames"] = short

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 
 from kube_reflect.object_ref import ApiResource
 
+#: What can be done with a resource that does not say otherwise.
+ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 _CORE = (
     "Pod pods", "Service services", "ConfigMap configmaps", "Secret secrets", "Event events",
     "Endpoints endpoints", "ServiceAccount serviceaccounts", "LimitRange limitranges",
@@ -71,21 +74,31 @@ class Registry:
         self._lock = threading.Lock()
         self._builtin = {self._key(resource): resource for resource in builtin_resources()}
         self._by_path = dict(self._builtin)
+        self._verbs: dict[tuple[str, str, str], tuple[str, ...]] = {}
 
     @staticmethod
     def _key(resource: ApiResource) -> tuple[str, str, str]:
         return resource.group, resource.version, str(resource.plural)
 
-    def add(self, resource: ApiResource) -> ApiResource:
-        """Add a resource and return it in full; adding it again changes nothing."""
+    def add(self, resource: ApiResource, verbs: Iterable[str] | None = None) -> ApiResource:
+        """Add a resource and return it in full; adding it again changes nothing but the verbs."""
         resource = complete(resource)
+        if isinstance(verbs, str):
+            raise TypeError(f"verbs must be several strings, not {verbs!r}")
         with self._lock:
+            if verbs is not None:
+                self._verbs[self._key(resource)] = tuple(verbs)
             return self._by_path.setdefault(self._key(resource), resource)
+
+    def verbs(self, resource: ApiResource) -> tuple[str, ...]:
+        """What can be done with a resource."""
+        return self._verbs.get(self._key(resource), ALL_VERBS)
 
     def remove(self, resource: ApiResource) -> None:
         """Take a resource away."""
         with self._lock:
             self._by_path.pop(self._key(resource), None)
+            self._verbs.pop(self._key(resource), None)
 
     def is_custom(self, resource: ApiResource) -> bool:
         """Whether a resource is a custom one, as those of a CustomResourceDefinition."""
