@@ -33,16 +33,18 @@ class Contents:
             return str(self._storage.version)
 
     def register(self, resource: ApiResource, *,
-                 verbs: Iterable[str] | None = None) -> ApiResource:
+                 verbs: Iterable[str] | None = None,
+                 short_names: Iterable[str] = ()) -> ApiResource:
         """Serve another resource, as a CustomResourceDefinition makes a real server do.
 
         :param resource: without a plural, it is the kind in small letters and an ``s``; it is
             namespaced unless it says no.
         :param verbs: what can be done with it; anything else is a 405. All by default, and
             ``("get", "list")`` for what cannot be watched, such as the metrics of pods.
+        :param short_names: for discovery, as ``po`` is one of pods.
         :return: the resource in full.
         """
-        return self._registry.add(resource, verbs)
+        return self._registry.add(resource, verbs, short_names)
 
     def unregister(self, resource: ApiResource | str) -> None:
         """Delete all objects of a resource, end its watches cleanly, and serve 404 for it.
@@ -78,8 +80,8 @@ class Contents:
         """
         found = [one for source in sources for one in objects_in(source)]
         for one in found:
-            for resource in definitions(one):
-                self.register(resource)
+            for resource, short_names in definitions(one):
+                self.register(resource, short_names=short_names)
         for one in found:
             self._registry.of_object(one["apiVersion"], one["kind"])
         return [self._apply(one) for one in found]

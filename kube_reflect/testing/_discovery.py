@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from kube_reflect.object_ref import ApiResource
 from kube_reflect.testing._resources import Registry
-
-_SHORT_NAMES = {
-    "pods": ["po"], "services": ["svc"], "configmaps": ["cm"], "namespaces": ["ns"],
-    "nodes": ["no"], "events": ["ev"], "deployments": ["deploy"], "replicasets": ["rs"],
-    "statefulsets": ["sts"], "daemonsets": ["ds"], "cronjobs": ["cj"], "endpoints": ["ep"],
-    "horizontalpodautoscalers": ["hpa"], "ingresses": ["ing"], "limitranges": ["limits"],
-    "networkpolicies": ["netpol"], "persistentvolumeclaims": ["pvc"],
-    "persistentvolumes": ["pv"], "poddisruptionbudgets": ["pdb"], "priorityclasses": ["pc"],
-    "replicationcontrollers": ["rc"], "resourcequotas": ["quota"], "serviceaccounts": ["sa"],
-    "storageclasses": ["sc"], "customresourcedefinitions": ["crd", "crds"],
-}
 
 
 def discover(registry: Registry, path: str, streaming_list: bool) -> dict[str, Any] | None:
@@ -58,7 +46,7 @@ def _resource_list(registry: Registry, group: str, version: str) -> dict[str, An
         return None
     resources = []
     for one in found:
-        resources.append(_described(one, registry.verbs(one)))
+        resources.append(_described(one, registry))
         resources.append({"name": f"{one.plural}/status", "singularName": "",
                           "namespaced": one.namespaced, "kind": one.kind,
                           "verbs": ["get", "patch", "update"]})
@@ -66,11 +54,12 @@ def _resource_list(registry: Registry, group: str, version: str) -> dict[str, An
             "groupVersion": found[0].api_version, "resources": resources}
 
 
-def _described(resource: ApiResource, verbs: Iterable[str]) -> dict[str, Any]:
+def _described(resource: ApiResource, registry: Registry) -> dict[str, Any]:
     described: dict[str, Any] = {
         "name": resource.plural, "singularName": resource.kind.lower(),
-        "namespaced": resource.namespaced, "kind": resource.kind, "verbs": list(verbs)}
-    short = _SHORT_NAMES.get(str(resource.plural))
+        "namespaced": resource.namespaced, "kind": resource.kind,
+        "verbs": list(registry.verbs(resource))}
+    short = registry.short_names(resource)
     if short:
-        described["shortNames"] = short
+        described["shortNames"] = list(short)
     return described

@@ -52,8 +52,8 @@ def plain(obj: Any) -> dict[str, Any]:
     return found
 
 
-def definitions(obj: Mapping[str, Any]) -> Iterator[ApiResource]:
-    """Yield the resources that an object defines, where it is a CustomResourceDefinition."""
+def definitions(obj: Mapping[str, Any]) -> Iterator[tuple[ApiResource, list[str]]]:
+    """Yield the resources that a CustomResourceDefinition defines, with their short names."""
     if obj.get("kind") != "CustomResourceDefinition":
         return
     spec = obj.get("spec") or {}
@@ -61,8 +61,9 @@ def definitions(obj: Mapping[str, Any]) -> Iterator[ApiResource]:
     versions = spec.get("versions") or [{"name": spec.get("version")}]
     for version in versions:
         if version.get("served", True):
-            yield ApiResource(spec["group"], version["name"], names["kind"], names["plural"],
-                              spec.get("scope") != "Cluster")
+            resource = ApiResource(spec["group"], version["name"], names["kind"],
+                                   names["plural"], spec.get("scope") != "Cluster")
+            yield resource, list(names.get("shortNames") or [])
 
 
 def _files(path: Path) -> list[Path]:
