@@ -26,6 +26,8 @@ __all__ = ["Board"]
 _MARKED = 3.0
 #: Lines that are not rows.
 _FRAME_LINES = 5
+#: Names are what one looks for; the others give way.
+_NAME_WIDTH = 16
 _COLORS = {Phase.WATCHING: "green", Phase.LISTING: "yellow", Phase.CONNECTING: "yellow",
            Phase.BACKING_OFF: "red", Phase.DEAD: "bold red", Phase.STOPPED: "dim"}
 
@@ -131,7 +133,7 @@ class Board:
         headings = headings_of(self._columns)
         for heading in headings:
             table.add_column(heading, no_wrap=True, overflow="ellipsis",
-                             min_width=min(len(heading), 12))
+                             min_width=_NAME_WIDTH if heading == "NAME" else 0)
         for key in keys:
             mark = self._marks.get(key)
             obj = self._objects[key]
@@ -145,7 +147,8 @@ class Board:
         return table
 
     def _status(self, status: Status, note: str) -> RenderableType:
-        line = Text("● " if status.live else "○ ", style=_COLORS[status.phase])
+        line = Text("● " if status.live else "○ ", style=_COLORS[status.phase], no_wrap=True,
+                    overflow="ellipsis")
         line.append(status.phase.value)
         facts = [f"{status.objects:,} objects", note]
         if status.staleness is not None:
@@ -156,5 +159,6 @@ class Board:
         if status.last_error is not None:
             text = shorten(f"{status.last_error}", max(20, self._console.width - 14),
                            placeholder=" …")
-            line.append(f"\nlast error: {text}", style="dim" if status.live else "red")
+            return Group(line, Text(f"last error: {text}",
+                                    style="dim" if status.live else "red"))
         return line

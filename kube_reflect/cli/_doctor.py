@@ -7,6 +7,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from kubernetes.client.exceptions import ApiException
+
 from kube_reflect.cli import _checks, _discovery, _watch_checks
 from kube_reflect.cli._arguments import add_connection, add_scope, seconds
 from kube_reflect.cli._connection import Connection, connect
@@ -56,6 +58,11 @@ def _findings(connection: Connection, options: argparse.Namespace) -> Iterator[F
             if finding.level is Level.FAIL and finding.title == "server":
                 return
         kind = _discovery.find(connection, options.resource)
+    except ApiException as error:
+        yield Finding(Level.FAIL, "discovery", in_one_line(error),
+                      "whoever is known to the server may read what it has, by the ClusterRole "
+                      "system:discovery; look at the credentials")
+        return
     except NETWORK_ERRORS as error:
         yield Finding(Level.FAIL, "server", f"{connection.url}: {in_one_line(error)}",
                       "look at the address in the kubeconfig, at proxies and firewalls")

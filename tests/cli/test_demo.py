@@ -27,6 +27,7 @@ from ._running import DEADLINE, MODULE, WITHOUT_RICH, Terminal, environment, pod
 EQUAL = "the cache equals the server"
 
 
+@pytest.mark.slow
 def test_it_ends_by_itself_without_a_terminal_and_proves_the_cache() -> None:
     began = time.monotonic()
     ran = run("demo")
