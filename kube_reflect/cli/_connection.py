@@ -21,7 +21,7 @@ __all__ = ["Connection", "client_from", "connect"]
 _DEFAULT = os.path.join("~", ".kube", "config")
 _POD_NAMESPACE = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 #: Seconds to connect, and until an answer comes.
-_TIMEOUT = (10.0, 60.0)
+_TIMEOUT = (10.0, 30.0)
 
 
 class _Undiscovered:
@@ -126,9 +126,13 @@ def client_from(kubeconfig: str, context: str | None = None) -> client.ApiClient
     paths = [path for path in kubeconfig.split(os.pathsep) if path]
     if not any(os.path.exists(os.path.expanduser(path)) for path in paths):
         raise CommandFailed(f"there is no kubeconfig file {kubeconfig!r}")
+    configuration = client.Configuration()
+    # Who waits at a prompt is to hear at once.
+    configuration.retries = 0
     try:
         found: client.ApiClient = kubernetes_config.new_client_from_config(
-            config_file=kubeconfig, context=context, persist_config=False)
+            config_file=kubeconfig, context=context, persist_config=False,
+            client_configuration=configuration)
     except Exception as error:
         # What the official client raises for a broken file depends on where it is broken.
         raise CommandFailed(f"the kubeconfig {kubeconfig!r} cannot be used: "
