@@ -33,7 +33,7 @@ BUILT = re.compile(r"\..*|build|dist|__pycache__|.*\.egg-info")
 # Every module may use these; they use nothing but each other.
 FOUNDATION = {
     "backoff", "conditions", "config", "errors", "events", "indexers", "object_ref", "predicates",
-    "selector", "status", "transforms",
+    "selector", "signals", "status", "transforms",
 }
 # The way of an object through the library: a module imports only from those before it.
 # (Changes flow from the store to the dispatcher, but it is the store's Writer that makes
