@@ -40,7 +40,7 @@ FOUNDATION = {
 # subscriptions, so the import runs the other way.)
 FLOW = ("wire", "watcher", "streams", "dispatcher", "store", "reflector")
 LEAVES = {"cli", "contrib", "metrics", "testing"}
-OPTIONAL = {"django", "flask", "msgspec", "prometheus_client", "rich"}
+OPTIONAL = {"celery", "django", "flask", "msgspec", "prometheus_client", "rich"}
 # The watcher is a pure state machine.
 IMPURE = {"asyncio", "concurrent", "datetime", "queue", "sched", "threading", "time"}
 
