@@ -26,15 +26,17 @@ HERE = Path(__file__).resolve().parent
 DEADLINE = 30.0
 
 
-def until(condition: Callable[[], Any], what: str, deadline: float = DEADLINE) -> Any:
+def until(condition: Callable[[], Any], what: Callable[[], str],
+          deadline: float = DEADLINE) -> Any:
     """Wait until a condition is true, and return what it gave.
 
+    :param what: tells, if it fails, what there is instead.
     :raises AssertionError: if it does not become true.
     """
     end = time.monotonic() + deadline
     pause = threading.Event()
     while not (found := condition()):
-        assert time.monotonic() < end, f"{what}: not within {deadline} s"
+        assert time.monotonic() < end, f"not within {deadline} s: {what()}"
         pause.wait(0.02)
     return found
 
@@ -55,10 +57,13 @@ class Host:
 
     :param command: what to start, ``{port}`` in it for the port that it is to serve.
     :param kubeconfig: leads to the cluster.
+    :param code: with which it ends when it is told to.
     :param more: variables of its environment.
     """
 
-    def __init__(self, *command: str, kubeconfig: Path, cwd: Path = ROOT, **more: str) -> None:
+    def __init__(self, *command: str, kubeconfig: Path, cwd: Path = ROOT, code: int = 0,
+                 **more: str) -> None:
+        self._code = code
         self.port = free_port()
         self.lines: list[str] = []
         self.process = subprocess.Popen(
@@ -75,14 +80,13 @@ class Host:
             for line in self.process.stdout:
                 self.lines.append(line.rstrip())
 
-    @property
     def output(self) -> str:
         """What it has said so far."""
         return "\n".join(self.lines)
 
     def says(self, text: str) -> bool:
         """Whether it has said that."""
-        assert self.process.poll() is None, self.output
+        assert self.process.poll() is None, self.output()
         return any(text in line for line in self.lines)
 
     def get(self, path: str, timeout: float = DEADLINE) -> tuple[int, Any]:
@@ -100,11 +104,11 @@ class Host:
     def page(self, path: str) -> Any:
         """Ask until there is an answer that is good; give it."""
         def ask() -> Any:
-            assert self.process.poll() is None, self.output
+            assert self.process.poll() is None, self.output()
             code, found = self.get(path)
             return found if code == 200 else None
 
-        return until(ask, f"{path}\n{self.output}")
+        return until(ask, lambda: f"{path}\n{self.output()}")
 
     def workers(self, count: int, path: str = "/pid", without: Collection[int] = ()) -> set[int]:
         """Ask until so many workers have answered; give their process ids."""
@@ -114,7 +118,7 @@ class Host:
             found.add(self.page(path)["pid"])
             return len(found - set(without)) >= count
 
-        until(ask, f"{count} workers at {path}, found {found}\n{self.output}")
+        until(ask, lambda: f"{count} workers at {path}, found {found}\n{self.output()}")
         return found - set(without)
 
     def signal(self, number: int) -> None:
@@ -130,9 +134,9 @@ class Host:
             if self.process.poll() is None:
                 self.process.send_signal(signal.SIGTERM)
                 code = self.process.wait(DEADLINE)
-                assert kind is not None or code in (0, -signal.SIGTERM), self.output
+                assert kind is not None or code == self._code, f"{code}\n{self.output()}"
         except subprocess.TimeoutExpired:
-            assert kind is not None, f"it did not end\n{self.output}"
+            assert kind is not None, f"it did not end\n{self.output()}"
         finally:
             # And what it left behind.
             try:
@@ -142,4 +146,4 @@ class Host:
             self.process.wait(DEADLINE)
             self._reader.join(DEADLINE)
             if kind is not None:
-                print(self.output, file=sys.stderr)
+                print(self.output(), file=sys.stderr)

@@ -59,7 +59,7 @@ def test_each_worker_has_a_live_cache(server: FakeApiServer, kubeconfig: Path, k
         check_all_follow(host, server, "db-2")
         # The master has none.
         assert server.watches == WORKERS
-    until(lambda: server.watches == 0, "the end of all watches")
+    until(lambda: server.watches == 0, lambda: f"{server.watches} watches")
 
 
 @pytest.mark.parametrize("preload", [False, True], ids=["", "preload"])
@@ -106,7 +106,7 @@ def test_a_worker_that_is_aborted_amid_a_read(server: FakeApiServer, kubeconfig:
             before = host.workers(WORKERS)
             assert not victims & before
         # By itself, not killed.
-        assert not host.says("was sent SIGKILL"), host.output
+        assert not host.says("was sent SIGKILL"), host.output()
         check_all_follow(host, server, "db-0")
         until(lambda: server.watches == WORKERS, host.output)
 

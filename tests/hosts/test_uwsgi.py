@@ -17,6 +17,8 @@ from tests.hosts._process import Host, until
 UWSGI = shutil.which("uwsgi", path=str(Path(sys.executable).parent)) or shutil.which("uwsgi")
 MISSING = [name for name, there in (("uwsgi", UWSGI), ("flask", importlib.util.find_spec("flask")))
            if not there]
+#: With which a worker ends that has no master.
+ALONE = 30
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 
 
@@ -34,7 +36,7 @@ def test_each_worker_has_a_live_cache(server: FakeApiServer, kubeconfig: Path,
     workers = int(options[options.index("--processes") + 1])
     with Host(UWSGI, "--http-socket", "127.0.0.1:{port}", "--module", "tests.hosts.flask_site:app",
               "--home", sys.prefix, "--enable-threads", "--die-on-term", "--need-app", *options,
-              kubeconfig=kubeconfig) as host:
+              kubeconfig=kubeconfig, code=0 if "--master" in options else ALONE) as host:
         assert host.page("/pods/web-0")["node"] == "node-1"
         assert host.get("/pods/other")[0] == 404
         host.workers(workers, "/pods/web-0")
