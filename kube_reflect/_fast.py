@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Essentials", "Metadata", "dumps", "essentials", "loads"]
+__all__ = ["Essentials", "Metadata", "dumps", "essentials", "items", "loads", "members"]
 
 
 class Metadata(msgspec.Struct, gc=False):
@@ -30,6 +30,9 @@ class Essentials(msgspec.Struct, gc=False):
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 _decode_essentials = msgspec.json.Decoder(Essentials).decode
+#: Cut an object, or a list, into its values, none of which is parsed.
+members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 def loads(data: bytes | str) -> Any:

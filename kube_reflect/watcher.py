@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Union
 
-from kube_reflect.client.failures import error_event, is_expired, told
+from kube_reflect.client import is_expired, watch_error as error_event, watcher_error as told
 from kube_reflect.wire.raw import RawObject
 from kube_reflect.config import Config, InitialListStrategy, ListSemantic
 from kube_reflect.errors import (

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
-from kube_reflect.client.failures import RequestError
+from kube_reflect.client import RequestError, Response
 
 __all__ = ["Segments"]
 
@@ -15,7 +13,6 @@ __all__ = ["Segments"]
 _EARLY = 5.0
 #: A streaming list that shows no further object for this long is not going to end, in seconds.
 _LIST_SILENCE = 30.0
-_CHUNK = 64 * 1024
 #: Lines closer together than this are a burst, in which time counts more than memory; seconds.
 _HURRY = 0.002
 _PLACEHOLDER = b".\n"
@@ -29,7 +26,6 @@ class Segments:
     gets a placeholder for each line, as soon as that is there, and `line` is the line, with its
     newline or without.
 
-    :param release: gives the response's connection back.
     :param seconds: after which the server was asked to end the watch.
     :param idle_timeout: of the config, in seconds.
     :param initial: it begins with a streaming list.
@@ -39,30 +35,26 @@ class Segments:
     #: Whether the line came hard upon the last.
     hurried = False
 
-    def __init__(self, response: Any, release: Callable[[Any], None], *, seconds: int,
-                 idle_timeout: float, initial: bool) -> None:
+    def __init__(self, response: Response, *, seconds: int, idle_timeout: float,
+                 initial: bool) -> None:
         self._response = response
-        self._release = release
         self.started = time.monotonic()
         self._seconds = seconds
         self._idle_timeout = idle_timeout
-        self._deadline = self.started + seconds + self._idle_timeout
         #: When the last whole line came, or else the headers.
         self.last_line = self.started
         self._list_silence = min(_LIST_SILENCE, self._idle_timeout)
         self._list_deadline: float | None = None
         if initial:
             self.extend_list()
-            self._set_read_timeout(self._list_silence)
+            self._response.set_read_timeout(self._list_silence)
 
     def stream(self, amt: int | None = None, decode_content: bool = False) -> Iterator[bytes]:
         """Yield the lines, each with its newline. (The arguments are the official Watch's.)"""
         parts: list[bytes] = []
         begun = 0.0
-        for chunk in self._chunks():
+        for chunk in self._response.chunks():
             now = time.monotonic()
-            if now > self._deadline:
-                raise RequestError("the server does not end the watch", started=True)
             if self._list_deadline is not None and now > self._list_deadline:
                 raise RequestError("the streaming list does not end", started=True)
             if 0 <= chunk.find(b"\n") == len(chunk) - 1:
@@ -89,13 +81,6 @@ class Segments:
             self.line = b"".join(parts)
             yield _PLACEHOLDER
 
-    def _chunks(self) -> Iterator[bytes]:
-        response = self._response
-        if response.chunked:
-            return response.stream(decode_content=True)  # type: ignore[no-any-return]
-        # Anything else stream() would read to its end before the first byte is seen.
-        return iter(functools.partial(response.read1, _CHUNK), b"")
-
     def check_end(self) -> None:
         """Take a clean end of the stream for what it is.
 
@@ -112,15 +97,10 @@ class Segments:
     def expect_silence(self) -> None:
         """The streaming list is complete: from now on only the idle deadline counts."""
         self._list_deadline = None
-        self._set_read_timeout(self._idle_timeout)
-
-    def _set_read_timeout(self, seconds: float) -> None:
-        sock = getattr(getattr(self._response, "connection", None), "sock", None)
-        if sock is not None:
-            sock.settimeout(seconds)
+        self._response.set_read_timeout(self._idle_timeout)
 
     def close(self) -> None:
         self._response.close()
 
     def release_conn(self) -> None:
-        self._release(self._response)
+        """Do nothing, when the official Watch asks: `close` does it."""

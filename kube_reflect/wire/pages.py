@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from kube_reflect.client.failures import RequestError
+from kube_reflect.client import RequestError
 from kube_reflect._json import loads
 from kube_reflect.wire.raw import glance
 
