@@ -18,12 +18,12 @@ from typing import Any
 
 from kubernetes import client, config
 
+from kube_reflect.client import ListFunction, view_maker
 from kube_reflect.contrib import workers
 from kube_reflect.errors import NotReady
 from kube_reflect.events import Init, InitApply, InitDone
 from kube_reflect.reflector import Reflector
 from kube_reflect.store import Store, Writer
-from kube_reflect.wire import model_of, resource_of
 
 __all__ = ["Declaration", "Group", "default_client"]
 
@@ -33,6 +33,11 @@ NewClient = Callable[[], client.ApiClient]
 _API_MODULE = re.compile(r"kubernetes\.client\.api\.\w+")
 #: What a `Reflector` takes and its list function does not.
 _OPTIONS = frozenset(inspect.signature(Reflector).parameters) - {"list_func", "args", "kwargs"}
+
+
+def _client_of_nothing() -> client.ApiClient:
+    """Make a client for what asks no server."""
+    return client.ApiClient(client.Configuration())
 
 
 def default_client() -> client.ApiClient:
@@ -94,7 +99,7 @@ class Declaration:
             return _bound(self.source, api_client)
         return self.source() if self.is_factory else self.source
 
-    def reflector(self, api_client: NewClient, new_client: NewClient) -> Reflector:
+    def reflector(self, api_client: NewClient, new_client: NewClient) -> Reflector[Any]:
         """Make the reflector; asks no server.
 
         :param api_client: gives the client to bind a method to.
@@ -110,15 +115,14 @@ class Declaration:
         """Make a writer whose store hands out what the reflector's would; calls no factory."""
         options = {key: value for key, value in self.options.items() if key in
                    ("copies", "indexers", "model", "transform")}
-        resource = None
-        if not self.is_factory:
-            # Without a server: nothing is asked.
-            list_func = self.list_func(lambda: client.ApiClient(client.Configuration()))
-            others = {key: value for key, value in self.options.items() if key not in _OPTIONS}
-            resource = resource_of(list_func, self.args, others)
-            if options.get("model") is None and not self.options.get("metadata_only"):
-                options["model"] = model_of(list_func)
-        return Writer(resource, **options)
+        if self.is_factory:
+            return Writer(**options)
+        others = {key: value for key, value in self.options.items() if key not in _OPTIONS}
+        lists = ListFunction(self.list_func(_client_of_nothing), self.args, others)
+        if options.get("model") is None and not self.options.get("metadata_only"):
+            made = lists.model
+            options |= {"view": view_maker(made)} if isinstance(made, type) else {"model": made}
+        return Writer(lists.resource, **options)
 
 
 def _bound(source: Any, api_client: NewClient) -> Any:
@@ -142,7 +146,7 @@ class Group:
         self._declarations = declarations
         self._new_client = new_client
         self._clients: dict[str, client.ApiClient] = {}
-        self._made: dict[str, Reflector] = {}
+        self._made: dict[str, Reflector[Any]] = {}
         self._instead: dict[str, Store[Any]] = {}
         workers.add(self)
 
@@ -157,7 +161,7 @@ class Group:
         # Whoever comes second takes the first one's.
         return found if found is not None else self._clients.setdefault("", self._new_client())
 
-    def reflector(self, name: str) -> Reflector:
+    def reflector(self, name: str) -> Reflector[Any]:
         """Give a reflector, which need not have been started.
 
         :raises KeyError: for a name that was not declared.
@@ -168,7 +172,7 @@ class Group:
             found = self._made.setdefault(name, made)
         return found
 
-    def made(self) -> dict[str, Reflector]:
+    def made(self) -> dict[str, Reflector[Any]]:
         """Give those that this process, or the one it was forked from, has used."""
         return self._made.copy()
 
@@ -251,6 +255,6 @@ def _fill(writer: Writer, objects: Iterable[Any]) -> None:
     writer.apply_watcher_event(Init())
     for one in objects:
         if not isinstance(one, Mapping):
-            one = client.ApiClient(client.Configuration()).sanitize_for_serialization(one)
+            one = _client_of_nothing().sanitize_for_serialization(one)
         writer.apply_watcher_event(InitApply(one))
     writer.apply_watcher_event(InitDone("1"))

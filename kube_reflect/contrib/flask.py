@@ -27,9 +27,9 @@ Configuration, as keys of the application:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Generic, Literal, TypeVar, overload
 
 import click
 from flask import Blueprint, Flask, current_app
@@ -41,11 +41,13 @@ from kube_reflect.contrib import health as answers
 from kube_reflect.contrib.declared import Declaration, Group, default_client
 from kube_reflect.dispatcher import Subscription
 from kube_reflect.errors import KubeReflectError, NotReady, StaleCache, WriterDropped
-from kube_reflect.reflector import Reflector
+from kube_reflect.reflector import ListOf, Reflector
 from kube_reflect.status import Status
 from kube_reflect.store import Store, Writer
 
 __all__ = ["Declared", "KubeReflect", "health"]
+
+K = TypeVar("K")
 
 NAME = "kube_reflect"
 DEFAULTS: dict[str, Any] = {
@@ -64,7 +66,7 @@ def _group(app: Flask) -> Group:
     return group
 
 
-class Declared:
+class Declared(Generic[K]):
     """A reflector as it was declared; in each application that runs, another one.
 
     To be used where Flask has a current application: in a request, a command, or
@@ -75,7 +77,7 @@ class Declared:
         self.name = name
 
     @property
-    def store(self) -> Store[Any]:
+    def store(self) -> Store[K]:
         """The store, when it is ready; the first use in a process starts the reflector.
 
         :raises NotReady: after KUBE_REFLECT_WAIT seconds; a request that does not catch it is
@@ -85,7 +87,7 @@ class Declared:
         return _group(app).store(self.name, app.config["KUBE_REFLECT_WAIT"])
 
     @property
-    def reflector(self) -> Reflector:
+    def reflector(self) -> Reflector[K]:
         """The reflector itself, started."""
         return _group(current_app).reflector(self.name).start()
 
@@ -94,7 +96,7 @@ class Declared:
         """How the reflector is; starts nothing."""
         return _group(current_app).reflector(self.name).status
 
-    def subscribe(self, **options: Any) -> Subscription[Any]:
+    def subscribe(self, **options: Any) -> Subscription[K]:
         """Give all that is there, and then each change; see `Reflector.subscribe`."""
         return self.reflector.subscribe(**options)
 
@@ -127,7 +129,20 @@ class KubeReflect:
             app.register_error_handler(kind, _unavailable)
         app.cli.add_command(_commands)
 
-    def reflector(self, name: str, list_func: Any, *args: Any, **options: Any) -> Declared:
+    @overload
+    def reflector(self, name: str, list_func: Callable[..., ListOf[K]], *args: Any,
+                  model: None = None, metadata_only: Literal[False] = False,
+                  **options: Any) -> Declared[K]: ...
+
+    @overload
+    def reflector(self, name: str, list_func: Callable[..., object], *args: Any,
+                  model: Callable[[dict[str, Any]], K], **options: Any) -> Declared[K]: ...
+
+    @overload
+    def reflector(self, name: str, list_func: Any, *args: Any, **options: Any,
+                  ) -> Declared[Any]: ...
+
+    def reflector(self, name: str, list_func: Any, *args: Any, **options: Any) -> Declared[Any]:
         """Declare a reflector; asks no server and starts no thread.
 
         :param name: to be used once.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from kube_reflect.contrib.declared import Group
@@ -52,18 +51,7 @@ def _is_ready(status: Status, max_staleness: float | None) -> bool:
 def statuses(group: Group) -> dict[str, Any]:
     """Give the whole status of each reflector, as JSON has it; None for one not used yet."""
     made = group.made()
-    return {name: _as_json(made[name].status) if name in made else None for name in group}
-
-
-def _as_json(status: Status) -> Any:
-    to_dict = getattr(status, "to_dict", None)
-    if to_dict is not None:
-        return to_dict()
-    return {key: value.value if isinstance(value, Phase)
-            else str(value) if isinstance(value, BaseException)
-            else {name: _as_json(one) for name, one in value.items()}
-            if isinstance(value, Mapping) else value
-            for key, value in vars(status).items()}
+    return {name: made[name].status.to_dict() if name in made else None for name in group}
 
 
 def metrics(group: Group) -> tuple[bytes, str]:
@@ -88,7 +76,7 @@ def table(group: Group) -> str:
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
-def _row(name: str, reflector: Reflector) -> tuple[str, ...]:
+def _row(name: str, reflector: Reflector[Any]) -> tuple[str, ...]:
     status = reflector.status
     return (name, status.phase.value, "yes" if status.ready else "no", str(status.objects),
             status.resource_version or "-", str(status.last_error or "-"))
