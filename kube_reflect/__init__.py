@@ -4,6 +4,7 @@ from kube_reflect.backoff import Backoff
 from kube_reflect.config import Config, InitialListStrategy, ListSemantic
 from kube_reflect.dispatcher import Applied, Change, Deleted, Resync, Subscription
 from kube_reflect.errors import (
+    FieldError,
     InitialListFailed,
     KubeReflectError,
     NoResourceVersion,
@@ -34,6 +35,7 @@ __all__ = [
     "Delete",
     "Deleted",
     "Event",
+    "FieldError",
     "Init",
     "InitApply",
     "InitDone",

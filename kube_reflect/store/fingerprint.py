@@ -6,13 +6,13 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
-__all__ = ["differences", "outline"]
+__all__ = ["differences", "fingerprint"]
 
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 _PROTOCOL = 4
 
 
-def outline(value: Any) -> dict[str, Any]:
+def fingerprint(value: Any) -> dict[str, Any]:
     """Give all that there is in an object, by path: ``metadata.labels.app`` and the like.
 
     It goes through mappings and lists, models of the official client, and whatever else can be
@@ -40,7 +40,7 @@ def outline(value: Any) -> dict[str, Any]:
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """List the paths at which two outlines differ, not those of what is around."""
+    """List the paths at which two fingerprints differ, not those of what is around."""
     paths = {path for path in before.keys() | after.keys()
              if before.get(path) != after.get(path)}
     return sorted(path.lstrip(".") for path in paths

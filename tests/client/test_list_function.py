@@ -13,7 +13,12 @@ from kubernetes import client, dynamic
 
 from kube_reflect import ApiResource, Reflector
 from kube_reflect.testing import FakeApiServer
-from kube_reflect.wire import resource_of
+from kube_reflect.client import ListFunction
+
+
+def resource_of(*given: Any) -> ApiResource | None:
+    return ListFunction(*given).resource
+
 
 PODS = ApiResource("", "v1", "Pod", "pods", True)
 VARIANTS = ("_with_http_info", "_without_preload_content")

@@ -1,4 +1,4 @@
-"""kube_reflect.store.outline"""
+"""kube_reflect.store.fingerprint"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from kube_reflect.store.outline import differences, outline
+from kube_reflect.store.fingerprint import differences, fingerprint
 
 
 @dataclass
@@ -77,13 +77,13 @@ MAKERS: list[Callable[[], Any]] = [
 @pytest.mark.parametrize("make", MAKERS, ids=range(len(MAKERS)))
 def test_what_nobody_changes_stays_the_same(make: Callable[[], Any]) -> None:
     value = make()
-    assert outline(value) == outline(value)
+    assert fingerprint(value) == fingerprint(value)
 
 
 def change(value: Any, what: Callable[[Any], object]) -> list[str]:
-    before = outline(value)
+    before = fingerprint(value)
     what(value)
-    return differences(before, outline(value))
+    return differences(before, fingerprint(value))
 
 
 @pytest.mark.parametrize(("make", "what", "where"), [
@@ -121,6 +121,6 @@ def test_changes_are_found_where_they_are(make: Any, what: Any, where: list[str]
 ])
 def test_what_nobody_can_see_is_no_change(make: Any, what: Any) -> None:
     value = make()
-    before = outline(value)
+    before = fingerprint(value)
     what(value)
-    assert outline(value) == before
+    assert fingerprint(value) == before

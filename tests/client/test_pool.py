@@ -1,4 +1,4 @@
-"""kube_reflect._transport: answers come in large pieces, over TLS too, and leave nothing open."""
+"""kube_reflect.client.pool: answers come in large pieces, over TLS too, and leave nothing open."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import urllib3
 from kubernetes import client
 
 from kube_reflect import Config, InitialListStrategy, Reflector
-from kube_reflect.client.connection import Link, Pool, _Answer
+from kube_reflect.client.connection import ConnectionHandle
+from kube_reflect.client.pool import Answer, Door, Exchange, attached_manager
 from kube_reflect.testing import FakeApiServer
 from kube_reflect.testing._certificates import Certificate
 
@@ -51,7 +52,7 @@ def chunked(lines: list[bytes]) -> bytes:
 def test_many_lines_are_received_at_once(pair: tuple[Counting, socket.socket]) -> None:
     sock, server = pair
     server.sendall(chunked(LINES))
-    with closing(_Answer(Link(), sock, method="GET")) as answer:
+    with closing(Answer(ConnectionHandle(), sock, method="GET")) as answer:
         answer.begin()
         assert [answer.readline() for _ in LINES] == LINES
         # With the buffer of the standard library it would be eight times as often.
@@ -65,7 +66,7 @@ def test_an_answer_that_ends_leaves_its_socket_to_be_closed(
         pair: tuple[Counting, socket.socket]) -> None:
     sock, server = pair
     server.sendall(chunked(LINES[:2]) + b"0\r\n\r\n")
-    with closing(_Answer(Link(), sock, method="GET")) as answer:
+    with closing(Answer(ConnectionHandle(), sock, method="GET")) as answer:
         answer.begin()
         assert answer.read() == b"".join(LINES[:2])
         # As the connection does when the server is going to close it: the answer has the last hold.
@@ -79,21 +80,21 @@ def test_an_answer_has_a_deadline_of_its_own(
         pair: tuple[Counting, socket.socket], begun: bytes) -> None:
     sock, server = pair
     server.sendall(begun)
-    link = Link()
-    link.deadline = time.monotonic() + 0.05
-    with closing(_Answer(link, sock, method="GET")) as answer:
+    handle = ConnectionHandle()
+    handle.deadline = time.monotonic() + 0.05
+    with closing(Answer(handle, sock, method="GET")) as answer:
         with pytest.raises(TimeoutError):
             answer.begin()
-    assert time.monotonic() >= link.deadline
+    assert time.monotonic() >= handle.deadline
     assert sock.gettimeout() == DEADLINE
 
 
 def test_past_its_deadline_nothing_more_is_received(pair: tuple[Counting, socket.socket]) -> None:
     sock, server = pair
     server.sendall(chunked(LINES))
-    link = Link()
-    link.deadline = time.monotonic()
-    with closing(_Answer(link, sock, method="GET")) as answer, pytest.raises(TimeoutError):
+    handle = ConnectionHandle()
+    handle.deadline = time.monotonic()
+    with closing(Answer(handle, sock, method="GET")) as answer, pytest.raises(TimeoutError):
         answer.begin()
     assert sock.received == 0
 
@@ -102,26 +103,28 @@ def test_time_that_is_enough_leaves_the_timeout_alone(
         pair: tuple[Counting, socket.socket]) -> None:
     sock, server = pair
     server.sendall(chunked(LINES[:1]) + b"0\r\n\r\n")
-    link = Link()
-    link.deadline = time.monotonic() + DEADLINE / 2
-    with closing(_Answer(link, sock, method="GET")) as answer:
+    handle = ConnectionHandle()
+    handle.deadline = time.monotonic() + DEADLINE / 2
+    with closing(Answer(handle, sock, method="GET")) as answer:
         answer.begin()
         assert sock.gettimeout() == DEADLINE
         # The body has a time of its own.
-        link.deadline = time.monotonic() + 2 * DEADLINE
+        handle.deadline = time.monotonic() + 2 * DEADLINE
         sock.settimeout(DEADLINE / 4)
         assert answer.read() == LINES[0]
     assert sock.gettimeout() == DEADLINE / 4
 
 
 def test_the_time_of_an_answer_begins_with_the_request() -> None:
-    link = Link()
-    link.deadline, link.patience = time.monotonic(), DEADLINE
-    with FakeApiServer() as server, closing(link):
-        pool = Pool(urllib3.PoolManager(), link)
+    handle = ConnectionHandle()
+    handle.deadline = time.monotonic()
+    with FakeApiServer() as server, closing(handle):
+        manager = attached_manager(urllib3.PoolManager(), handle)
+        door = Door(manager, handle, Exchange(header_timeout=DEADLINE))
         began = time.monotonic()
-        assert pool.request("GET", server.url + "/api/v1/pods", timeout=DEADLINE).status == 200
-        assert began + DEADLINE <= link.deadline <= time.monotonic() + DEADLINE
+        assert door.request("GET", server.url + "/api/v1/pods", timeout=DEADLINE).status == 200
+        manager.clear()
+        assert began + DEADLINE <= handle.deadline <= time.monotonic() + DEADLINE
 
 
 @pytest.mark.parametrize("strategy", [
