@@ -16,9 +16,9 @@ from kube_reflect.client.views.shapes import Field, Shape, noun
 __all__ = ["is_pydantic", "shape_of"]
 
 _set = object.__setattr__
-_KINDS = {str: "string", int: "number", float: "number", bool: "boolean", bytes: "string",
-          list: "list", dict: "object"}
-_NOUNS = {int: "an integer", bytes: "base64"}
+_KINDS = {str: "string", int: "number", float: "number", bool: "boolean", list: "list",
+          dict: "object"}
+_NOUNS = {int: "an integer"}
 
 
 def is_pydantic(model: Any) -> bool:
@@ -61,8 +61,8 @@ def _field(model: Any, name: str, info: Any, checked: bool) -> Field:
     kind = _kind(declared)
     many = origin in (list, dict)
     child = args[-1] if many else declared
-    special = "a timestamp" if getattr(declared, "__name__", "") == "datetime" else _NOUNS.get(
-        _base(declared), "")
+    special = "a timestamp" if getattr(declared, "__name__", "") == "datetime" else (
+        "base64" if _is_base64(declared) else _NOUNS.get(_base(declared), ""))
     found = child if isinstance(child, type) and is_pydantic(child) else None
     if found is not None and not many:
         kind = "object"
@@ -86,8 +86,16 @@ def _base(declared: Any) -> Any:
 def _kind(declared: Any) -> str:
     if getattr(declared, "__name__", "") == "datetime":
         return "string"
+    if _is_base64(declared):
+        return "string"
     base = _base(declared)
     return _KINDS.get(base, "") if isinstance(base, type) else ""
+
+
+def _is_base64(declared: Any) -> bool:
+    # Bytes or a string, as both of which base64 may be given.
+    return get_origin(declared) is Union and {_base(one) for one in get_args(declared)} == {
+        bytes, str}
 
 
 def _exact(declared: Any) -> type | None:
