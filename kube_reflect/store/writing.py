@@ -9,10 +9,11 @@ from typing import Any
 from kube_reflect._object import BadObject, Key, Object
 from kube_reflect.events import Apply, Bookmark, Delete, Event, Init, InitApply, InitDone
 from kube_reflect.object_ref import ApiResource
-from kube_reflect.store.cache import Cache, Record
+from kube_reflect.store.cache import Cache
 from kube_reflect.store.entry import Entry
 from kube_reflect.store.listener import Delta, Reason
 from kube_reflect.store.packing import EntryMaker
+from kube_reflect.store.record import Record
 from kube_reflect.store.table import Table
 from kube_reflect._json import loads
 
