@@ -31,7 +31,7 @@ class AllListed:
 
 @contextlib.contextmanager
 def following(connection: Connection, kind: Kind, scope: Scope,
-              transform: Callable[[Any], Any] | None = None) -> Iterator[Reflector]:
+              transform: Callable[[Any], Any] | None = None) -> Iterator[Reflector[Any]]:
     """Give a running reflector of a kind, which is closed in the end."""
     kind.check("list", "watch")
     config = Config(label_selector=scope.labels, field_selector=scope.fields)
