@@ -4,6 +4,7 @@ from kube_reflect.backoff import Backoff
 from kube_reflect.config import Config, InitialListStrategy, ListSemantic
 from kube_reflect.dispatcher import Applied, Change, Deleted, Resync, Subscription
 from kube_reflect.errors import (
+    ConditionFailed,
     FieldError,
     InitialListFailed,
     KubeReflectError,
@@ -32,6 +33,7 @@ __all__ = [
     "Backoff",
     "Bookmark",
     "Change",
+    "ConditionFailed",
     "Config",
     "Delete",
     "Deleted",
