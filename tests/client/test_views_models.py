@@ -98,9 +98,12 @@ def test_real_pods_are_what_the_client_makes_of_them() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_all_real_pods_are_what_the_client_makes_of_them() -> None:
     for line in pods():
-        assert_alike(client.V1Pod, line)
+        expected = eager(client.V1Pod, line)
+        assert_same(view(client.V1Pod, line), expected)
+        assert view(client.V1Pod, line) == expected
 
 
 def test_recorded_pods_are_what_the_client_makes_of_them() -> None:
