@@ -8,13 +8,16 @@ import pickle
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
 from kubernetes import client
 
-from ._views import (
-    PYDANTIC, assert_same, eager, models, objects_of, pods, recorded_pods, view,
-)
+from ._views import PYDANTIC, assert_same, eager, models, pods, recorded_pods, view
+
+pytest.importorskip("hypothesis", reason="drawing objects needs hypothesis, of the extra [dev]")
+
+from hypothesis import HealthCheck, Phase, given, settings  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
+
+from ._views_objects import objects_of  # noqa: E402
 
 # Without the phase that explains, which traces every line.
 PHASES = settings(phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],

@@ -122,6 +122,11 @@ def test_the_whole_is_what_it_is_without_validation() -> None:
             node.spec.drivers
 
 
+def test_what_is_refused_is_not_sent() -> None:
+    with pytest.raises(FieldError, match="spec.drivers: should be a list, is null"):
+        client.ApiClient().sanitize_for_serialization(csi_node())
+
+
 def test_a_refused_field_can_be_set() -> None:
     node = csi_node()
     node.spec.drivers = []
