@@ -1,4 +1,4 @@
-"""kube_reflect.client.requests: whatever the user's client went through, and whatever comes back."""
+"""kube_reflect.client.requests: whatever the client went through, and whatever comes back."""
 
 from __future__ import annotations
 
