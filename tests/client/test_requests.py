@@ -221,9 +221,11 @@ class Recording:
     def __init__(self, connection: Any, response: http.client.HTTPResponse) -> None:
         self._connection = connection
         self.status, self.reason = response.status, response.reason
-        self.headers = urllib3.HTTPHeaderDict(response.getheaders())
+        self.headers = self.msg = response.msg
+        self.version = 11
         self._body = response.read()
-        self.length_remaining, self.version_string = None, "HTTP/1.1"
+        self.length = self.length_remaining = None
+        self.version_string, self.closed = "HTTP/1.1", False
 
     def read(self, amt: int | None = None, decode_content: bool = False) -> bytes:
         amt = len(self._body) if amt is None else amt
@@ -247,7 +249,7 @@ class Recording:
 
 
 class RecordingConnection(urllib3.connection.HTTPConnection):
-    def getresponse(self) -> Any:  # type: ignore[override]
+    def getresponse(self, *_: Any, **__: Any) -> Any:
         return Recording(self, http.client.HTTPConnection.getresponse(self))
 
 
