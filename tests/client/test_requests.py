@@ -236,6 +236,9 @@ class Recording:
         while read := self.read(amt):
             yield read
 
+    def isclosed(self) -> bool:
+        return self.closed
+
     def get_redirect_location(self) -> bool:
         return False
 
