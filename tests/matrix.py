@@ -70,8 +70,8 @@ def _plain(text: str) -> str:
 
 def interpreter(python: str) -> str | None:
     """Find a Python by its version, or by its path; None where there is none that runs."""
-    roots = [Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"]
-    found = [path for root in roots for path in sorted(root.glob(f"{python}.*/bin/python"))]
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    found = [] if "/" in python else sorted(versions.glob(f"{python}.*/bin/python"))
     for candidate in (*map(str, found), shutil.which(f"python{python}"), shutil.which(python)):
         if candidate and subprocess.run([candidate, "-c", ""], capture_output=True).returncode == 0:
             return candidate

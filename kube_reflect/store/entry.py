@@ -29,6 +29,8 @@ class Packer:
         self.compressor = compressor
         #: The kind of object; set once, when the first object tells.
         self.resource = resource
+        #: Objects of the list under way, which are at rest already, and in no table yet.
+        self.listing = 0
         # Pods of one owner mostly have the same labels. Operations of a dict are atomic; two
         # threads may both add the same, and then one of them is let go.
         self._labels: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
@@ -55,8 +57,8 @@ class Packer:
 class Entry:
     """One state of one object; it never changes, but for `value`.
 
-    Some 100 bytes, and those of `packed`: what a thousand pods have in common is stored once, in the
-    compressor's dictionary.
+    Some 100 bytes, and those of `packed`: what a thousand pods have in common is stored once, in
+    the compressor's dictionary.
     """
 
     __slots__ = ("_packer", "key", "labels", "packed", "value", "values")

@@ -79,7 +79,13 @@ class Store(Reads[K]):
         # without one; an entry never changes but for its value, which once set means the same.
         if max_staleness is None:
             try:
-                value: K | None = self._cache.entries[namespace, ref].value  # type: ignore[index]
+                value: K | None
+                if type(ref) is not ObjectRef:
+                    value = self._cache.entries[namespace, ref].value  # type: ignore[index]
+                elif namespace is None and ref.resource in (None, self._cache.packer.resource):
+                    value = self._cache.entries[ref.namespace, ref.name].value
+                else:
+                    value = None
                 if value is not None:
                     return value
             except (KeyError, TypeError):
@@ -272,11 +278,9 @@ class Store(Reads[K]):
 
     def __repr__(self) -> str:
         cache = self._cache
-        return (f"<Store of {len(cache.table.entries)} objects, "
-                f"{'ready' if cache.readiness.ready else 'not ready'}>")
+        return (f"<Store of {cache.objects} objects, "
+                f"{'ready' if cache.ready else 'not ready'}>")
 
     def __reduce__(self) -> Any:
         raise TypeError("a Store cannot be pickled or copied deeply: it is a handle on a cache of "
                         "this process; take what you need from it, such as state()")
-
-
