@@ -32,7 +32,7 @@ class Counter:
         try:
             self.count()
         except BaseException:
-            pass
+            self.value = -1
 
     def count_twice(self) -> None:
         with self.lock:

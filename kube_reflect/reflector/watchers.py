@@ -68,8 +68,7 @@ class WatcherFactory:
     def new(self, namespace: str | None, observer: Callable[[str], None]) -> Watcher:
         """Return a watcher of a namespace, or of all that the list function lists."""
         source = ApiSource(self._list_func, self._args, self._keywords(namespace), self.config,
-                           metadata_only=self._metadata_only,
-                           new_client=self._new_client)
+                           metadata_only=self._metadata_only, new_client=self._new_client)
         return Watcher.over(source, self.config, observer)
 
 

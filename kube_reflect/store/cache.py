@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import enum
 import itertools
 import weakref
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from kube_reflect import _locks
 from kube_reflect._locks import Deadline, ReadWriteLock, Waiters, new_lock
@@ -16,82 +15,18 @@ from kube_reflect.object_ref import ApiResource, ObjectRef
 from kube_reflect.store.compression import Compressor
 from kube_reflect.store.decoder import Decoder
 from kube_reflect.store.entry import Entry, Packer
-from kube_reflect.store.listener import Delta, Listener
+from kube_reflect.store.listener import Keeper, Listener
 from kube_reflect.store.mutations import MutationDetector
 from kube_reflect.store.options import IndexFunction, StoreOptions
 from kube_reflect.store.readiness import Readiness
+from kube_reflect.store.record import Counters, Lifecycle, Record
 from kube_reflect.store.table import Group, Table
 from kube_reflect.store.user_code import BadObjects
 
-__all__ = ["Cache", "Counters", "Keeper", "Lifecycle", "Record"]
+__all__ = ["Cache"]
 
 
 T = TypeVar("T")
-
-
-class Lifecycle(enum.Enum):
-    """Whether there is a writer."""
-
-    #: Not yet.
-    NEW = "new"
-    RUNNING = "running"
-    ENDED = "ended"
-
-
-class Counters(NamedTuple):
-    """What changes with each event; replaced whole, so that what any thread reads belongs together.
-
-    :param resource_version: up to which everything has been seen.
-    :param events: events applied, bookmarks included, lists not.
-    :param relists: complete lists after the first of each namespace.
-    :param bytes_at_rest: length of all packed objects.
-    """
-
-    resource_version: str | None = None
-    events: int = 0
-    relists: int = 0
-    bytes_at_rest: int = 0
-
-
-class Keeper(Protocol):
-    """Who keeps the cache in step with the API server; any thread may ask."""
-
-    def staleness(self) -> float | None:
-        """Return seconds since the last contact; None: never, infinity: nobody keeps it."""
-
-    def is_live(self) -> bool:
-        """Return whether the cache is being kept up at this moment."""
-
-
-class Record:
-    """A change on its way: written down before it is made, so that it can be completed.
-
-    Whoever makes it may be interrupted at any moment. The table is then completed by the next
-    thread that takes the lock, and the telling by the writer's next call.
-
-    :param move: changes the table; it may be called again from its beginning.
-    :param namespace: of the writer.
-    :param version: the resource version that it brings the namespace to, if any.
-    :param find_deltas: finds, after that, what listeners are told of it.
-    """
-
-    __slots__ = ("applied", "bytes_at_rest", "deltas", "events", "find_deltas", "listed",
-                 "listeners", "move", "namespace", "relists", "version")
-
-    def __init__(self, move: Callable[[], object], namespace: str | None, version: str | None,
-                 find_deltas: Callable[[], list[Delta]], *, listed: bool | None = False) -> None:
-        self.move = move
-        self.namespace = namespace
-        self.version = version
-        self.find_deltas = find_deltas
-        #: What is still to be told, the last first.
-        self.deltas: list[Delta] | None = None
-        #: Whether it is a complete list of the namespace (None: its end, with all objects).
-        self.listed = listed
-        self.applied = False
-        # Set by `Cache.commit`, from what is there at that moment.
-        self.events = self.relists = self.bytes_at_rest = 0
-        self.listeners: tuple[Listener, ...] = ()
 
 
 class Cache:
@@ -111,8 +46,6 @@ class Cache:
     **What an interrupt leaves**: a `Record` in ``journal``. Each thread that takes the lock
     completes it before it does anything else (`settle`).
     """
-
-    fork_rank = 1
 
     def __init__(self, resource: ApiResource | None, options: StoreOptions) -> None:
         self.lock = ReadWriteLock()
@@ -152,7 +85,7 @@ class Cache:
         self._numbers = itertools.count(1)
         self._keeper: Callable[[], Keeper | None] = lambda: None
         self._restart: Callable[[], None] | None = None
-        _locks.register(self)
+        _locks.register(self, Cache._after_fork, 1)
 
     # For writers.
 
@@ -245,6 +178,10 @@ class Cache:
             deltas.pop()
         self.waiters.notify()
 
+    def notify(self) -> None:
+        """Have those who wait for the cache look again; from any thread."""
+        self.waiters.notify()
+
     def let_go(self) -> None:
         """Keep a list of all that is decoded no longer than that is all; without a lock."""
         self.everything = None
@@ -316,6 +253,21 @@ class Cache:
     def ended(self) -> bool:
         """Whether nothing changes any more; an attribute load."""
         return self.lifecycle is Lifecycle.ENDED
+
+    @property
+    def ready(self) -> bool:
+        """Whether all has been listed since the writer began; an attribute load."""
+        return self.readiness.ready
+
+    @property
+    def objects(self) -> int:
+        """How many objects there are; without a lock."""
+        return len(self.table.entries)
+
+    @property
+    def poisoned(self) -> int:
+        """How often something was wrong with an object."""
+        return self.bad_objects.count
 
     @property
     def unlisted(self) -> bool:
@@ -416,7 +368,7 @@ class Cache:
                 if not isinstance(error, RuntimeError):
                     raise
 
-    def after_fork(self) -> None:
+    def _after_fork(self) -> None:
         """Have readers come by `touch`, in a child process."""
         self.entries = {}
 

@@ -9,10 +9,11 @@ from typing import Any
 from kube_reflect._object import BadObject, Key, Object
 from kube_reflect.events import Apply, Bookmark, Delete, Event, Init, InitApply, InitDone
 from kube_reflect.object_ref import ApiResource
-from kube_reflect.store.cache import Cache, Record
+from kube_reflect.store.cache import Cache
 from kube_reflect.store.entry import Entry
 from kube_reflect.store.listener import Delta, Reason
 from kube_reflect.store.packing import EntryMaker
+from kube_reflect.store.record import Record
 from kube_reflect.store.table import Table
 from kube_reflect._json import loads
 
@@ -95,7 +96,7 @@ class NamespaceWriter:
         self._buffer = None
 
     def remove(self) -> None:
-        """Take its namespace, and all that is in it, out of the cache; when its stream has ended."""
+        """Take its namespace, and all in it, out of the cache; when its stream has ended."""
         self.settle()
         self._buffer = Table(self._cache.table.indexes)
         self._swap(None, Reason.UNWATCHED)

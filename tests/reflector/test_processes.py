@@ -156,7 +156,7 @@ for event in (Init(), InitApply(obj), InitDone("1")):
     writer.apply_watcher_event(event)
 held, go_on = threading.Event(), threading.Event()
 def hold():
-    with store._core.lock.{lock}():
+    with store._cache.lock.{lock}():
         held.set()
         go_on.wait(10)
 thread = threading.Thread(target=hold)
