@@ -19,8 +19,8 @@ from kube_reflect import (
 NAMES = """
     ApiResource Applied Apply Backoff Bookmark Change ConditionFailed Config Delete Deleted Event
     FieldError Init InitApply InitDone InitialListFailed InitialListStrategy KubeReflectError
-    ListSemantic Memory NamespaceStatus NoResourceVersion NotReady ObjectRef Phase Reflector Resync Shared
-    Snapshot StaleCache Status Store Subscription WatchError WatchFailed WatchStartFailed
+    ListSemantic Memory NamespaceStatus NoResourceVersion NotReady ObjectRef Phase Reflector Resync
+    Shared Snapshot StaleCache Status Store Subscription WatchError WatchFailed WatchStartFailed
     Watcher WatcherError Writer WriterDropped drop_last_applied drop_managed_fields keep
     reflect shared stop_on_signals
 """.split()
