@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Metadata", "Essentials", "loads", "essentials"]
+__all__ = ["Essentials", "Metadata", "dumps", "essentials", "items", "loads", "members"]
 
 
 class Metadata(msgspec.Struct, gc=False):
@@ -28,7 +28,11 @@ class Essentials(msgspec.Struct, gc=False):
 
 
 _decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
 _decode_essentials = msgspec.json.Decoder(Essentials).decode
+#: Cut an object, or a list, into its values, none of which is parsed.
+members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 def loads(data: bytes | str) -> Any:
@@ -37,6 +41,14 @@ def loads(data: bytes | str) -> Any:
     :raises ValueError: for what is no JSON, or what only the standard library reads.
     """
     return _decode(data)
+
+
+def dumps(value: Any) -> bytes:
+    """Return a value as JSON, without white space.
+
+    :raises TypeError: for what JSON does not know.
+    """
+    return _encode(value)
 
 
 def essentials(data: bytes) -> Essentials:

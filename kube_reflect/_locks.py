@@ -1,40 +1,51 @@
-"""What must be made anew in a child process: locks, and connections that are the parent's.
+"""The ground of all threads: locks that neither a fork nor an exception leaves taken, deadlines.
 
-One hook for the whole library; and, for hosts that fork without running Python's hooks (uWSGI,
-unless told to), a check on use.
+One hook renews everything in a child process; and, for hosts that fork without running Python's
+hooks (uWSGI, unless told to), a check on use.
+
+**Why a lock is only ever taken by ``with lock:``, and is a lock of C.** An exception may arrive in
+a thread of the user between any two instructions: Ctrl-C, a time limit raised by a signal handler,
+`PyThreadState_SetAsyncExc`. The interpreter looks for one where a function written in Python
+begins, after a call of a C function has returned, and where a loop jumps back; nowhere else. To
+enter ``with`` on a lock of C is one instruction without such a look, and the block is entered with
+it; to leave it is one call of C, which has released the lock when the look comes. Two statements
+(``acquire``, ``try``) are not safe, nor is anything written in Python: `threading.Condition`,
+`Event` and the locks of ``readerwriterlock`` are left taken by an exception that arrives within
+them. So threads wait on a `queue.SimpleQueue` of their own, which is C too.
+
+The order of the locks, from the first that is taken to the last: the registry of `shared`, a
+reflector's, a cache's ``mutex``, its ``lock``, what readers share (`Decoder`), a subscription's.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import mmap
 import os
 import sys
 import threading
+import time
 import weakref
-from collections.abc import MutableSequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, MutableSequence
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
 
-__all__ = ["Forkable", "register", "renew"]
+from readerwriterlock.rwlock import Lockable, RWLockable
 
-logger = logging.getLogger("kube_reflect")
+__all__ = ["Deadline", "ReadWriteLock", "Waiters", "checked_timeout", "new_lock",
+           "register", "renew"]
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 # The number is part of Linux's interface; the module has no name for it.
 _MADV_WIPEONFORK = 18
 
 
-class Forkable(Protocol):
-    """What `register` takes."""
-
-    #: Lower ones are renewed first: what others rest on.
-    fork_rank: int
-
-    def after_fork(self) -> None:
-        """Make locks anew and let go of connections; other threads are gone, or wait for it."""
-
-
 def _wiped_on_fork() -> MutableSequence[int] | None:
-    """Give memory that the kernel hands to a child process as zeros (None: it does not)."""
+    """Return memory that the kernel hands to a child process as zeros (None: it does not)."""
     if not sys.platform.startswith("linux"):
         return None
     try:
@@ -45,7 +56,10 @@ def _wiped_on_fork() -> MutableSequence[int] | None:
     return page  # type: ignore[return-value]
 
 
-_registered: weakref.WeakSet[Any] = weakref.WeakSet()
+#: What each is renewed by, and in which order.
+_registered: weakref.WeakKeyDictionary[Any, tuple[int, Callable[[Any], object]]] = (
+    weakref.WeakKeyDictionary())
+_locks: weakref.WeakSet[Any] = weakref.WeakSet()
 # Its first byte is 0 in a child process in which nothing was renewed yet: a look at it is cheap
 # enough for any read, which a system call is not.
 _page = _wiped_on_fork()
@@ -54,18 +68,51 @@ if _page is not None:
 # The process in which everything was renewed, and the one in which that was begun.
 _pid = _begun = os.getpid()
 # One lock for each process: the fork may come while another is held.
-_locks: dict[int, threading.RLock] = {}
+_renewing: dict[int, threading.RLock] = {}
 
 
-def register(one: Forkable) -> None:
-    """Have it renewed in every child process, for as long as it exists."""
-    _registered.add(one)
+def new_lock() -> threading.RLock:
+    """Return a lock that is free again in a child process; to be taken by ``with`` only.
+
+    It is reentrant, for a signal handler or a ``__del__`` may call anything amid anything.
+    """
+    lock = threading.RLock()
+    _locks.add(lock)
+    return lock
 
 
-def _all_registered() -> list[Any]:
+class ReadWriteLock(RWLockable):
+    """A lock with the interface of ``readerwriterlock`` that no exception leaves taken.
+
+    Readers exclude each other too, for as long as a dict is copied: what lets them in together has
+    to count them, in several statements, and an exception may come between any two of these.
+    """
+
+    def __init__(self) -> None:
+        self._lock = new_lock()
+
+    def gen_rlock(self) -> Lockable:
+        """Return the lock for one who reads."""
+        return self._lock  # type: ignore[return-value]
+
+    def gen_wlock(self) -> Lockable:
+        """Return the lock for one who writes."""
+        return self._lock  # type: ignore[return-value]
+
+
+def register(one: T, renew: Callable[[T], object], rank: int) -> None:
+    """Have it renewed in every child process, for as long as it exists.
+
+    :param renew: lets go of what is the parent's; other threads are gone, or wait for it to end.
+    :param rank: lower ones are renewed first: what others rest on.
+    """
+    _registered[one] = rank, renew
+
+
+def _members(of: Callable[[], Iterable[T]]) -> list[T]:
     while True:
         try:
-            return list(_registered)
+            return list(of())
         except RuntimeError:
             # Another thread has registered something meanwhile.
             continue
@@ -79,14 +126,19 @@ def renew() -> None:
     pid = os.getpid()
     if pid == _pid:
         return
-    with _locks.setdefault(pid, threading.RLock()):
+    with _renewing.setdefault(pid, threading.RLock()):
         # Of another thread's renewal this one has just waited for the end; of its own it is part.
         if pid == _begun:
             return
         _begun = pid
-        for one in sorted(_all_registered(), key=lambda one: one.fork_rank):
+        for lock in _members(lambda: _locks):
+            # A thread that held it is not there to release it, unless it is the one that forked.
+            if not lock._is_owned():
+                lock._at_fork_reinit()
+        registered = _members(_registered.items)
+        for one, (_, renew_one) in sorted(registered, key=lambda item: item[1][0]):
             try:
-                one.after_fork()
+                renew_one(one)
             except Exception:
                 logger.exception("after a fork: %r could not be renewed", one)
         _pid = pid
@@ -96,3 +148,76 @@ def renew() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=renew)
+
+
+class Deadline:
+    """The end of a time to wait.
+
+    :param timeout: seconds from now, or None for no end.
+    :raises TypeError: for what is no number.
+    :raises ValueError: for a negative number, or NaN.
+    """
+
+    __slots__ = ("_end", "timeout")
+
+    def __init__(self, timeout: float | None) -> None:
+        self.timeout = checked_timeout(timeout)
+        self._end = None if self.timeout is None else time.monotonic() + self.timeout
+
+    def left(self) -> float | None:
+        """Return the seconds that are left, 0 when it has passed; None: without end."""
+        return None if self._end is None else max(0.0, self._end - time.monotonic())
+
+    def __str__(self) -> str:
+        return "in time" if self.timeout is None else f"within {self.timeout:g} s"
+
+
+class Waiters:
+    """Threads that wait until something is true, and look again whenever they are notified."""
+
+    def __init__(self) -> None:
+        # A queue for each thread that waits. Operations of a dict whose keys are compared by their
+        # identity are atomic; to put into a queue is safe in a signal handler, too.
+        self._queues: dict[SimpleQueue[None], None] = {}
+
+    def notify(self) -> None:
+        """Have all threads look again; from any thread."""
+        for queue in list(self._queues):
+            queue.put(None)
+
+    def wait_for(self, predicate: Callable[[], object], deadline: Deadline) -> bool:
+        """Wait until a predicate is true; return whether it is.
+
+        :param predicate: looks at what was changed before a `notify`; cheap, takes no lock.
+        """
+        if predicate():
+            return True
+        queue: SimpleQueue[None] = SimpleQueue()
+        self._queues[queue] = None
+        try:
+            # Looked at again, for it may have become true before the queue was there.
+            while not predicate():
+                try:
+                    queue.get(timeout=deadline.left())
+                except Empty:
+                    return bool(predicate())
+            return True
+        finally:
+            self._queues.pop(queue, None)
+
+
+def checked_timeout(timeout: float | None, name: str = "timeout") -> float | None:
+    """Return a number of seconds that can be waited for; None for no end.
+
+    :param name: of the argument, for the error.
+    :raises TypeError: for what is no number.
+    :raises ValueError: for a negative number, or NaN.
+    """
+    if timeout is None:
+        return None
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+        raise TypeError(f"{name} must be a number of seconds or None: {timeout!r}")
+    if math.isnan(timeout) or timeout < 0:
+        raise ValueError(f"{name} must be 0 or more seconds: {timeout}")
+    # Beyond what the platform can wait for is for ever.
+    return float(timeout) if timeout < threading.TIMEOUT_MAX else None

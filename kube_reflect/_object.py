@@ -1,8 +1,7 @@
-"""An object that is still the JSON it came as.
+"""An object on its way: its JSON or its mapping, and what is known of it, read once.
 
-A glance at it gives what the store needs to know. With msgspec installed (the extra ``fast``) it
-need not be parsed for that until somebody reads it. Without, it must be; but in a burst of events
-it is still quicker to store as it came.
+Whoever meets an object reads `Object`'s attributes; nobody else looks into its metadata. The JSON
+itself is parsed only when somebody asks for the mapping.
 """
 
 from __future__ import annotations
@@ -11,47 +10,179 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kube_reflect._json import fast, loads
+from kube_reflect._json import dumps, fast, loads
 
-__all__ = ["GLANCES", "RawObject", "glance", "glance_at_line"]
+__all__ = ["BadObject", "Key", "Object", "compare_versions", "members"]
 
-#: Whether a glance is quicker than parsing.
-GLANCES = fast is not None
+#: (namespace, name); the namespace is None for an object that has none.
+Key = tuple["str | None", str]
 
-#: An event that holds a whole object, as the API server writes it.
-_START = re.compile(rb'\{"type":"(ADDED|MODIFIED|DELETED)","object":(?=\{)')
-_END = re.compile(rb"\}\n?\Z")
+_NO_LABELS: Mapping[str, str] = {}
+# What gives JSON its structure: brackets, and strings, in which brackets mean nothing. A string
+# without an end is one token too: to look again from each quote in it would take for ever.
+_TOKEN = re.compile(rb'[{}\[\]]|"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
+_COLON = re.compile(rb"\s*:\s*")
+# A value that is no string, object or array.
+_SCALAR = re.compile(rb'[^\s,:{}\[\]"]+')
+#: The keys of an object that are read where the whole of it cannot be parsed.
+_HEAD = frozenset({b'"apiVersion"', b'"kind"', b'"metadata"'})
 
 
-class RawObject(Mapping[str, Any]):
-    """The JSON of an object, with what the store needs to know of it; a mapping when asked.
+class BadObject(ValueError):
+    """An object that cannot be stored or read, whatever the reason; the message says which."""
 
-    It belongs to the thread that reads the stream.
+
+class Object(Mapping[str, Any]):
+    """An object as on the wire, with what the cache needs to know of it; a mapping when asked.
+
+    It belongs to the thread that reads the stream, and does not change. What is missing is None,
+    or empty; `key` says what makes an object unfit to be stored.
+
+    Made by `parse` from JSON and by `of` from a mapping.
     """
 
-    __slots__ = ("_mapping", "api_version", "hurried", "json", "kind", "labels", "name",
+    __slots__ = ("_json", "_mapping", "_problem", "api_version", "kind", "labels", "name",
                  "namespace", "resource_version", "uid")
 
-    def __init__(self, json: bytes, api_version: str, kind: str, namespace: str | None,
-                 name: str, uid: str, resource_version: str, labels: dict[str, str],
-                 mapping: dict[str, Any] | None = None) -> None:
-        self.json = json
-        self.api_version = api_version
-        self.kind = kind
-        self.namespace = namespace
-        self.name = name
-        self.uid = uid
-        self.resource_version = resource_version
-        self.labels = labels
+    def __init__(self, json: bytes | None, mapping: Mapping[str, Any] | None, api_version: Any,
+                 kind: Any, metadata: Any) -> None:
+        self._json = json
         self._mapping = mapping
-        #: Whether it came in a burst, in which time counts more than memory.
-        self.hurried = False
+        self._problem: BadObject | None = None
+        #: The apiVersion and kind, or None.
+        self.api_version = _text(api_version)
+        self.kind = _text(kind)
+        known = metadata if isinstance(metadata, Mapping) else {}
+        self.name = _text(known.get("name"))
+        namespace = known.get("namespace")
+        self.namespace = _text(namespace)
+        self.uid = _text(known.get("uid"))
+        self.resource_version = _text(known.get("resourceVersion"))
+        #: The labels that can be selected by: those that are strings.
+        self.labels = _labels(known.get("labels"))
+        if known is not metadata:
+            self._problem = BadObject("it has no metadata")
+        elif self.name is None:
+            self._problem = BadObject("it has no metadata.name")
+        elif namespace and self.namespace is None:
+            self._problem = BadObject("its metadata.namespace is no string")
 
-    def mapping(self) -> dict[str, Any]:
-        """The object as on the wire; parsed once."""
+    @classmethod
+    def parse(cls, json: bytes) -> Object:
+        """Read what is to be known of the JSON of an object; some 9 us of a pod with [fast].
+
+        That all of it is JSON is checked, but for an object that is nested too deeply or holds
+        too long a number: its `mapping` then raises.
+
+        :param json: one JSON value, without white space around it.
+        :raises ValueError: for what is no JSON object.
+        """
+        if fast is not None:
+            try:
+                seen = fast.essentials(json)
+            except (ValueError, RecursionError):
+                # Not the plainest of objects; the long way tells.
+                pass
+            else:
+                return cls._from_essentials(json, seen)
+        try:
+            mapping = loads(json)
+        except RecursionError as error:
+            return cls._unreadable(json, error)
+        except ValueError as error:
+            if not _is_number_too_long(error):
+                raise
+            return cls._unreadable(json, error)
+        if not isinstance(mapping, dict):
+            raise ValueError("it is no JSON object")
+        return cls(json, mapping, mapping.get("apiVersion"), mapping.get("kind"),
+                   mapping.get("metadata"))
+
+    @classmethod
+    def of(cls, obj: Any) -> Object:
+        """Return an object for a mapping with the keys of the wire, or the `Object` that it is.
+
+        What is no mapping has no key.
+        """
+        if type(obj) is cls:
+            return obj
+        if not isinstance(obj, Mapping):
+            return cls(b"null", {}, None, None, None)
+        return cls(None, obj, obj.get("apiVersion"), obj.get("kind"), obj.get("metadata"))
+
+    @classmethod
+    def _from_essentials(cls, json: bytes, seen: Any) -> Object:
+        # Past __init__, for each of thousands of objects: the parser has checked the types.
+        self = cls.__new__(cls)
+        metadata = seen.metadata
+        self._json = json
+        self._mapping = self._problem = None
+        self.api_version = seen.apiVersion or None
+        self.kind = seen.kind or None
+        self.name = metadata.name or None
+        self.namespace = metadata.namespace or None
+        self.uid = metadata.uid or None
+        self.resource_version = metadata.resourceVersion or None
+        self.labels = metadata.labels or _NO_LABELS
+        if not self.name:
+            self._problem = BadObject("it has no metadata.name")
+        return self
+
+    @classmethod
+    def _unreadable(cls, json: bytes, error: Exception) -> Object:
+        """Return an object whose metadata alone can be read."""
+        head: dict[str, Any] = {}
+        for name, value in members(json, _HEAD):
+            try:
+                head[loads(name)] = loads(value)
+            except (ValueError, RecursionError):
+                # What is wrong is in there: the object has no name that anybody could read.
+                continue
+        self = cls(json, None, head.get("apiVersion"), head.get("kind"), head.get("metadata"))
+        self._problem = self._problem or BadObject(
+            f"it cannot be parsed ({type(error).__name__}: {error})")
+        return self
+
+    @property
+    def key(self) -> Key:
+        """The namespace and name under which it is stored.
+
+        :raises BadObject: for what has no name, or a namespace that is no string.
+        """
+        if self.name is None:
+            raise self._problem or BadObject("it has no metadata.name")
+        return self.namespace, self.name
+
+    def check(self) -> None:
+        """Raise BadObject if it cannot be stored."""
+        if self._problem is not None:
+            raise self._problem
+
+    def json(self) -> bytes:
+        """Return its JSON, as it came or, for a mapping, made now.
+
+        :raises BadObject: for contents that JSON does not know.
+        """
+        if self._json is None:
+            try:
+                self._json = dumps(self._mapping)
+            except (TypeError, ValueError, OverflowError, RecursionError) as error:
+                raise BadObject(f"it holds what JSON does not know ({error})") from error
+        return self._json
+
+    def mapping(self) -> Mapping[str, Any]:
+        """Return it as on the wire; parsed once.
+
+        :raises BadObject: for JSON that Python does not parse: too deep, or numbers too long.
+        """
         mapping = self._mapping
         if mapping is None:
-            mapping = self._mapping = loads(self.json)
+            assert self._json is not None
+            try:
+                mapping = self._mapping = loads(self._json)
+            except (ValueError, RecursionError) as error:
+                raise BadObject(
+                    f"it cannot be parsed ({type(error).__name__}: {error})") from error
         return mapping
 
     def __getitem__(self, key: str) -> Any:
@@ -63,54 +194,71 @@ class RawObject(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self.mapping())
 
+    def __repr__(self) -> str:
+        return f"<Object {self.kind} {self.namespace or ''}/{self.name}>"
 
-def glance(data: bytes) -> RawObject | None:
-    """Look at an object for what is to be known of it.
 
-    That all of it is JSON is checked. Gives None for all but the plainest of objects, written as
-    the API server writes them, which are to be parsed.
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _labels(labels: Any) -> Mapping[str, str]:
+    if not isinstance(labels, Mapping) or not labels:
+        return _NO_LABELS
+    return {key: value for key, value in labels.items()
+            if isinstance(key, str) and isinstance(value, str)}
+
+
+def _is_number_too_long(error: ValueError) -> bool:
+    # What int() says of more digits than sys.set_int_max_str_digits allows; no syntax error.
+    return type(error) is ValueError
+
+
+def members(json: bytes, names: frozenset[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Yield some members of a JSON object, each with its value as JSON; without recursion.
+
+    It looks for brackets and strings only, and so cuts out what the parser refuses, too.
+
+    :param names: the keys to yield, as JSON: with their quotes.
+    :raises ValueError: for what is no object, or does not end.
     """
-    if fast is None:
-        return _parsed(data)
-    try:
-        seen = fast.essentials(data)
-    except ValueError:
-        return None
-    metadata = seen.metadata
-    if not (metadata.name and metadata.resourceVersion and seen.kind and seen.apiVersion):
-        return None
-    return RawObject(data, seen.apiVersion, seen.kind, metadata.namespace or None, metadata.name,
-                     metadata.uid, metadata.resourceVersion, metadata.labels or {})
+    depth = start = 0
+    name: bytes | None = None
+    end = 0
+    for token in _TOKEN.finditer(json):
+        if end and not depth:
+            raise ValueError("it is more than one value")
+        text, end = token[0], token.end()
+        if depth == 1 and text in names and name is None and (
+                colon := _COLON.match(json, end)) is not None:
+            start = colon.end()
+            scalar = _SCALAR.match(json, start)
+            if scalar is None:
+                name = text
+            else:
+                yield text, scalar[0]
+        elif text in b"{[":
+            depth += 1
+            continue
+        elif text in b"}]":
+            depth -= 1
+        if depth == 1 and name is not None and token.start() >= start:
+            yield name, json[start:end]
+            name = None
+    if depth or not json.startswith(b"{") or json[end:].strip():
+        raise ValueError("it is no JSON object")
 
 
-def glance_at_line(line: bytes) -> tuple[str, RawObject] | None:
-    """Look at the line of a watch event: give its type, and what a glance at its object gives.
+def compare_versions(one: str, other: str) -> int | None:
+    """Compare two resource versions: below 0 if the first is older, 0 if equal, above if newer.
 
-    :param line: with or without its newline.
+    Return None where nothing can be told: one of them is no decimal number, and they differ.
     """
-    start, end = _START.match(line), _END.search(line, max(0, len(line) - 2))
-    if start is None or end is None:
+    if one == other:
+        return 0
+    if not (one.isascii() and one.isdecimal() and other.isascii() and other.isdecimal()):
         return None
-    # If that is one JSON value, then it is the object, and there is nothing beside it.
-    seen = glance(line[start.end():end.start()])
-    return None if seen is None else (start[1].decode(), seen)
-
-
-def _parsed(data: bytes) -> RawObject | None:
-    """Parse it after all; it is then quicker to store, as it came."""
-    try:
-        obj = loads(data)
-    except ValueError:
-        return None
-    metadata = obj.get("metadata")
-    if type(metadata) is not dict:
-        return None
-    api_version, kind, name = obj.get("apiVersion"), obj.get("kind"), metadata.get("name")
-    uid, version = metadata.get("uid"), metadata.get("resourceVersion")
-    namespace, labels = metadata.get("namespace"), metadata.get("labels") or {}
-    plain = (all(type(one) is str for one in (api_version, kind, name, uid, version))
-             and (namespace is None or type(namespace) is str) and type(labels) is dict
-             and all(type(value) is str for value in labels.values()))
-    if not (plain and api_version and kind and name and version) or uid is None:
-        return None
-    return RawObject(data, api_version, kind, namespace or None, name, uid, version, labels, obj)
+    # Digits of any number; int() would not take too many.
+    one, other = one.lstrip("0"), other.lstrip("0")
+    left, right = (len(one), one), (len(other), other)
+    return (left > right) - (left < right)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 __all__ = [
+    "FieldError",
     "InitialListFailed",
     "KubeReflectError",
     "NoResourceVersion",
@@ -37,9 +38,6 @@ class WatcherError(KubeReflectError):
     :param status: the API server's Status object, if it sent one.
     :param retry_after: seconds the server asked to wait, or None.
     """
-
-    #: How many requests the next try makes at once: after a failed watch, a list and a watch.
-    requests = 1
 
     def __init__(
         self,
@@ -93,3 +91,18 @@ class StaleCache(KubeReflectError):
     def __init__(self, message: str, *, staleness: float | None = None) -> None:
         super().__init__(message)
         self.staleness = staleness
+
+
+class FieldError(KubeReflectError, ValueError):
+    """A field of an object cannot be read as the type that the client declares for it.
+
+    Raised where that field is read, and nowhere else: the rest of the object can be read. It is
+    no AttributeError, so `hasattr` and a default of `getattr` do not hide it.
+
+    :param message: the object's ref, the field and the reason, in one line.
+    :param field: the field as the API has it, from the object's root: ``spec.containers[0].image``.
+    """
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field

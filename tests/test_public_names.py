@@ -17,12 +17,12 @@ from kube_reflect import (
 )
 
 NAMES = """
-    ApiResource Applied Apply Backoff Bookmark Change Config Delete Deleted Event Init
-    InitApply InitDone InitialListFailed InitialListStrategy KubeReflectError ListSemantic
+    ApiResource Applied Apply Backoff Bookmark Change Config Delete Deleted Event FieldError
+    Init InitApply InitDone InitialListFailed InitialListStrategy KubeReflectError ListSemantic
     Memory NamespaceStatus NoResourceVersion NotReady ObjectRef Phase Reflector Resync Shared
     Snapshot StaleCache Status Store Subscription WatchError WatchFailed WatchStartFailed
     Watcher WatcherError Writer WriterDropped drop_last_applied drop_managed_fields keep
-    reflect shared
+    reflect shared stop_on_signals
 """.split()
 
 READS = {

@@ -97,7 +97,7 @@ class Board:
         else:
             self._marks[key] = _Mark("~", "yellow", time.monotonic())
 
-    def show(self, reflector: Reflector) -> None:
+    def show(self, reflector: Reflector[Any]) -> None:
         """Show the picture of this moment."""
         self._live.update(self.render(reflector.status), refresh=True)
 

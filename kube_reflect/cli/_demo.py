@@ -156,7 +156,7 @@ def _target(kubeconfig: str | None) -> Iterator[_Target]:
                       api_client, None)
 
 
-def _follow(target: _Target, pods: Reflector, readers: _Readers, seconds: float | None,
+def _follow(target: _Target, pods: Reflector[Any], readers: _Readers, seconds: float | None,
             on_terminal: bool) -> None:
     """Show the cache until the time is over, or Ctrl-C is pressed."""
     began = time.monotonic()
@@ -191,13 +191,13 @@ def _shown(target: _Target, rates: Rates, on_terminal: bool
     yield lambda frame: print(line(frame), flush=True), 1.0
 
 
-def _check_ready(pods: Reflector, elapsed: float) -> None:
+def _check_ready(pods: Reflector[Any], elapsed: float) -> None:
     """Give up on a list that will not come; the library would not."""
     if not pods.store.ready and (pods.status.code == 403 or elapsed > _READY):
         raise _not_ready(pods)
 
 
-def _not_ready(pods: Reflector) -> CommandFailed:
+def _not_ready(pods: Reflector[Any]) -> CommandFailed:
     status = pods.status
     if status.last_error is None:
         return CommandFailed("the first list of pods did not come to its end in time")
@@ -212,7 +212,7 @@ def _not_ready(pods: Reflector) -> CommandFailed:
 class _Camera:
     """Takes frames."""
 
-    def __init__(self, target: _Target, pods: Reflector, readers: _Readers, rates: Rates,
+    def __init__(self, target: _Target, pods: Reflector[Any], readers: _Readers, rates: Rates,
                  began: float) -> None:
         self._target = target
         self._pods = pods

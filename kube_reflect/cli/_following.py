@@ -53,7 +53,7 @@ def check(kind: Kind, status: Status) -> None:
         raise CommandFailed(f"{kind.qualified}: {status.last_error}")
 
 
-def changes(kind: Kind, reflector: Reflector, until: float | None,
+def changes(kind: Kind, reflector: Reflector[Any], until: float | None,
             ) -> Iterator[Union[Applied[Any], Deleted[Any], AllListed, None]]:
     """Yield all that is there, `AllListed`, and each change; None now and then, in between.
 

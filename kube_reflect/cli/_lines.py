@@ -32,7 +32,7 @@ def event_of(change: Applied[Any] | Deleted[Any]) -> str:
 class Errors:
     """Tells on stderr, once each, what goes wrong with a reflector, and that it is over."""
 
-    def __init__(self, reflector: Reflector) -> None:
+    def __init__(self, reflector: Reflector[Any]) -> None:
         self._reflector = reflector
         self._told: BaseException | None = None
         self._lost = False

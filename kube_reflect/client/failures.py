@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import email.utils
+import ssl
 import time
 from collections.abc import Mapping
 from typing import Any
 
+from urllib3.exceptions import SSLError
+
 from kube_reflect._json import loads
 from kube_reflect.errors import WatchError, WatcherError
 
-__all__ = ["RequestError", "error_event", "failure", "is_expired", "refused", "told"]
+__all__ = ["RequestError", "failure", "is_expired", "is_of_tls", "refused", "watch_error",
+           "watcher_error"]
 
 #: How much of a text is quoted, in characters.
 _QUOTED = 300
@@ -44,6 +48,13 @@ def failure(error: BaseException, *, started: bool = False) -> RequestError:
     # urllib3 puts the connection object's repr in front.
     text = text.rpartition(">: ")[2]
     return RequestError(f"{type(inner).__name__}: {text}", started=started)
+
+
+def is_of_tls(error: BaseException) -> bool:
+    """Whether TLS has failed; another certificate may help, or another authority."""
+    reason = getattr(error, "reason", None)
+    return isinstance(error, (SSLError, ssl.SSLError)) or isinstance(
+        reason, (SSLError, ssl.SSLError))
 
 
 def refused(code: int, headers: Mapping[str, str] | None, body: str | bytes | None,
@@ -93,7 +104,7 @@ def is_expired(error: RequestError | WatcherError) -> bool:
     return error.code == 410 or reason in ("Expired", "Gone")
 
 
-def error_event(status: Mapping[str, Any]) -> WatchError:
+def watch_error(status: Mapping[str, Any]) -> WatchError:
     """Make the public error of an ERROR event."""
     code = status.get("code")
     details = status.get("details")
@@ -111,7 +122,7 @@ def _seconds(value: Any) -> float | None:
     return float(value)
 
 
-def told(kind: type[WatcherError], what: str, cause: RequestError) -> WatcherError:
+def watcher_error(kind: type[WatcherError], what: str, cause: RequestError) -> WatcherError:
     """Make the public error of a failed request, with its cause."""
     error = kind(f"{what}: {cause}", code=cause.code, status=cause.status,
                  retry_after=cause.retry_after)

@@ -1,9 +1,17 @@
 """Subscriptions and handlers: what threads wait on, fed by the writer, read at their own pace.
 
-It may import store/, the ground and the words. Begin with `subscription`.
+It may import the ground, the words, and of store/ what listeners need: `Cache`, `Entry`,
+`Listener`. It knows nothing of the reflector, and holds no lock of the cache. Begin with
+`subscription`: a thread's way to a change; `pending` is the queue behind it, which the cache tells.
 """
 
+from kube_reflect.dispatcher.changes import Applied, Change, Deleted, Reason, Resync
 from kube_reflect.dispatcher.handlers import Handler
-from kube_reflect.dispatcher.subscription import Applied, Change, Deleted, Resync, Subscription
+from kube_reflect.dispatcher.subscription import Subscription, subscribe
+from kube_reflect.store.listener import set_subscriptions
 
-__all__ = ["Applied", "Change", "Deleted", "Handler", "Resync", "Subscription"]
+__all__ = ["Applied", "Change", "Deleted", "Handler", "Reason", "Resync", "Subscription",
+           "subscribe"]
+
+# The store's room does not know this one, and makes subscriptions all the same.
+set_subscriptions(subscribe)

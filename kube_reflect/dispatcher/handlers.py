@@ -2,31 +2,105 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, TypeVar
 
-from kube_reflect.dispatcher.subscription import Applied, Deleted, Subscription
+from kube_reflect import _locks, errors
+from kube_reflect._locks import new_lock
+from kube_reflect._threads import start_thread
+from kube_reflect.dispatcher.changes import Applied, Change, Deleted
+from kube_reflect.dispatcher.subscription import Subscription
 
 __all__ = ["Handler"]
 
-logger = logging.getLogger("kube_reflect")
+logger = logging.getLogger(__name__)
+
+K = TypeVar("K")
+
+#: What a view raises for a field that it cannot decode: the object's fault, not the callback's.
+_FIELD_ERROR: Any = getattr(errors, "FieldError", ())
+#: Causes of failures, or objects, that are told apart; what comes after them is counted as one.
+_CAUSES = 100
+#: Seconds of rest after what should not happen: that the taking of a change fails.
+_REST = 1.0
 
 
-class Handler:
-    """Callbacks that are told of each change, one at a time, on a thread of their own.
+class Failures:
+    """Counts what goes wrong in one handler, and logs it: each cause once, then now and then.
 
-    They may block, raise (it is logged and counted, and the next change comes), and close the
-    reflector. Made by `Reflector.add_handler`.
+    Only the handler's thread writes it.
+
+    :param name: of the handler, for the log.
     """
 
-    def __init__(self, name: str, on_add: Callable[[Any], object] | None,
-                 on_update: Callable[[Any, Any], object] | None,
-                 on_delete: Callable[[Any], object] | None,
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.count = 0
+        self._counts: dict[tuple[str, ...], int] = {}
+
+    def record(self, what: str, change: object, error: BaseException) -> None:
+        """Count a failure; whatever the log does, the caller goes on.
+
+        :param what: what has failed: which callback.
+        """
+        self.count += 1
+        try:
+            self._log(what, change, error)
+        except BaseException:
+            # A handler of the log that fails has nobody else to say so to.
+            pass
+
+    def _log(self, what: str, change: object, error: BaseException) -> None:
+        is_of_object = isinstance(error, _FIELD_ERROR)
+        cause = ((what, str(change)) if is_of_object
+                 else (what, type(error).__name__, *_place_of(error)))
+        if cause not in self._counts and len(self._counts) >= _CAUSES:
+            cause = ("", "others")
+        times = self._counts[cause] = self._counts.get(cause, 0) + 1
+        if times > 1 and str(times).strip("0") != "1":
+            return
+        again = "" if times == 1 else f" ({times} times by now)"
+        if is_of_object:
+            logger.warning("%s: %s could not read all of %r: %s%s", self._name, what, change,
+                           error, again)
+        elif times == 1:
+            logger.error("%s: %s: a callback failed for %r", self._name, what, change,
+                         exc_info=error)
+        else:
+            logger.error("%s: %s: a callback failed for %r: %r%s", self._name, what, change,
+                         error, again)
+
+
+class Handler(Generic[K]):
+    """Callbacks that are told of each change, one at a time, on a thread of their own.
+
+    They may block, raise (it is counted, and logged once for each cause and then now and then; the
+    next change comes, whatever was raised), and close the reflector. A callback is never called
+    twice for one change. When the reflector is closed and started again, they are told of what has
+    changed since. Made by `Reflector.add_handler`.
+
+    :param name: of the handler, and of its thread.
+    :param on_add: given an object that was not there.
+    :param on_update: given the old object and the new one.
+    :param on_delete: given the last state of an object that is gone; and, if it has a parameter
+        that is called ``reason``, why (see `Reason`).
+    :param on_resync: called before all objects are added anew.
+    :param subscribe: returns a lasting subscription; called once, at the first start.
+    :param forget: called when the handler is removed.
+    :raises TypeError: for what cannot be called.
+    :raises ValueError: if there is nothing to call.
+    """
+
+    def __init__(self, name: str, on_add: Callable[[K], object] | None,
+                 on_update: Callable[[K, K], object] | None,
+                 on_delete: Callable[..., object] | None,
                  on_resync: Callable[[], object] | None,
-                 subscribe: Callable[[], Subscription[Any]],
-                 forget: Callable[[Handler], None]) -> None:
+                 subscribe: Callable[[], Subscription[K]],
+                 forget: Callable[[Handler[K]], object]) -> None:
         for what, function in (("on_add", on_add), ("on_update", on_update),
                                ("on_delete", on_delete), ("on_resync", on_resync)):
             if function is not None and not callable(function):
@@ -38,80 +112,175 @@ class Handler:
         self._on_add = on_add
         self._on_update = on_update
         self._on_delete = on_delete
+        self._wants_reason = _takes_reason(on_delete)
         self._on_resync = on_resync
         self._subscribe = subscribe
         self._forget = forget
-        self._subscription: Subscription[Any] | None = None
+        self._failures = Failures(name)
+        # Guards the four below.
+        self._lock = new_lock()
+        self._removed = False
+        self._subscription: Subscription[K] | None = None
+        # The thread that was started last, and the one that calls the callbacks: it says so itself,
+        # and says when it does not any more.
         self._thread: threading.Thread | None = None
-        #: How often a callback has raised; written by the handler's thread.
-        self.errors = 0
+        self._runner: threading.Thread | None = None
+        _locks.register(self, Handler._after_fork, 2)
+
+    def __repr__(self) -> str:
+        if self._removed:
+            state = "removed"
+        elif self._subscription is None:
+            state = "not started"
+        else:
+            state = "running" if self._runner is not None else "stopped"
+        return f"<Handler {self.name} {state}, {self.pending} pending, {self.errors} errors>"
+
+    @property
+    def errors(self) -> int:
+        """How often a callback has raised."""
+        return self._failures.count
+
+    @property
+    def pending(self) -> int:
+        """How many changes the callbacks have not been told of yet; takes no lock."""
+        subscription = self._subscription
+        return 0 if subscription is None else subscription.pending
+
+    @property
+    def dropped(self) -> int:
+        """How many changes were coalesced with others, or dropped; see `Subscription.dropped`."""
+        subscription = self._subscription
+        return 0 if subscription is None else subscription.dropped
 
     def start(self) -> None:
-        """Begin with all that is there; the reflector calls it, under its lock."""
-        before = self._thread
-        if before is not None and before.is_alive():
-            if self._subscription is not None and not self._subscription.is_over:
+        """Call the callbacks from now on, if that is not being done; the reflector calls it.
+
+        The first time begins with all that is there. It is to be called once there is a writer
+        again: the thread ends, when nothing is pending, if there is none.
+        """
+        with self._lock:
+            if self._removed:
                 return
-            # It still works on what was pending when the reflector was closed.
-        else:
-            before = None
-        subscription = self._subscription = self._subscribe()
-        self._thread = threading.Thread(target=self._run, args=(subscription, before),
-                                        name=f"kube-reflect:{self.name}", daemon=True)
-        self._thread.start()
+            if self._subscription is None:
+                self._subscription = self._subscribe()
+            if self._runner is not None:
+                return
+            # One that was started just before has not become the runner yet, and will not.
+            self._thread = threading.Thread(target=self._run, args=(self._subscription,),
+                                            name=f"kube-reflect:{self.name}", daemon=True)
+            start_thread(self._thread)
 
     def remove(self) -> None:
-        """Hear of nothing more; a callback that is running ends by itself. From any thread."""
+        """Be told of nothing more; a callback that is running ends by itself. From any thread."""
+        with self._lock:
+            self._removed = True
+            subscription = self._subscription
+        if subscription is not None:
+            subscription.close()
         self._forget(self)
-        if self._subscription is not None:
-            self._subscription.close()
 
-    def after_fork(self) -> None:
-        """Hear that this is a child process: the thread is the parent's."""
+    def _after_fork(self) -> None:
+        """Take note that this is a child process: the thread is the parent's."""
         if not self.is_current_thread():
-            if self._subscription is not None:
-                # The thread's stack holds it for ever, and nobody takes from it any more.
-                self._subscription.close()
-            self._thread = self._subscription = None
+            self._thread = self._runner = None
 
     def is_current_thread(self) -> bool:
-        """Whether this is the thread that calls the callbacks."""
-        return self._thread is threading.current_thread()
+        """Return whether this is the thread that calls the callbacks."""
+        return threading.current_thread() in (self._thread, self._runner)
 
     def join(self, timeout: float | None) -> bool:
-        """Wait for the thread to end; tell whether it has."""
+        """Wait for the thread to end; return whether it has.
+
+        :param timeout: seconds, or None for as long as it takes.
+        """
         thread = self._thread
         if thread is None:
             return True
-        thread.join(timeout)
+        if thread.ident is not None:
+            thread.join(timeout)
         return not thread.is_alive()
 
-    def _run(self, subscription: Subscription[Any], before: threading.Thread | None) -> None:
-        if before is not None:
-            before.join()
-        try:
-            for change in subscription:
-                try:
-                    self._tell(change)
-                except Exception:
-                    self.errors += 1
-                    logger.exception("%s: a callback failed for %r", self.name, change)
-        except BaseException as error:
-            logger.error("%s: the thread died of %r; its callbacks hear of nothing more",
-                         self.name, error)
-            raise
+    def _run(self, subscription: Subscription[K]) -> None:
+        with self._lock:
+            if self._thread is not threading.current_thread():
+                return
+            self._runner = self._thread
+        # Nothing that a callback raises ends this thread, not SystemExit either: nobody would
+        # notice that the callbacks are told of nothing more.
+        while True:
+            try:
+                change = subscription.get()
+            except BaseException as error:
+                self._failures.record("take", subscription, error)
+                _rest()
+                continue
+            if self._removed:
+                # For the second time, if `remove` was not interrupted.
+                subscription.close()
+            elif change is not None:
+                self._tell(change)
+                continue
+            if self._ends(subscription):
+                return
 
-    def _tell(self, change: Any) -> None:
-        match change:
-            case Deleted():
-                if self._on_delete is not None:
-                    self._on_delete(change.object)
-            case Applied() if change.is_new:
-                if self._on_add is not None:
-                    self._on_add(change.object)
-            case Applied():
-                if self._on_update is not None:
-                    self._on_update(change.old, change.object)
-            case _:
-                if self._on_resync is not None:
-                    self._on_resync()
+    def _ends(self, subscription: Subscription[K]) -> bool:
+        """End, unless the writer has begun again meanwhile; `start` begins anew after it."""
+        with self._lock:
+            if subscription.has_ended:
+                self._runner = None
+                return True
+            return False
+
+    def _tell(self, change: Change[K]) -> None:
+        what = "on_resync"
+        try:
+            match change:
+                case Deleted():
+                    what = "on_delete"
+                    if self._on_delete is not None and change.object is not None:
+                        if self._wants_reason:
+                            self._on_delete(change.object, reason=change.reason)
+                        else:
+                            self._on_delete(change.object)
+                case Applied() if change.is_new:
+                    what = "on_add"
+                    if self._on_add is not None and change.object is not None:
+                        self._on_add(change.object)
+                case Applied():
+                    what = "on_update"
+                    if self._on_update is not None and change.object is not None:
+                        old: Any = change.old
+                        self._on_update(old, change.object)
+                case _:
+                    if self._on_resync is not None:
+                        self._on_resync()
+        except BaseException as error:
+            self._failures.record(what, change, error)
+
+
+def _takes_reason(function: Callable[..., object] | None) -> bool:
+    if function is None:
+        return False
+    try:
+        return "reason" in inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+def _place_of(error: BaseException) -> tuple[str, ...]:
+    """Return where an exception was raised."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if traceback is None:
+        return ()
+    return traceback.tb_frame.f_code.co_filename, str(traceback.tb_lineno)
+
+
+def _rest() -> None:
+    never: SimpleQueue[None] = SimpleQueue()
+    try:
+        never.get(timeout=_REST)
+    except Empty:
+        pass

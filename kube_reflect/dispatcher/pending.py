@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+import enum
 import threading
-from collections import OrderedDict, deque
-from collections.abc import Callable
-from typing import NamedTuple
+import weakref
+from collections import OrderedDict
+from typing import Any, NamedTuple
 
-from kube_reflect import _locks
-from kube_reflect.store.entries import Key
+from kube_reflect._locks import Deadline, Waiters
+from kube_reflect._object import Key
+from kube_reflect.store.entry import Entry
+from kube_reflect.store.listener import Delta, Reason
 
-__all__ = ["OVERFLOWS", "Pending", "Step"]
+__all__ = ["LOOK_AGAIN", "OVERFLOWS", "Pending", "State", "Step", "Taken"]
 
 OVERFLOWS = ("coalesce", "block", "resync")
 
-#: Seconds after which a writer that waits looks whether its subscriber has been forgotten.
-_FORGOTTEN = 0.5
+#: Seconds after which a thread that waits looks by itself whether there is something for it: who
+#: was to say so may have been interrupted, may be forgotten, or may have ended.
+LOOK_AGAIN = 0.5
+
+
+class State(enum.Enum):
+    """What the subscriber is given next."""
+
+    #: A `Resync`, and then as in `CHANGES`.
+    RESYNC = "a resync is due"
+    #: What the replay has still to show, and then the steps.
+    CHANGES = "changes"
+    #: Nothing: too much was missed, and another `Pending` is to take the place of this one.
+    OVERFLOWED = "overflowed"
+    #: Nothing any more. No other state follows: who sets one looks first, without a call between.
+    CLOSED = "closed"
+
+
+#: In which there is something to take.
+TAKING_STATES = (State.RESYNC, State.CHANGES)
 
 
 class Step(NamedTuple):
@@ -24,210 +45,349 @@ class Step(NamedTuple):
     :param key: which object; None for a resync.
     :param old: as the subscriber saw it last, or would have; None: it was not there.
     :param new: as it is now; None: gone.
-    :param inferred: nobody told that it is gone.
+    :param reason: why it is gone.
     :param seen: whether the subscriber knows of it.
     """
 
     key: Key | None
-    old: bytes | None
-    new: bytes | None
-    inferred: bool = False
+    old: Entry | None
+    new: Entry | None
+    reason: Reason | None = None
     seen: bool = True
 
 
-class Pending:
-    """Coalesces, counts, and keeps order; all of it under its own lock, which is held briefly.
+class Taken:
+    """A step that a thread is working on: nobody else gets another one of the object.
 
-    The writer's thread puts (and waits here only if the subscriber asked for ``block``); the
-    subscriber's threads take. The store's lock is never taken in here.
-
-    :param size: steps at which the subscriber counts as slow.
-    :param overflow: what then happens.
+    :param thread: which has it.
+    :param pending: where it is from.
     """
 
-    def __init__(self, size: int, overflow: str) -> None:
-        self.condition = threading.Condition(threading.RLock())
+    __slots__ = ("pending", "returned", "step", "thread")
+
+    def __init__(self, thread: threading.Thread, step: Step, pending: Pending) -> None:
+        self.thread = thread
+        self.step = step
+        self.pending = pending
+        #: Set in the last moment before the subscriber has it. Without it, the thread was
+        #: interrupted, and the step goes back.
+        self.returned = False
+
+
+#: What threads are working on, by object; None for a resync.
+Processing = dict["Key | None", Taken]
+
+
+class Pending:
+    """Coalesces, counts, and keeps order; a `Listener`, for one subscription.
+
+    The writer's thread puts (and waits here only if the subscriber asked for ``block``); the
+    subscriber's threads take. ``lock`` guards all of it; it is held briefly, and no other lock is
+    taken under it.
+
+    An exception may interrupt any of these threads at any call. So each change is computed first,
+    and then made by stores alone, with no call between them: all of them are made, or none is.
+
+    :param lock: of the subscription, whose `Pending`s share it.
+    :param waiters: the subscriber's threads that wait for a change.
+    :param processing: what these threads are working on.
+    :param owner: the subscription; who forgets it does not feed it for ever.
+    :param size: steps at which the subscriber counts as slow.
+    :param overflow: what then happens.
+    :param lasting: whether it goes on when a writer begins again that had ended.
+    """
+
+    def __init__(self, lock: Any, waiters: Waiters, processing: Processing,
+                 owner: weakref.ref[Any], size: int, overflow: str,
+                 lasting: bool = False) -> None:
+        self._lock = lock
+        self._waiters = waiters
+        self._processing = processing
+        self._owner = owner
         self._size = size
         # Shrinking looks at all that is pending, so it waits until that has doubled.
         self._shrink_at = size
         self._overflow = overflow
-        #: What the replay has still to show; packed objects by key.
-        self.replay: dict[Key, bytes] = {}
-        # Its order, by itself: to take the first of a dict, again and again, is to pass by all
-        # that were taken. Made when first needed, since the replay is cut in the store's lock.
-        self._order: deque[Key] | None = None
-        #: At most two steps an object (unless it blocks): the end of one, the beginning of the
-        #: next.
-        self._steps: OrderedDict[Key, deque[Step]] = OrderedDict()
+        self._lasting = lasting
+        self.state = State.CHANGES
+        #: Whether the writer has ended; what is pending stays.
+        self.writer_ended = False
+        #: Counts what may be of interest to a thread that waits.
+        self.news = 0
+        #: Changes that were coalesced with others, or dropped.
+        self.dropped = 0
+        # What the replay has still to show.
+        self._replay: dict[Key, Entry] = {}
+        # At most two steps an object (unless it blocks): the end of one, the beginning of the
+        # next. The count is of all steps.
+        self._steps: OrderedDict[Key, tuple[Step, ...]] = OrderedDict()
         self._count = 0
-        self._overflowed = False
-        self._unblocked = False
-        self.over = False
-        self.closed = False
-        #: Its resync was taken: another one is about to take its place.
-        self.spent = False
-        _locks.register(self)
+        #: The last number of each writer.
+        self._told: dict[int, int] = {}
+        # Whether the writer may be kept waiting, and where it waits.
+        self._may_block = overflow == "block"
+        self._room = Waiters()
 
-    fork_rank = 1
+    def __repr__(self) -> str:
+        ended = ", the writer has ended" if self.writer_ended else ""
+        return f"<Pending {self.state.value}, {len(self)} pending, {self.dropped} dropped{ended}>"
 
-    def after_fork(self) -> None:
-        """Make the lock anew, in a child process, and begin with a resync there.
-
-        The fork may have caught the parent's threads half way; what they took is taken.
-        """
-        self.condition = threading.Condition(threading.RLock())
-        self.spent = False
-        if not self.is_over():
-            self._overrun()
+    def __len__(self) -> int:
+        return len(self._replay) + self._count + (self.state is State.RESYNC)
 
     def __bool__(self) -> bool:
-        return bool(self.replay or self._steps or self._overflowed or self.spent)
+        """Return whether there is something, or will be once another one has its place."""
+        return self.state is State.OVERFLOWED or len(self) > 0
 
     def __contains__(self, key: object) -> bool:
-        return key in self._steps or key in self.replay
+        return key in self._steps or key in self._replay
 
-    def is_over(self) -> bool:
-        """Whether there is no point in telling it anything more."""
-        return self.closed or self.over
+    def begin(self, replay: dict[Key, Entry]) -> None:
+        """Show first what was there when it began to be told of changes."""
+        with self._lock:
+            for key, steps in list(self._steps.items()):
+                there = replay.pop(key, None)
+                if there is not None:
+                    # It has changed since.
+                    self._steps[key] = self._joined((_shown(key, there), *steps))
+            self._replay = replay
+            self._count = sum(map(len, self._steps.values()))
+
+    def successor(self) -> Pending:
+        """Return one that begins with a resync, to take the place of this one."""
+        new = Pending(self._lock, self._waiters, self._processing, self._owner, self._size,
+                      self._overflow, self._lasting)
+        new.state = State.RESYNC
+        new.dropped = self.dropped
+        new._may_block = self._may_block
+        return new
 
     # For the writer.
 
-    def changed(self, key: Key, old: bytes | None, new: bytes | None, inferred: bool) -> bool:
-        """Take note of a change; False if that is of no use to anybody."""
-        with self.condition:
-            if self._overflow == "block":
-                while self._count >= self._size and not (self.is_over() or self._unblocked):
-                    self.condition.wait(_FORGOTTEN)
-            if self.is_over():
-                if self.closed:
-                    self._clear()
-                return False
-            if self._overflowed or self.spent:
-                return True
-            self._put(Step(key, old, new, inferred))
-            if self._count > self._shrink_at:
-                self._shrink()
-                self._shrink_at = max(self._size, 2 * self._count)
-            self.condition.notify()
-            return True
+    def is_over(self) -> bool:
+        """Return whether there is no point in telling it anything more."""
+        return (self.state is State.CLOSED or (self.writer_ended and not self._lasting)
+                or self._owner() is None)
+
+    def changed(self, delta: Delta) -> bool:
+        """Take note of a change; return False if that is of no use to anybody."""
+        while True:
+            with self._lock:
+                if self.is_over():
+                    if self.state is State.CLOSED or self._owner() is None:
+                        self._clear_locked()
+                    return False
+                if delta.number <= self._told.get(delta.writer, 0):
+                    # It was told before, by a thread that was then interrupted.
+                    break
+                if not self._is_full():
+                    if self.state is not State.OVERFLOWED:
+                        self._put_locked(delta)
+                    break
+            self._room.wait_for(lambda: self.is_over() or not self._is_full(),
+                                Deadline(LOOK_AGAIN))
+        self._waiters.notify()
+        return True
 
     def unblock(self, unblocked: bool = True) -> None:
         """Have the writer wait for no subscriber any more; or, with False, do so again."""
-        with self.condition:
-            self._unblocked = unblocked
-            self.condition.notify_all()
+        self._may_block = self._overflow == "block" and not unblocked
+        self._room.notify()
 
     def ended(self) -> None:
-        """Nothing more will come; what is pending stays."""
-        with self.condition:
-            self.over = True
-            self.condition.notify_all()
+        """Take note that the writer has ended; what is pending stays."""
+        with self._lock:
+            self.writer_ended = not self._lasting
+            self.news += 1
+        self._room.notify()
+        self._waiters.notify()
 
-    def _put(self, step: Step) -> None:
-        key, old, new, inferred = step.key, step.old, step.new, step.inferred
-        assert key is not None
-        shown = self.replay.pop(key, None)
+    def _is_full(self) -> bool:
+        return self._may_block and self._count >= self._size
+
+    def _put_locked(self, delta: Delta) -> None:
+        key = delta.key
+        step = Step(key, delta.old, delta.new, delta.reason, delta.old is not None)
+        shown = self._replay.get(key)
+        before = self._steps.get(key, ())
+        after = self._joined((*before, step) if shown is None else (_shown(key, shown), step))
+        grown = len(after) - len(before)
+        dropped = 1 - grown if shown is None else 2 - grown
+        # No calls from here …
+        self._steps[key] = after
         if shown is not None:
-            # What the replay was to show comes first, if at all.
-            self._append(Step(key, None, shown, False, False))
-        steps = self._steps.get(key)
-        if steps is None:
-            self._append(Step(key, old, new, inferred, old is not None))
-            return
-        last = steps[-1]
+            del self._replay[key]
+        self._count += grown
+        self.dropped += dropped
+        self._told[delta.writer] = delta.number
+        self.news += 1
+        # … to here.
+        if self._count > self._shrink_at:
+            self._shrink_locked()
+            self._shrink_at = max(self._size, 2 * self._count)
+
+    def _joined(self, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        """Return the same way of an object in as few steps as the subscriber is to have."""
         if self._overflow == "block":
-            self._append(Step(key, old, new, inferred))
-        elif last.new is None:
-            # Deleted, and made anew before anybody saw it go.
-            self._append(Step(key, None, new, inferred, False))
-        elif new is not None:
-            steps[-1] = last._replace(new=new)
-        elif len(steps) == 2:
-            # The one in between came and went unseen.
-            steps.pop()
-            self._count -= 1
-        else:
-            # Its last state is the one that was pending.
-            steps[-1] = Step(key, last.new, None, inferred, last.seen)
+            return steps
+        joined: tuple[Step, ...] = ()
+        for step in steps:
+            joined = _coalesced(joined, step)
+        return joined
 
-    def _append(self, step: Step) -> None:
-        assert step.key is not None
-        self._steps.setdefault(step.key, deque()).append(step)
-        self._count += 1
-
-    def _shrink(self) -> None:
+    def _shrink_locked(self) -> None:
         if self._overflow == "resync":
-            self._overrun()
+            self.overflow_locked()
         elif self._overflow == "coalesce":
             # What is there is bounded by the store, and so is what was seen of it. What came and
             # went unseen is not; nobody misses it.
-            for key in [key for key, steps in self._steps.items()
-                        if steps[0].new is None and not steps[0].seen]:
-                self._remove_first(key)
+            for key, steps in list(self._steps.items()):
+                if steps[0].new is None and not steps[0].seen:
+                    self._remove_locked(steps[0])
+                    self.dropped += 1
 
-    def _overrun(self) -> None:
-        self._clear()
-        self._overflowed = True
+    def overflow_locked(self) -> None:
+        """Drop everything; a resync is to follow."""
+        dropped = self._count
+        self._clear_locked()
+        self.dropped += dropped
+        self.news += 1
+        if self.state is not State.CLOSED:
+            self.state = State.OVERFLOWED
 
-    def _clear(self) -> None:
-        self.replay.clear()
-        self._order = None
-        self._steps.clear()
-        self._count = 0
+    def _clear_locked(self) -> None:
+        steps: OrderedDict[Key, tuple[Step, ...]] = OrderedDict()
+        self._replay, self._steps, self._count = {}, steps, 0
 
-    # For the subscriber; with the condition held.
+    # For the subscriber.
 
-    def take(self, is_busy: Callable[[Key], bool]) -> Step | None:
-        """Take the next step of an object that no thread has in hand."""
-        if self.closed:
-            self._clear()
+    def take_locked(self) -> Taken | None:
+        """Take the next step of an object that no thread is working on."""
+        if self.state is State.CLOSED:
+            self._clear_locked()
+        step = self._first_locked()
+        if step is None:
             return None
-        if self.spent:
+        # First it is written down, and then removed: who is interrupted in between has it twice,
+        # and `_put_back_locked` sees that.
+        taken = Taken(threading.current_thread(), step, self)
+        self._processing[step.key] = taken
+        self._remove_locked(step)
+        if self._overflow == "block":
+            self._room.notify()
+        return taken
+
+    def _first_locked(self) -> Step | None:
+        if self._is_processed(None):
+            # Nothing comes before the resync, which may yet be put back.
             return None
-        if self._overflowed:
-            self._overflowed = False
-            self.spent = True
+        if self.state is State.RESYNC:
             return Step(None, None, None)
-        if self.replay and (step := self._take_replayed(is_busy)) is not None:
-            return step
-        for key in self._steps:
-            if not is_busy(key):
-                step = self._remove_first(key)
-                if self._overflow == "block":
-                    self.condition.notify_all()
-                return step
+        if self._replay:
+            if not isinstance(self._replay, OrderedDict):
+                # To take the first of a plain dict, again and again, is to pass by all that were
+                # taken. Not made any earlier, for most are never taken one by one.
+                self._replay = OrderedDict(self._replay)
+            for key in self._replay:
+                if not self._is_processed(key):
+                    return _shown(key, self._replay[key])
+        for key, steps in self._steps.items():
+            if not self._is_processed(key):
+                return steps[0]
         return None
 
-    def _take_replayed(self, is_busy: Callable[[Key], bool]) -> Step | None:
-        if self._order is None:
-            self._order = deque(self.replay)
-        for _ in range(len(self._order)):
-            key = self._order.popleft()
-            if key not in self.replay:
-                # It has changed since, and is among the steps.
-                continue
-            if not is_busy(key):
-                return Step(key, None, self.replay.pop(key))
-            self._order.append(key)
-        return None
+    def _is_processed(self, key: Key | None) -> bool:
+        # `settle_locked` comes before, so that these are of threads that live.
+        taken = self._processing.get(key)
+        return taken is not None and not (key is None and taken.returned)
 
-    def _remove_first(self, key: Key) -> Step:
-        steps = self._steps[key]
-        step = steps.popleft()
-        if not steps:
-            del self._steps[key]
-        self._count -= 1
-        return step
+    def _remove_locked(self, step: Step) -> None:
+        # No calls in here.
+        key = step.key
+        if key is None:
+            if self.state is State.RESYNC:
+                self.state = State.CHANGES
+        elif key in self._replay:
+            del self._replay[key]
+        else:
+            rest = self._steps[key][1:]
+            if rest:
+                self._steps[key] = rest
+            else:
+                del self._steps[key]
+            self._count -= 1
 
-    def close(self) -> None:
-        """Show nothing more, and let go of whoever waits.
+    def settle_locked(self) -> bool:
+        """Let others have what this thread, or one that has ended, was working on.
 
-        It may interrupt `take` (in a signal handler), so what is pending is dropped later.
+        What was never returned is put back. Returns whether somebody may be waiting for it.
         """
-        with self.condition:
-            self.closed = True
-            self.condition.notify_all()
+        me, before = threading.current_thread(), self.news
+        for key, taken in list(self._processing.items()):
+            if taken.thread is not me and taken.thread.is_alive():
+                continue
+            if not taken.returned and taken.pending is self and self.state in TAKING_STATES:
+                self._put_back_locked(taken.step)
+                self.news += 1
+            elif key in self._steps or key in self._replay:
+                # This thread may take another object.
+                self.news += 1
+            self._processing.pop(key, None)
+        return self.news != before
 
-    def abandon(self) -> None:
-        """Be forgotten: like `close`, but without a lock, since it may interrupt anything."""
-        self.closed = True
+    def _put_back_locked(self, step: Step) -> None:
+        key = step.key
+        if key is None:
+            if self.state is State.CHANGES:
+                self.state = State.RESYNC
+            return
+        rest = self._steps.get(key, ())
+        if key in self._replay or (rest and rest[0] is step):
+            # It was not removed yet.
+            return
+        steps = self._joined((step, *rest))
+        grown = len(steps) - len(rest)
+        self._steps[key] = steps
+        self._count += grown
+
+    def close_locked(self) -> None:
+        """Show nothing more.
+
+        It may interrupt `take_locked` (in a signal handler), so what is pending is dropped later.
+        """
+        self.state = State.CLOSED
+        self.news += 1
+        self._room.notify()
+
+    def after_fork(self, waiters: Waiters, processing: Processing) -> None:
+        """Begin with a resync in a child process: the parent's threads take from the parent's."""
+        self._waiters = waiters
+        self._processing = processing
+        self._room = Waiters()
+        if not self.is_over():
+            self.overflow_locked()
+
+
+def _shown(key: Key, entry: Entry) -> Step:
+    """Return the step in which a replay shows an object."""
+    return Step(key, None, entry, None, False)
+
+
+def _coalesced(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
+    """Return an object's steps with one more, in at most two: its end, and the next beginning."""
+    if not steps:
+        return (step,)
+    key, last = step.key, steps[-1]
+    if last.new is None:
+        if step.new is None:
+            # The short life of another one, which nobody has seen begin.
+            return steps
+        # Deleted, and made anew before anybody saw it go.
+        return (*steps, Step(key, None, step.new, None, False))
+    if step.new is not None:
+        return (*steps[:-1], Step(key, last.old, step.new, None, last.seen))
+    if len(steps) == 2:
+        # The one in between came and went unseen.
+        return steps[:-1]
+    # Its last state is the one that was pending.
+    return (Step(key, last.new, None, step.reason, last.seen),)

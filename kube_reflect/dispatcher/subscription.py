@@ -3,150 +3,29 @@
 from __future__ import annotations
 
 import threading
-import time
 import weakref
 from collections.abc import Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from kube_reflect import _locks
-from kube_reflect.store.core import Core
-from kube_reflect.store.readiness import checked_timeout
-from kube_reflect.store.entries import Key, head_of
-from kube_reflect.dispatcher.pending import OVERFLOWS, Pending, Step
-from kube_reflect.object_ref import ObjectRef
+from kube_reflect._locks import Deadline, Waiters, new_lock
+from kube_reflect.dispatcher.changes import Applied, Change, Deleted, Lazy, Reason, Resync
+from kube_reflect.dispatcher.pending import (
+    LOOK_AGAIN, OVERFLOWS, Pending, Processing, State, Step, Taken,
+)
+from kube_reflect.errors import KubeReflectError
+from kube_reflect.store.cache import Cache
 
 if TYPE_CHECKING:
-    from kube_reflect.store.store import Store
+    from kube_reflect.store import Store
 
-__all__ = ["Applied", "Change", "Deleted", "Resync", "Subscription"]
+__all__ = ["Subscription", "subscribe"]
 
 K = TypeVar("K")
 
-_UNREAD: Any = object()
-#: Seconds after which who waits for an object looks whether the thread that has it has ended.
-_GONE = 0.5
-
-
-class _Decoded:
-    """One state of an object, decoded when somebody asks for it."""
-
-    __slots__ = ("_core", "_key", "_packed", "_value")
-
-    def __init__(self, core: Core, key: Key, packed: bytes) -> None:
-        self._core = core
-        self._key = key
-        self._packed = packed
-        self._value: Any = _UNREAD
-
-    def get(self) -> Any:
-        # Two threads may both decode; they then agree by `share`, or hold equal objects.
-        if self._value is _UNREAD:
-            self._value = self._core.share(self._key, self._packed)
-        return self._value
-
-
-class _Change(Generic[K]):
-    """What `Applied` and `Deleted` have in common."""
-
-    __slots__ = ("_new", "_ref")
-
-    def __init__(self, object: K) -> None:
-        self._new: Any = object
-        self._ref: ObjectRef | None = None
-
-    @property
-    def object(self) -> K:
-        """The object: as it is now, or as it was last seen."""
-        new = self._new
-        return new.get() if isinstance(new, _Decoded) else new  # type: ignore[no-any-return]
-
-    @property
-    def ref(self) -> ObjectRef:
-        """Which object it is; decodes nothing."""
-        if self._ref is None:
-            self._ref = ObjectRef.from_object(self._new)
-        return self._ref
-
-
-class Applied(_Change[K]):
-    """An object is there, or has changed.
-
-    :param object: as it is now.
-    :param old: as this subscriber saw it before; None for one it has not seen.
-    """
-
-    __slots__ = ("_old",)
-    __match_args__ = ("object", "old")
-
-    def __init__(self, object: K, old: K | None = None) -> None:
-        super().__init__(object)
-        self._old: Any = old
-
-    @property
-    def old(self) -> K | None:
-        """The object as this subscriber saw it before; None for one it has not seen."""
-        old = self._old
-        return old.get() if isinstance(old, _Decoded) else old  # type: ignore[no-any-return]
-
-    @property
-    def is_new(self) -> bool:
-        """Whether this subscriber has not seen the object before; decodes nothing."""
-        return self._old is None
-
-    def __eq__(self, other: object) -> bool:
-        return (isinstance(other, Applied) and self.object == other.object
-                and self.old == other.old)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return f"Applied({self.ref}{', new' if self._old is None else ''})"
-
-
-class Deleted(_Change[K]):
-    """An object is gone.
-
-    It may be one that came and went before the subscriber took it: do not count on having seen
-    an `Applied` of it.
-
-    :param object: as it was last seen.
-    :param inferred: nobody told: a list did not have it any more, or another one has its name.
-    """
-
-    __slots__ = ("inferred",)
-    __match_args__ = ("object", "inferred")
-
-    def __init__(self, object: K, inferred: bool = False) -> None:
-        super().__init__(object)
-        self.inferred = inferred
-
-    def __eq__(self, other: object) -> bool:
-        return (isinstance(other, Deleted) and self.object == other.object
-                and self.inferred == other.inferred)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return f"Deleted({self.ref}{', inferred' if self.inferred else ''})"
-
-
-class Resync:
-    """Too much was missed: forget what you know, all that is there follows."""
-
-    __slots__ = ()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Resync)
-
-    def __hash__(self) -> int:
-        return hash(Resync)
-
-    def __repr__(self) -> str:
-        return "Resync()"
-
-
-Change = Union[Applied[K], Deleted[K], Resync]
+#: Seconds after which a thread looks again whether another one has returned with what it took.
+_RETURNED = 0.01
 
 
 class Subscription(Generic[K]):
@@ -161,61 +40,88 @@ class Subscription(Generic[K]):
     thread at a time: until that thread takes again, or leaves its loop, or ends, the later
     changes of the object wait.
 
+    An exception that interrupts `get` or the iteration (Ctrl-C, a time limit) costs no change:
+    what was not returned yet is given to whoever takes next.
+
     In a child process (`os.fork`) it goes on with a `Resync`.
 
     Made by `Writer.subscribe` and `Reflector.subscribe`.
 
-    :param core: what to subscribe to.
+    :param cache: what to subscribe to.
+    :param store: the handle that goes with it.
     :param buffer_size: pending changes at which the subscriber counts as slow.
     :param overflow: what then happens: ``coalesce`` keeps the newest state of each object, and
         every deletion of what the subscriber has seen; ``block`` has the writer wait, and the
         store and all other subscribers with it, so that they fall behind the cluster as far as
         this one does (do not take from it in the writer's own thread); ``resync`` drops all that
         is pending, and the subscriber gets a `Resync` and a replay.
+    :param lasting: whether it goes on when a writer begins again that had ended: an iteration
+        then ends at each end of the writer, and another one gives what comes after.
+    :raises TypeError: for a buffer size that is no integer.
     :raises ValueError: for a buffer size below 1, or an unknown overflow.
     """
 
-    def __init__(self, core: Core, store: Store[K], *, buffer_size: int = 1024,
-                 overflow: str = "coalesce") -> None:
+    def __init__(self, cache: Cache, store: Store[K], *, buffer_size: int = 1024,
+                 overflow: str = "coalesce", lasting: bool = False) -> None:
         if isinstance(buffer_size, bool) or not isinstance(buffer_size, int):
             raise TypeError(f"buffer_size must be an integer: {buffer_size!r}")
         if buffer_size < 1:
             raise ValueError(f"buffer_size must be 1 or more: {buffer_size}")
         if overflow not in OVERFLOWS:
             raise ValueError(f"overflow must be one of {', '.join(OVERFLOWS)}: {overflow!r}")
-        self._core = core
+        self._cache = cache
         #: The cache that the changes are of.
         self.store = store
-        self._buffer_size = buffer_size
-        self._overflow = overflow
-        #: Which thread has an object in hand; guarded by the lock of `_pending`.
-        self._in_hand: dict[Key, threading.Thread] = {}
-        self._pending = self._cut(None)
-        # Whoever forgets a subscription does not feed it for ever. (It must not take a lock: it
-        # may run in the middle of anything.)
-        self._finalizer = weakref.finalize(self, self._pending.abandon)
-        _locks.register(self)
+        self._lasting = lasting
+        # Guards the three below.
+        self._lock = new_lock()
+        self._waiters = Waiters()
+        self._processing: Processing = {}
+        self._pending = Pending(self._lock, self._waiters, self._processing, weakref.ref(self),
+                                buffer_size, overflow, lasting)
+        self._begin(self._pending)
+        _locks.register(self, Subscription._after_fork, 2)
 
-    fork_rank = 2
-
-    def after_fork(self) -> None:
-        """Hear that this is a child process: only this thread has anything in hand."""
+    def _after_fork(self) -> None:
+        """Go on in a child process, where only this thread is working on anything."""
         me = threading.current_thread()
-        self._in_hand = {key: one for key, one in self._in_hand.items() if one is me}
+        self._waiters = Waiters()
+        self._processing = {key: taken for key, taken in self._processing.items()
+                            if taken.thread is me}
+        self._pending.after_fork(self._waiters, self._processing)
 
-    def _cut(self, old: Pending | None) -> Pending:
-        """Begin anew: a replay of what is there at this moment, and all changes after it."""
-        core = self._core
-        core.touch()
-        pending = Pending(self._buffer_size, self._overflow)
-        with core.lock.gen_wlock():
-            pending.replay = core.table.packed.copy()
-            core.listeners = (*(one for one in core.listeners
-                                if one is not old and not one.is_over()), pending)
-            ended = core.ended
-        if ended:
+    def _begin(self, pending: Pending) -> None:
+        """Begin with a replay of what is there at this moment; all changes after it follow."""
+        pending.begin(self._cache.subscribe(pending))
+        if self._cache.ended:
             pending.ended()
-        return pending
+
+    def __repr__(self) -> str:
+        pending = self._pending
+        state = "ended" if pending.writer_ended else pending.state.value
+        return (f"<Subscription {state}, {self.pending} pending, {self.dropped} dropped, "
+                f"{len(self._processing)} being worked on>")
+
+    @property
+    def pending(self) -> int:
+        """How many changes have not been taken yet; takes no lock."""
+        return len(self._pending)
+
+    @property
+    def dropped(self) -> int:
+        """How many changes were coalesced with others, or dropped for a `Resync`; no lock."""
+        return self._pending.dropped
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there will be no changes but those that are pending; takes no lock."""
+        return self._pending.is_over()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether `get` would return None at once."""
+        with self._lock:
+            return self._has_ended_locked()
 
     def get(self, timeout: float | None = None) -> Change[K] | None:
         """Take the next change; None when there will be no more.
@@ -223,107 +129,56 @@ class Subscription(Generic[K]):
         :param timeout: seconds, or None to wait for as long as it takes.
         :raises TimeoutError: if there was none in time.
         """
-        timeout = checked_timeout(timeout)
-        deadline = None if timeout is None else time.monotonic() + timeout
-        self._core.touch()
-        while True:
-            pending = self._pending
-            with pending.condition:
-                self._put_down(pending)
-                step = pending.take(self._is_busy)
-                if step is None:
-                    if pending.closed or (pending.over and not pending):
-                        pending.condition.notify_all()
-                        return None
-                    if pending is self._pending:
-                        self._wait(pending, deadline, timeout)
-                    continue
-                if step.key is not None:
-                    self._in_hand[step.key] = threading.current_thread()
-                    return self._change(step)
-            self._resync(pending)
-            return Resync()
-
-    def _wait(self, pending: Pending, deadline: float | None, timeout: float | None) -> None:
-        left = None if deadline is None else deadline - time.monotonic()
-        if left is not None and left <= 0:
-            raise TimeoutError(f"no change within {timeout:g} s")
-        if pending:
-            # What there is is in others' hands; a thread may end with it, and nobody would say so.
-            left = _GONE if left is None else min(left, _GONE)
-        pending.condition.wait(left)
-
-    def _put_down(self, pending: Pending) -> None:
-        """Let others have what this thread has in hand; in the lock of `pending`."""
-        me = threading.current_thread()
-        for key in [key for key, thread in self._in_hand.items()
-                    if thread is me or not thread.is_alive()]:
-            del self._in_hand[key]
-            if key in pending:
-                # This thread may take another object, and somebody may be waiting for this one.
-                pending.condition.notify()
-
-    def _is_busy(self, key: Key) -> bool:
-        thread = self._in_hand.get(key)
-        return thread is not None and thread.is_alive()
-
-    def _resync(self, old: Pending) -> None:
-        new = self._cut(old)
-        finalizer = weakref.finalize(self, new.abandon)
-        # In the old lock: who waits there looks whether there is a new one, and who closes the
-        # old one looks too.
-        with old.condition:
-            self._pending = new
-            self._finalizer.detach()
-            self._finalizer = finalizer
-            if old.closed:
-                new.close()
-            old.condition.notify_all()
-
-    def _change(self, step: Step) -> Applied[K] | Deleted[K]:
-        core, key = self._core, step.key
-        assert key is not None
-        change: Applied[K] | Deleted[K]
-        if step.new is not None:
-            change = Applied(_Decoded(core, key, step.new))  # type: ignore[arg-type]
-            if step.old is not None:
-                change._old = _Decoded(core, key, step.old)
-        else:
-            assert step.old is not None
-            change = Deleted(_Decoded(core, key, step.old),  # type: ignore[arg-type]
-                             step.inferred)
-        change._ref = core.ref(key, head_of(step.new or step.old))  # type: ignore[arg-type]
-        return change
+        deadline = Deadline(timeout)
+        try:
+            taken = self._take(deadline)
+            if taken is None:
+                return None
+            change = self._change(taken.step)
+            # No calls from here on: it is returned, or it is put back.
+            taken.returned = True
+            return change
+        except BaseException:
+            self._put_down()
+            raise
 
     def __iter__(self) -> Iterator[Change[K]]:
+        forever = Deadline(None)
         try:
-            while (change := self.get()) is not None:
+            while (taken := self._take(forever)) is not None:
+                change = self._change(taken.step)
+                # As in `get`.
+                taken.returned = True
                 yield change
         finally:
-            # Who leaves the loop has nothing in hand any more.
-            pending = self._pending
-            with pending.condition:
-                self._put_down(pending)
+            self._put_down()
 
     def objects(self) -> Iterator[K]:
         """Iterate the objects that are there or have changed; deletions are passed over."""
-        for change in self:
-            if isinstance(change, Applied):
-                yield change.object
-
-    @property
-    def is_over(self) -> bool:
-        """Whether there will be no changes but those that are pending."""
-        return self._pending.is_over()
+        forever = Deadline(None)
+        try:
+            while (taken := self._take(forever)) is not None:
+                entry = taken.step.new
+                obj = None
+                if entry is not None:
+                    try:
+                        obj = self._cache.read(entry)
+                    except KubeReflectError:
+                        # It cannot be read, by whoever tries.
+                        taken.returned = True
+                        raise
+                taken.returned = True
+                if obj is not None:
+                    yield obj
+        finally:
+            self._put_down()
 
     def close(self) -> None:
         """End it, at once, for all who wait on it; from any thread, any number of times."""
         _locks.renew()
-        while True:
-            pending = self._pending
-            pending.close()
-            if pending is self._pending:
-                return
+        with self._lock:
+            self._pending.close_locked()
+        self._waiters.notify()
 
     def __enter__(self) -> Subscription[K]:
         return self
@@ -331,3 +186,90 @@ class Subscription(Generic[K]):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  traceback: TracebackType | None) -> None:
         self.close()
+
+    def _take(self, deadline: Deadline) -> Taken | None:
+        """Wait for a step; None when there will be none. The caller sets `returned`, or puts down.
+
+        :raises TimeoutError: if there was none in time.
+        """
+        self._cache.touch()
+        while True:
+            with self._lock:
+                pending = self._pending
+                has_news = pending.settle_locked()
+                taken = pending.take_locked()
+                # Whether another thread is about to return with a step, or to put it back.
+                is_between = not all(one.returned for one in self._processing.values())
+                has_ended = taken is None and self._has_ended_locked() and not is_between
+                if has_ended:
+                    # Others may be waiting for what this one has put down.
+                    pending.news += 1
+                news = pending.news
+            if has_news or has_ended:
+                self._waiters.notify()
+            if has_ended:
+                return None
+            if taken is not None:
+                return taken
+            if pending.state is State.OVERFLOWED:
+                self._replace(pending)
+            else:
+                self._wait(pending, news, deadline, _RETURNED if is_between else LOOK_AGAIN)
+
+    def _has_ended_locked(self) -> bool:
+        pending = self._pending
+        if pending.state is State.CLOSED:
+            return True
+        has_ended = self._cache.ended if self._lasting else pending.writer_ended
+        return has_ended and not pending
+
+    def _wait(self, pending: Pending, news: int, deadline: Deadline, most: float) -> None:
+        left = deadline.left()
+        if left == 0:
+            raise TimeoutError(f"no change {deadline}")
+        self._waiters.wait_for(
+            lambda: pending.news != news or self._pending is not pending,
+            Deadline(most if left is None else min(left, most)))
+
+    def _put_down(self) -> None:
+        """Let others have what this thread is working on; what it did not get, it puts back."""
+        with self._lock:
+            has_news = self._pending.settle_locked()
+        if has_news:
+            self._waiters.notify()
+
+    def _replace(self, old: Pending) -> None:
+        """Have another `Pending` take the place of one that has overflowed.
+
+        Several threads may try; the first succeeds, and an interrupt leaves the old one in place.
+        """
+        new, has_begun = old.successor(), False
+        try:
+            self._begin(new)
+            has_begun = True
+        finally:
+            with self._lock:
+                if has_begun and self._pending is old and old.state is State.OVERFLOWED:
+                    self._pending = new
+                    old.close_locked()
+                else:
+                    new.close_locked()
+            self._waiters.notify()
+
+    def _change(self, step: Step) -> Change[K]:
+        cache = self._cache
+        if step.key is None:
+            return Resync()
+        if step.new is not None:
+            new: Any = Lazy(cache, step.new)
+            old: Any = None if step.old is None else Lazy(cache, step.old)
+            return Applied(new, old)
+        assert step.old is not None
+        last: Any = Lazy(cache, step.old)
+        return Deleted(last, step.reason not in (None, Reason.DELETED), step.reason)
+
+
+def subscribe(cache: Cache, store: Store[K], *, buffer_size: int = 1024,
+              overflow: str = "coalesce", lasting: bool = False) -> Subscription[K]:
+    """Return a subscription to a cache; see `Subscription`."""
+    return Subscription(cache, store, buffer_size=buffer_size, overflow=overflow, lasting=lasting)

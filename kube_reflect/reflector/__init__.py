@@ -1,10 +1,12 @@
 """The threads that run a watcher into a writer, and the public face of both: `Reflector`.
 
-It may import every room but the leaves. Begin with `reflector`.
+It may import every room but the leaves. Begin with `reflector`, what users call; `engine` starts
+and closes, `namespaces` has the watches, `worker` is the thread of one, `health` its record.
 """
 
-from kube_reflect.dispatcher.handlers import Handler
-from kube_reflect.reflector.reflector import Reflector, reflect
+from kube_reflect.dispatcher import Handler
+from kube_reflect.reflector.engine import close_all
+from kube_reflect.reflector.reflector import ListOf, Reflector, reflect
 from kube_reflect.reflector.sharing import Shared, shared
 
-__all__ = ["Handler", "Reflector", "Shared", "reflect", "shared"]
+__all__ = ["Handler", "ListOf", "Reflector", "Shared", "close_all", "reflect", "shared"]

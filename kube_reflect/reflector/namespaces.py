@@ -1,160 +1,247 @@
-"""The workers of one reflector: one for all, or one for each namespace."""
+"""The watches of one reflector: one for all, or one for each namespace."""
 
 from __future__ import annotations
 
 import logging
-import threading
+import math
 import time
+from collections import Counter
 from collections.abc import Callable
 
-from kube_reflect.store.core import Core
-from kube_reflect.store.feed import Entries, Feed
+from kube_reflect.backoff import Backoff
+from kube_reflect.config import Config
+from kube_reflect.reflector.health import Health, PhaseRecord
+from kube_reflect.reflector.watchers import WatcherFactory
 from kube_reflect.reflector.worker import Worker
-from kube_reflect.status import Health, Moment, NamespaceStatus, Phase, is_live
+from kube_reflect.status import NamespaceStatus, Phase, Status
+from kube_reflect.store import Cache, EntryMaker, NamespaceWriter
 
-__all__ = ["Task", "Team"]
+__all__ = ["NamespaceWatch", "Namespaces"]
 
-logger = logging.getLogger("kube_reflect")
+logger = logging.getLogger(__name__)
 
 
-class Task:
-    """What stays of a watch from one start to the next: its feed and its health."""
+class NamespaceWatch:
+    """What stays of a watch from one start to the next: its writer and its health."""
 
-    def __init__(self, feed: Feed, health: Health, new_worker: Callable[[Task], Worker]) -> None:
-        self.feed = feed
+    def __init__(self, writer: NamespaceWriter, health: Health,
+                 new_worker: Callable[[NamespaceWatch], Worker]) -> None:
+        self.writer = writer
         self.health = health
         self._new_worker = new_worker
-        #: Replaced at each start; read by any thread.
-        self.worker: Worker | None = None
+        # Replaced at each start; read by any thread.
+        self._worker: Worker | None = None
+        #: The last contact of a worker that is gone, on `time.monotonic`.
+        self._contact: float | None = None
 
     @property
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         """Whether the thread is running; from any thread."""
-        return self.worker is not None and self.worker.thread.is_alive()
+        worker = self._worker
+        return worker is not None and worker.is_alive
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the thread is running, and has not been told to end; from any thread."""
+        worker = self._worker
+        return worker is not None and worker.is_running
 
     def start(self) -> None:
-        if self.worker is None or not self.worker.is_running():
-            before = self.worker
-            self.feed.restart()
-            self.worker = self._new_worker(self)
-            self.worker.start(before)
-
-    @property
-    def running(self) -> bool:
-        """Whether the thread is running, and has not been told to end; from any thread."""
-        return self.worker is not None and self.worker.is_running()
+        """Start a thread, if there is none that goes on."""
+        before = self._worker
+        if before is None or not before.is_running:
+            if before is not None:
+                # One that was interrupted in its start may yet begin.
+                before.close()
+            # First its place, then its start: a thread that nobody knows would be lost.
+            worker = self._worker = self._new_worker(self)
+            worker.start(before)
 
     def close(self) -> Worker | None:
-        """Have the thread end; does not wait for that, but gives what to wait for."""
-        worker = self.worker
+        """Have the thread end; does not wait for that, but returns what to wait for."""
+        worker = self._worker
         if worker is not None:
             worker.close()
         return worker
 
     def after_fork(self) -> None:
-        """Know that the thread is gone, in a child process (unless it is the one that forked)."""
-        if self.worker is not None and self.worker.thread is not threading.current_thread():
-            self.worker = None
+        """Take note that the thread is gone (unless it is the one that forked)."""
+        worker = self._worker
+        if worker is not None and not worker.is_current_thread:
+            self._contact = worker.contact
+            self._worker = None
             self.health.enter(Phase.STOPPED)
 
-    def status(self, idle_timeout: float, ready: bool) -> NamespaceStatus:
-        """How it is; from any thread."""
-        moment, staleness = self.health.moment, self.staleness()
-        return NamespaceStatus(
-            phase=moment.phase, since=moment.since, ready=ready,
-            live=self.running and is_live(moment, staleness, idle_timeout), staleness=staleness,
-            last_error=moment.error, code=getattr(moment.error, "code", None))
-
     def staleness(self) -> float | None:
-        """Seconds since the last contact, or None; from any thread."""
-        contact = self.worker.contact if self.worker is not None else None
+        """Return seconds since the last contact, or None; from any thread."""
+        worker = self._worker
+        contact = worker.contact if worker is not None else None
+        if contact is None:
+            contact = self._contact
         return None if contact is None else max(0.0, time.monotonic() - contact)
 
+    def is_live(self, config: Config) -> bool:
+        """Return whether a watch is running, and has been heard of within its deadline."""
+        staleness, phase = self.staleness(), self.health.record.phase
+        if not self.is_running or staleness is None:
+            return False
+        if phase is Phase.POLLING:
+            return staleness <= config.idle_timeout + config.poll_interval
+        return phase is Phase.WATCHING and staleness <= config.idle_timeout
 
-class Team:
-    """Starts and ends the tasks together.
+    def status(self, config: Config, ready: bool) -> NamespaceStatus:
+        """Return how it is; from any thread."""
+        record = self.health.record
+        return NamespaceStatus(
+            phase=record.phase, since=record.since, ready=ready, live=self.is_live(config),
+            staleness=self.staleness(), last_error=record.error,
+            code=getattr(record.error, "code", None))
+
+
+class Namespaces:
+    """Starts and ends the watches together; a `Keeper` of the cache.
 
     It does not know the Reflector, which so can be forgotten while threads are running. Its
     caller sees to it that one thread at a time adds, removes and starts.
 
-    :param core: the cache that all feed.
-    :param entries: makes entries for all of them.
+    :param cache: the cache that all feed.
     :param name: of the reflector.
-    :param new_worker: makes the worker of a scope, for a task.
+    :param watchers: makes the watcher of a namespace.
+    :param new_backoff: makes the backoff of each.
     """
 
-    def __init__(self, core: Core, entries: Entries, name: str,
-                 new_worker: Callable[[str | None, Task], Worker]) -> None:
-        self._core = core
-        self._entries = entries
+    def __init__(self, cache: Cache, name: str, watchers: WatcherFactory,
+                 new_backoff: Callable[[], Backoff]) -> None:
+        self._cache = cache
+        self._maker = EntryMaker(cache)
         self._name = name
-        self._new_worker = new_worker
-        #: Who is told of phases. A dict's operations are atomic, and it is copied to iterate.
-        self.listeners: dict[object, Callable[[], object]] = {}
-        #: By scope. Never changed, but replaced, so that any thread may iterate it.
-        self.tasks: dict[str | None, Task] = {}
+        self._watchers = watchers
+        self._new_backoff = new_backoff
+        # Who is told of phases. A dict's operations are atomic, and it is copied to iterate.
+        self._callbacks: dict[object, Callable[[], object]] = {}
+        #: By namespace, or None. Never changed, but replaced, so that any thread may iterate it.
+        self.watches: dict[str | None, NamespaceWatch] = {}
+        cache.kept_by(self)
 
-    def add(self, scope: str | None) -> Task:
-        """Add the task of a scope, which the cache is not complete without."""
-        name = self._name if scope is None else f"{self._name}:{scope}"
-        task = Task(Feed(self._core, self._entries, scope), Health(name, tell=self._tell),
-                    lambda task: self._new_worker(scope, task))
-        self._core.expect(scope)
-        self.tasks = {**self.tasks, scope: task}
-        return task
+    @property
+    def maker(self) -> EntryMaker:
+        """Makes the entries of the cache."""
+        return self._maker
 
-    def remove(self, scope: str | None, timeout: float | None) -> None:
-        """End the task of a scope, and take its objects out of the cache."""
-        task = self.tasks[scope]
-        self.tasks = {name: one for name, one in self.tasks.items() if name != scope}
-        worker = task.close()
-        if worker is not None:
-            worker.join(timeout)
-        task.feed.empty()
+    def add(self, namespace: str | None) -> NamespaceWatch:
+        """Add the watch of a namespace, which the cache is not complete without."""
+        name = self._name if namespace is None else f"{self._name}:{namespace}"
+
+        def new_worker(watch: NamespaceWatch) -> Worker:
+            return Worker(lambda observer: self._watchers.new(namespace, observer), self._cache,
+                          watch.writer, self._new_backoff(), watch.health)
+
+        watch = NamespaceWatch(NamespaceWriter(self._cache, self._maker, namespace),
+                               Health(name, notify=self._notify), new_worker)
+        self.watches = {**self.watches, namespace: watch}
+        return watch
+
+    def take_out(self, namespace: str | None) -> NamespaceWatch:
+        """Know a watch no more; the caller has it end, and empties its writer."""
+        watch = self.watches[namespace]
+        self.watches = {name: one for name, one in self.watches.items() if name != namespace}
+        return watch
+
+    def undo_add(self, namespace: str | None) -> None:
+        """Leave nothing of a namespace, however far its adding has come."""
+        if namespace in self.watches:
+            self.take_out(namespace).close()
+        NamespaceWriter(self._cache, self._maker, namespace).remove()
 
     def start(self) -> None:
-        for task in self.tasks.values():
-            task.start()
+        """Start the threads that are not running."""
+        for watch in self.watches.values():
+            watch.start()
 
     def close(self) -> list[Worker]:
-        """Have all threads end; does not wait for that, but gives what to wait for. Any thread."""
-        return [worker for task in self.tasks.values() if (worker := task.close()) is not None]
+        """Have all threads end; does not wait, but returns what to wait for. From any thread."""
+        return [worker for watch in self.watches.values()
+                if (worker := watch.close()) is not None]
 
-    def listen(self, told: Callable[[], object]) -> Callable[[], None]:
-        """Have a function called by its thread after each change of a phase; gives what ends it."""
+    def on_phase(self, callback: Callable[[], object]) -> Callable[[], None]:
+        """Have a function called by a watch's thread after each change of its phase.
+
+        :return: a function that ends it.
+        """
         token = object()
-        self.listeners[token] = told
-        return lambda: self.listeners.pop(token, None) and None
+        self._callbacks[token] = callback
+        return lambda: self._callbacks.pop(token, None) and None
 
-    def _tell(self) -> None:
-        for told in list(self.listeners.values()):
+    def _notify(self) -> None:
+        # Who waits until the cache is live looks again.
+        self._cache.notify()
+        for callback in list(self._callbacks.values()):
             try:
-                told()
-            except Exception:
+                callback()
+            except BaseException:
+                # A SystemExit too: on this thread, nobody but the callback itself can mean it.
                 logger.exception("%s: a phase callback failed", self._name)
 
     def keeps_up(self) -> bool:
-        """Whether all threads are running, so that staleness means something; any thread."""
-        tasks = list(self.tasks.values())
-        return bool(tasks) and all(task.running for task in tasks)
+        """Return whether all threads are running, so that staleness means something."""
+        watches = list(self.watches.values())
+        return bool(watches) and all(watch.is_running for watch in watches)
 
     def staleness(self) -> float | None:
-        """Seconds since the last contact of the task that is worst off; from any thread."""
-        found = [task.staleness() for task in self.tasks.values()]
+        """Return seconds since the last contact; None: never, infinity: nobody keeps it up."""
+        return self._worst_staleness() if self.keeps_up() else math.inf
+
+    def is_live(self) -> bool:
+        """Return whether all watches are running, and are heard of."""
+        watches = list(self.watches.values())
+        return bool(watches) and all(watch.is_live(self._watchers.config) for watch in watches)
+
+    def _worst_staleness(self) -> float | None:
+        found = [watch.staleness() for watch in self.watches.values()]
         known = [one for one in found if one is not None]
         return max(known) if known and len(known) == len(found) else None
 
-    def moment(self) -> Moment:
-        """The moment of the task that is worst off; from any thread."""
-        moments = [task.health.moment for task in self.tasks.values()]
-        if not moments:
-            return Health(self._name).moment
-        worst = max(moments, key=lambda moment: moment.phase.severity)
+    def _worst_record(self) -> PhaseRecord:
+        records = [watch.health.record for watch in self.watches.values()]
+        if not records:
+            return Health(self._name).record
+        worst = max(records, key=lambda record: record.phase.severity)
         error = worst.error
         if error is None:
-            error = next((one.error for one in moments if one.error is not None), None)
+            error = next((one.error for one in records if one.error is not None), None)
         return worst._replace(error=error)
 
-    def reconnects(self) -> int:
-        """Watches after the first of each task; from any thread."""
-        return sum(max(0, task.health.moment.watches - 1) for task in self.tasks.values())
+    def status(self) -> Status:
+        """Return how all of it is; from any thread. It waits for no lock, and asks no server."""
+        cache, config, watches = self._cache, self._watchers.config, self.watches
+        record, staleness = self._worst_record(), self._worst_staleness()
+        counters, awaited = cache.counters, cache.awaited
+        health = [watch.health for watch in watches.values()]
+        lists = [one.last_list_seconds for one in health if one.last_list_seconds is not None]
+        return Status(
+            phase=record.phase, since=record.since, ready=cache.ready,
+            live=self.is_live(),
+            last_contact=None if staleness is None else time.time() - staleness,
+            staleness=staleness, last_error=record.error,
+            code=getattr(record.error, "code", None),
+            resource_version=counters.resource_version, relists=counters.relists,
+            reconnects=sum(max(0, one.record.watches - 1) for one in health),
+            events=counters.events, objects=cache.objects,
+            poisoned=cache.poisoned,
+            thread_alive=bool(watches) and all(watch.is_alive for watch in watches.values()),
+            namespaces={namespace: watch.status(config, namespace not in awaited)
+                        for namespace, watch in watches.items() if namespace is not None},
+            bytes_at_rest=counters.bytes_at_rest,
+            failures=_sum(one.failures for one in health),
+            events_by_type=_sum(one.events for one in health),
+            relist_reasons=_sum(one.relist_reasons for one in health),
+            retry_at=record.retry_at, backoff=record.backoff,
+            last_list_seconds=max(lists) if lists else None)
+
+
+def _sum(counts: object) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for one in counts:  # type: ignore[attr-defined]
+        # A copy in one call, for its thread goes on counting.
+        total.update(dict(one))
+    return dict(total)

@@ -1,37 +1,60 @@
-"""The Reflector: a watcher, a writer, and the thread that moves events between them."""
+"""The public face of a reflector: what one makes, starts, reads, and closes."""
 
 from __future__ import annotations
 
+import functools
 import itertools
-import logging
-import os
-import threading
-import time
+import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, Generic, Literal, Protocol, TypeVar, Union, overload
 
-from kube_reflect import _locks
-from kube_reflect.store.readiness import checked_timeout
-from kube_reflect.dispatcher.handlers import Handler
-from kube_reflect.store.options import IndexFunction, Transform
-from kube_reflect.reflector.watchers import Watchers, checked_config, checked_namespaces
-from kube_reflect.reflector.worker import applied
 from kube_reflect.backoff import Backoff
+from kube_reflect.client import view_maker
 from kube_reflect.config import Config
-from kube_reflect.dispatcher.subscription import Subscription
+from kube_reflect.dispatcher import Handler, Subscription, subscribe
 from kube_reflect.errors import WatcherError
 from kube_reflect.events import Event
+from kube_reflect.reflector.engine import Engine
+from kube_reflect.reflector.namespaces import Namespaces
+from kube_reflect.reflector.watchers import (
+    WatcherFactory, backoff_factory, checked_config, checked_namespaces,
+)
 from kube_reflect.status import Status
-from kube_reflect.store.store import Store, Writer
-from kube_reflect.wire.source import model_of
+from kube_reflect.store import (
+    Cache, IndexFunction, Store, StoreOptions, Transform, Writer, add_index,
+)
 
-__all__ = ["Handler", "Reflector", "reflect"]
+__all__ = ["CustomObjects", "ListOf", "Reflector", "reflect"]
 
-logger = logging.getLogger("kube_reflect")
+K = TypeVar("K")
+M = TypeVar("M")
 
 _numbers = itertools.count(1)
+
+
+class ListOf(Protocol[K]):
+    """What a list function returns: a V1PodList, say, for K a V1Pod."""
+
+    items: list[K]
+
+
+class _InNamespace(Protocol):
+    def __call__(self, group: str, version: str, namespace: str, plural: str) -> object: ...
+
+
+class _InCluster(Protocol):
+    def __call__(self, group: str, version: str, plural: str) -> object: ...
+
+
+class _InAllNamespaces(Protocol):
+    def __call__(self, group: str, version: str, resource_plural: str) -> object: ...
+
+
+#: The list methods of `CustomObjectsApi`, whose annotations do not say what they return, and
+#: partials of them.
+CustomObjects = Union[_InNamespace, _InCluster, _InAllNamespaces, "functools.partial[object]"]
 
 
 def reflect(writer: Writer, stream: Iterable[Event | WatcherError],
@@ -47,60 +70,95 @@ def reflect(writer: Writer, stream: Iterable[Event | WatcherError],
     """
     if not isinstance(writer, Writer):
         raise TypeError(f"writer must be a Writer: {writer!r}")
-    writer._claim()
-    return _closing(writer, applied(writer._core, writer._feed, stream))
+    writer.claim()
+    return _reflected(writer, stream)
 
 
-def _closing(writer: Writer, stream: Iterator[Event | WatcherError],
-             ) -> Iterator[Event | WatcherError]:
+def _reflected(writer: Writer, stream: Iterable[Event | WatcherError],
+               ) -> Iterator[Event | WatcherError]:
     try:
-        yield from stream
+        for item in stream:
+            if isinstance(item, WatcherError):
+                writer.failed(item)
+            else:
+                writer.apply_watcher_event(item)
+            yield item
     except Exception as error:
         # Those who wait are to hear why.
-        writer._core.end(error)
+        writer.close(error)
         raise
     finally:
         writer.close()
 
 
-class Reflector:
+class Reflector(Generic[K]):
     """A background thread that keeps a `Store` in step with the API server.
 
     Nothing starts before `start`; `with` starts and closes. All methods may be called from any
     thread. The reflector runs until it is closed, or neither it nor its store is referenced any
     more.
 
+    Type checkers infer K from the list function: ``Reflector(v1.list_namespaced_pod, "shop")`` is
+    a ``Reflector[V1Pod]``. Before version 36 of the client its methods have no annotations: write
+    ``pods: Reflector[V1Pod] = …``.
+
     :param list_func: what one gives the official `Watch`; see `Watcher`.
     :param args: for the list function.
     :param config: selectors, timeouts and strategy.
     :param model: makes a K of a mapping. By default K is what the list function returns: a V1Pod
-        for ``list_namespaced_pod``, a dict for custom objects. ``dict`` leaves the mapping.
-    :param transform: changes each mapping before it is stored; see `Writer`.
-    :param indexers: functions of the mapping, by the name of the index; see `Writer`.
+        for ``list_namespaced_pod``, decoded where it is read; a dict for custom objects. ``dict``
+        leaves the mapping, and ``V1Pod.from_dict``, where the client has it, decodes all at once.
+    :param transform: changes each mapping before it is stored; see `StoreOptions`.
+    :param indexers: functions of the mapping, by the name of the index; see `StoreOptions`.
     :param copies: give each read a K of its own.
-    :param compress: deflate the objects; see `Writer`.
-    :param detect_mutations: find readers who change what they share; see `Writer`.
+    :param detect_mutations: find readers who change what they share; see `StoreOptions`.
     :param metadata_only: ask only for the metadata. A mapping is then a PartialObjectMetadata
         (apiVersion and kind say so) with metadata; K is that, as a dict, or what ``model`` makes
         of it. Refs have the kind that the list function tells, which typed methods and resources
         of the dynamic client do, and `CustomObjectsApi` does not; else they have none.
-    :param new_client: called after a 401, before the next request, by the reflector's thread:
-        gives an ApiClient to go on with, such as ``kubernetes.config.new_client_from_config``
-        does. Without it, the client's own ways to fresh credentials are all there is.
+    :param new_client: called after a 401, or when TLS has failed, before the next request, by the
+        reflector's thread: gives an ApiClient to go on with, such as
+        ``kubernetes.config.new_client_from_config`` does. Without it, the client's own ways to
+        fresh credentials are all there is.
     :param namespaces: watch each of these by itself, into one store; the list function takes a
         ``namespace``. The store and `Status.ready` are ready once all have been listed, and
         `Status.live` while all are kept up; phase and last error are those of the one that is
         worst off; `Status.namespaces` has readiness and errors of each. Where the thread of one
-        dies (of a SystemExit in a callback, say) the others go on, but all subscriptions end: a
-        subscriber is not to miss a namespace unawares.
+        dies the others go on, but all subscriptions end: a subscriber is not to miss a namespace
+        unawares.
     :param backoff: how long to wait after failures; with ``namespaces``, a function that makes
         one for each.
     :param name: for the threads and the log.
+    :param when_not_ready: what a read does before the first complete list: ``wait`` for it, as it
+        is by default, at most `ready_timeout` seconds, ``raise`` NotReady, or ``empty``: answer
+        that there is nothing; see `StoreOptions`.
+    :param ready_timeout: seconds that such a read waits at most.
+    :param decoded_limit: objects that stay decoded; see `StoreOptions`.
     :param kwargs: for the list function.
     :raises TypeError: for what is no list function, or lacks arguments.
     :raises ValueError: for arguments that the watcher sets by itself, or a `Backoff` that several
         namespaces would share.
     """
+
+    @overload
+    def __init__(self: Reflector[dict[str, Any]], list_func: Callable[..., object], *args: Any,
+                 config: Config | None = ..., model: None = None,
+                 metadata_only: Literal[True], **kwargs: Any) -> None: ...
+
+    @overload
+    def __init__(self: Reflector[M], list_func: Callable[..., object], *args: Any,
+                 config: Config | None = ..., model: Callable[[dict[str, Any]], M],
+                 metadata_only: bool = ..., **kwargs: Any) -> None: ...
+
+    @overload
+    def __init__(self: Reflector[K], list_func: Callable[..., ListOf[K]], *args: Any,
+                 config: Config | None = ..., model: None = None,
+                 metadata_only: Literal[False] = False, **kwargs: Any) -> None: ...
+
+    @overload
+    def __init__(self: Reflector[dict[str, Any]], list_func: CustomObjects, *args: Any,
+                 config: Config | None = ..., model: None = None,
+                 metadata_only: Literal[False] = False, **kwargs: Any) -> None: ...
 
     def __init__(
         self,
@@ -111,95 +169,66 @@ class Reflector:
         transform: Transform | None = None,
         indexers: Mapping[str, IndexFunction] | None = None,
         copies: bool = False,
-        compress: bool = False,
         detect_mutations: bool | None = None,
         metadata_only: bool = False,
         new_client: Callable[[], Any] | None = None,
         namespaces: Iterable[str] | None = None,
         backoff: Backoff | Callable[[], Backoff] | None = None,
         name: str | None = None,
+        when_not_ready: str = "wait",
+        ready_timeout: float = 30.0,
+        decoded_limit: int = 10_000,
         **kwargs: Any,
     ) -> None:
-        self._config = checked_config(config)
         if name is not None and not isinstance(name, str):
             raise TypeError(f"name must be a string or None: {name!r}")
+        name = name if name is not None else f"reflector-{next(_numbers)}"
+        names = [None] if namespaces is None else checked_namespaces(namespaces)
+        several = namespaces is not None
+        watchers = WatcherFactory(
+            list_func, args, kwargs, checked_config(config), metadata_only=metadata_only,
+            several=several, new_client=new_client)
+        view = None
+        if model is None and not metadata_only:
+            listed = watchers.model
+            if isinstance(listed, type):
+                view = view_maker(listed)
+            else:
+                model = listed
+        cache = Cache(watchers.resource, StoreOptions(
+            model=model, view=view, transform=transform, indexers=dict(indexers or {}),
+            copies=copies, detect_mutations=detect_mutations, when_not_ready=when_not_ready,
+            ready_timeout=ready_timeout, decoded_limit=decoded_limit))
+        self._several = several
+        self._namespaces = Namespaces(cache, name, watchers, backoff_factory(backoff, several))
+        for namespace in names:
+            self._namespaces.add(namespace)
+        identity = watchers.identity
+        what = None if identity is None else (identity, *_calling_line())
+        self._engine = Engine(name, cache, self._namespaces, what)
         #: The name of the reflector, as in the names of its threads.
-        self.name = name if name is not None else f"reflector-{next(_numbers)}"
-        scopes = [None] if namespaces is None else checked_namespaces(namespaces)
-        self._several = namespaces is not None
-        watchers = Watchers(list_func, args, kwargs, self._config,
-                            metadata_only=metadata_only, several=self._several,
-                            glancing=transform is None, new_client=new_client)
-        if model is None:
-            model = dict if metadata_only else model_of(list_func)
-        self._writer = Writer(
-            watchers.resource, model=model, transform=transform, indexers=indexers,
-            copies=copies, compress=compress, detect_mutations=detect_mutations)
-        self._writer._claim()
-        self._writer._core.gate.obstacle = "the reflector was never started"
-        self._team = watchers.team(self._writer._core, self._writer._entries, self.name, backoff)
-        for scope in scopes:
-            self._team.add(scope)
-        # Guards the fields below, and the team's tasks; reentrant, for a close() in a signal
-        # handler.
-        self._lock = threading.RLock()
-        self._running = False
-        self._handlers: list[Handler] = []
-        self._finalizer: weakref.finalize[Any, Any] | None = None
-        self._store: weakref.ref[Store[Any]] | None = None
-        self._pid = os.getpid()
-        _locks.register(self)
+        self.name = name
+        #: The cache; it keeps the reflector going, too.
+        self.store: Store[K] = Store(cache, self._engine)
 
-    fork_rank = 2
+    def __repr__(self) -> str:
+        return f"<Reflector {self.name} {self.status.phase.value}>"
 
     def after_fork(self) -> None:
-        """Hear that this is a child process, where the thread is gone; the next use starts it.
+        """Take note that this is a child process, where the thread is gone.
 
-        Python's own forks tell by themselves. It is for servers that fork in another way, such
-        as uWSGI: call it in its ``postfork`` hook.
+        The next use starts it. Python's own forks tell by themselves. It is for servers that fork
+        in another way, such as uWSGI: call it in its ``postfork`` hook.
         """
-        _locks.renew()
-        if self._pid == os.getpid():
-            return
-        self._pid = os.getpid()
-        self._lock = threading.RLock()
-        for task in self._team.tasks.values():
-            task.after_fork()
-        for handler in self._handlers:
-            handler.after_fork()
-        if self._running:
-            weak = weakref.ref(self)
+        self._engine.after_fork()
 
-            def revive() -> None:
-                reflector = weak()
-                if reflector is not None:
-                    reflector.start()
+    def start(self) -> Reflector[K]:
+        """Start the thread, if it is not running; return self, at once.
 
-            self._writer._core.revive = revive
-
-    def start(self) -> Reflector:
-        """Start the thread, if it is not running; returns self, at once."""
-        _locks.renew()
-        with self._lock:
-            self._writer._core.revive = None
-            self._writer._core.gate.obstacle = ""
-            # Ended without a close: the thread died.
-            if not self._running or self._writer._core.ended:
-                self._writer._reopen()
-                self._running = True
-            if not self._team.tasks:
-                # There is no namespace to wait for.
-                self._writer._core.open_gate()
-            self._team.start()
-            for handler in self._handlers:
-                handler.start()
-            if not self._running:
-                # Closed meanwhile, by a signal handler of this very thread.
-                self._team.close()
-                self._writer.close()
-            if self._finalizer is None:
-                # Runs at interpreter exit too, so that no thread is caught in the middle.
-                self._finalizer = weakref.finalize(self, self._team.close)
+        After a `close` the store is ready again when this start's own list is complete; what was
+        there may be read meanwhile.
+        """
+        self._engine.start()
         return self
 
     def close(self, timeout: float | None = 5.0) -> None:
@@ -210,89 +239,47 @@ class Reflector:
 
         :param timeout: seconds to wait at most; None waits for as long as it takes.
         """
-        _locks.renew()
-        timeout = checked_timeout(timeout)
-        deadline = None if timeout is None else time.monotonic() + timeout
-        with self._lock:
-            self._running = False
-            self._writer._core.revive = None
-            # These and no later ones: another thread may start it again at once.
-            workers, handlers = self._team.close(), list(self._handlers)
-        self._writer._core.unblock()
-        if not all([worker.join(_left(deadline)) for worker in workers]):
-            logger.warning("%s: the thread did not end within %s s", self.name, timeout)
-        with self._lock:
-            if self._running:
-                return
-            self._writer.close()
-        if any(handler.is_current_thread() for handler in handlers):
-            # Two callbacks that close would wait for each other.
-            return
-        if not all([handler.join(_left(deadline)) for handler in handlers]):
-            logger.warning("%s: a callback did not end within %s s", self.name, timeout)
+        self._engine.close(timeout)
 
-    def add_namespace(self, namespace: str) -> None:
-        """Watch another namespace; the store is not ready again until that is listed too.
+    def abandon(self) -> None:
+        """Stop the thread without waiting for its end; in a ``__del__``, say."""
+        self._engine.abandon()
 
-        :raises ValueError: if the reflector was not made with ``namespaces``, or has this one.
-        """
-        _locks.renew()
-        [scope] = checked_namespaces([namespace])
-        with self._lock:
-            self._check_several()
-            if scope in self._team.tasks:
-                raise ValueError(f"namespace {namespace!r} is watched already")
-            task = self._team.add(scope)
-            if self._running:
-                task.start()
-
-    def remove_namespace(self, namespace: str, timeout: float | None = 5.0) -> None:
-        """Watch a namespace no more, and take its objects out of the store.
-
-        Subscribers hear of them as deleted. The store is ready if all others have been listed.
-
-        :param timeout: seconds to wait for the thread at most.
-        :raises ValueError: if the reflector does not watch it.
-        """
-        _locks.renew()
-        timeout = checked_timeout(timeout)
-        with self._lock:
-            self._check_several()
-            if namespace not in self._team.tasks:
-                raise ValueError(f"namespace {namespace!r} is not watched")
-            # A subscriber that has the writer wait may be waiting for this very thread.
-            self._writer._core.unblock()
-            try:
-                self._team.remove(namespace, timeout)
-            finally:
-                if self._running or self._finalizer is None:
-                    self._writer._core.unblock(False)
-
-    def _check_several(self) -> None:
-        if not self._several:
-            raise ValueError("the reflector was made for one list; give it namespaces=[…]")
-
-    def __enter__(self) -> Reflector:
+    def __enter__(self) -> Reflector[K]:
         return self.start()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  traceback: TracebackType | None) -> None:
         self.close()
 
-    @property
-    def store(self) -> Store[Any]:
-        """The cache; the same handle for all who ask."""
-        # Held weakly, for the handle holds the reflector; strongly they would never be freed
-        # without a garbage collection.
-        store = self._store() if self._store is not None else None
-        if store is None:
-            store = Store(self._writer._core, self)
-            self._store = weakref.ref(store)
-        return store
+    def add_namespace(self, namespace: str) -> None:
+        """Watch another namespace; the store is not ready again until that is listed too.
+
+        :raises ValueError: if the reflector was not made with ``namespaces``, or has this one.
+        """
+        [checked] = checked_namespaces([namespace])
+        self._check_several()
+        self._engine.add_namespace(checked)
+
+    def remove_namespace(self, namespace: str, timeout: float | None = 5.0) -> None:
+        """Watch a namespace no more, and take its objects out of the store.
+
+        Subscribers hear of them as deleted, for the reason `Reason.UNWATCHED`: they live on. The
+        store is ready if all others have been listed.
+
+        :param timeout: seconds to wait for the thread at most.
+        :raises ValueError: if the reflector does not watch it.
+        """
+        self._check_several()
+        self._engine.remove_namespace(namespace, timeout)
+
+    def _check_several(self) -> None:
+        if not self._several:
+            raise ValueError("the reflector was made for one list; give it namespaces=[…]")
 
     def subscribe(self, *, buffer_size: int = 1024,
-                  overflow: str = "coalesce") -> Subscription[Any]:
-        """Give a subscriber all that is there, and then each change; see `Subscription`.
+                  overflow: str = "coalesce") -> Subscription[K]:
+        """Return a subscription: all that is there, and then each change; see `Subscription`.
 
         It may be called at any time, before `start` too. A subscription ends with `close`.
 
@@ -300,43 +287,43 @@ class Reflector:
         :param overflow: what then happens: ``coalesce``, ``block`` or ``resync``.
         :raises ValueError: for a buffer size below 1, or an unknown overflow.
         """
-        return Subscription(self._writer._core, self.store, buffer_size=buffer_size,
-                            overflow=overflow)
+        return subscribe(self._engine.cache, self.store, buffer_size=buffer_size,
+                         overflow=overflow)
 
     def add_handler(
         self,
-        on_add: Callable[[Any], object] | None = None,
-        on_update: Callable[[Any, Any], object] | None = None,
-        on_delete: Callable[[Any], object] | None = None,
+        on_add: Callable[[K], object] | None = None,
+        on_update: Callable[[K, K], object] | None = None,
+        on_delete: Callable[..., object] | None = None,
         on_resync: Callable[[], object] | None = None,
         *,
         buffer_size: int = 1024,
         overflow: str = "coalesce",
-    ) -> Handler:
-        """Have callbacks told of each change, on a thread of their own.
+    ) -> Handler[K]:
+        """Have callbacks called for each change, on a thread of their own.
 
-        It begins with ``on_add`` for all that is there, also when it is added late, and again
-        after each `start`. A slow callback does not hold up the cache. A reflector that has been
-        started runs on for its handlers, until it is closed.
+        It begins with ``on_add`` for all that is there, also when it is added late. After another
+        `start` it goes on with what has changed meanwhile. A slow callback does not hold up the
+        cache. A reflector that has been started runs on for its handlers, until it is closed.
 
         :param on_add: given an object that was not there.
         :param on_update: given the old object and the new one.
-        :param on_delete: given the last state of an object that is gone.
+        :param on_delete: given the last state of an object that is gone from the store; and, if it
+            has a parameter ``reason``, why (see `Reason`: with ``UNWATCHED`` it lives on).
         :param on_resync: called before all objects are added anew (``overflow="resync"``).
         :raises TypeError: for what cannot be called.
         :raises ValueError: if there is nothing to call.
         """
-        _locks.renew()
-        with self._lock:
-            handler = Handler(
-                f"{self.name}:handler-{len(self._handlers) + 1}",
-                on_add, on_update, on_delete, on_resync,
-                lambda: self._writer.subscribe(buffer_size=buffer_size, overflow=overflow),
-                self._forget_handler)
-            self._handlers.append(handler)
-            if self._running:
-                handler.start()
-        return handler
+        cache, weak = self._engine.cache, weakref.ref(self.store)
+
+        def lasting() -> Subscription[K]:
+            # A handle that keeps nothing going, where the reflector's own is gone.
+            store = weak() or Store(cache)
+            return subscribe(cache, store, buffer_size=buffer_size, overflow=overflow,
+                             lasting=True)
+
+        return self._engine.add_handler(lambda name, forget: Handler(
+            name, on_add, on_update, on_delete, on_resync, lasting, forget))
 
     def add_index(self, name: str, function: IndexFunction) -> None:
         """Add an index over what is there and what will come; see `Writer.add_index`.
@@ -344,10 +331,10 @@ class Reflector:
         :raises ValueError: if there is an index of that name.
         :raises TypeError: for what cannot be called.
         """
-        self._writer.add_index(name, function)
+        add_index(self._engine.cache, self._namespaces.maker, name, function)
 
     def on_phase(self, callback: Callable[[Status], object]) -> Callable[[], None]:
-        """Have a function told of the status after each change of the phase.
+        """Have a function called with the status after each change of the phase.
 
         It is called by the reflector's thread, without a lock, so what takes long holds up the
         cache. What it raises is logged. It may close the reflector.
@@ -358,39 +345,26 @@ class Reflector:
         """
         if not callable(callback):
             raise TypeError(f"callback must be a function of a Status: {callback!r}")
-        weak = weakref.ref(self)
+        weak = weakref.ref(self._namespaces)
 
-        def tell() -> None:
-            reflector = weak()
-            if reflector is not None:
-                callback(reflector.status)
+        def notify() -> None:
+            namespaces = weak()
+            if namespaces is not None:
+                callback(namespaces.status())
 
-        return self._team.listen(tell)
-
-    def _forget_handler(self, handler: Handler) -> None:
-        with self._lock:
-            if handler in self._handlers:
-                self._handlers.remove(handler)
+        return self._namespaces.on_phase(notify)
 
     @property
     def status(self) -> Status:
-        """How it is at this moment; some microseconds, no network."""
-        core, tasks = self._writer._core, self._team.tasks
-        core.touch()
-        with core.lock.gen_rlock():
-            version, events, relists = core.resource_version, core.events, core.relists
-            objects, awaited = len(core.table.packed), set(core.awaited)
-        idle = self._config.idle_timeout
-        return Status.of(
-            self._team.moment(), alive=all(task.alive for task in tasks.values()) and bool(tasks),
-            running=self._team.keeps_up(),
-            staleness=self._team.staleness(), idle_timeout=idle,
-            ready=core.gate.ready, resource_version=version,
-            relists=relists, reconnects=self._team.reconnects(),
-            events=events, objects=objects, poisoned=core.poisoned,
-            namespaces={scope: task.status(idle, scope not in awaited)
-                        for scope, task in tasks.items() if scope is not None})
+        """How it is at this moment; some microseconds. It waits for nothing that anybody holds."""
+        self._engine.cache.touch()
+        return self._namespaces.status()
 
 
-def _left(deadline: float | None) -> float | None:
-    return None if deadline is None else max(0.0, deadline - time.monotonic())
+def _calling_line() -> tuple[str, int]:
+    """Return which line outside of the library is being run."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(
+            "kube_reflect."):
+        frame = frame.f_back
+    return frame.f_code.co_filename, frame.f_lineno

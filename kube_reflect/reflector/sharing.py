@@ -2,85 +2,91 @@
 
 from __future__ import annotations
 
-import threading
+import inspect
 import weakref
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import Any, Generic, Literal, TypeVar, overload
 
-from kube_reflect import _locks
+from kube_reflect._locks import new_lock
+from kube_reflect.client import ListFunction
 from kube_reflect.config import Config
-from kube_reflect.dispatcher.subscription import Subscription
-from kube_reflect.reflector.reflector import Handler, Reflector
+from kube_reflect.dispatcher import Handler, Subscription
+from kube_reflect.reflector.reflector import CustomObjects, ListOf, Reflector
 from kube_reflect.status import Status
-from kube_reflect.store.store import Store
-from kube_reflect.wire.source import identity_of
+from kube_reflect.store import Store
 
 __all__ = ["Shared", "shared"]
 
+K = TypeVar("K")
+M = TypeVar("M")
+
 
 class _Users:
-    """A reflector, and how many use it."""
+    """A reflector, and who uses it: a token for each, in a dict as an ordered set."""
 
-    def __init__(self, reflector: Reflector) -> None:
+    def __init__(self, reflector: Reflector[Any]) -> None:
         self.reflector = reflector
-        self.count = 0
+        self.tokens: dict[object, None] = {}
 
 
 class _Registry:
-    """The shared reflectors of this process, by what they watch."""
+    """The shared reflectors of this process, by what they watch.
 
-    fork_rank = 3
+    All of it may be done again: who is interrupted in the middle asks once more.
+    """
 
     def __init__(self) -> None:
-        # Guards the dict and the counts. Reentrant, since a handle may be forgotten (and so
-        # released) in the middle of anything.
-        self._lock = threading.RLock()
+        # Guards the dict, and the tokens in it.
+        self._lock = new_lock()
         self._users: dict[Any, _Users] = {}
-        _locks.register(self)
 
-    def after_fork(self) -> None:
-        self._lock = threading.RLock()
-
-    def use(self, key: Any, make: Callable[[], Reflector]) -> Reflector:
+    def use(self, key: Any, token: object, make: Callable[[], Reflector[Any]]) -> Reflector[Any]:
+        """Return the reflector of a key, which runs at least until the token is released."""
         with self._lock:
             users = self._users.get(key)
             if users is None:
                 users = self._users[key] = _Users(make())
-            users.count += 1
+            users.tokens[token] = None
             return users.reflector.start()
 
-    def release(self, key: Any) -> Reflector | None:
-        """Count a user down; give the reflector if that was the last one."""
+    def release(self, key: Any, token: object) -> Reflector[Any] | None:
+        """Take a token back; return the reflector if that was the last one."""
         with self._lock:
-            users = self._users[key]
-            users.count -= 1
-            if users.count:
+            users = self._users.get(key)
+            if users is None or token not in users.tokens:
+                return None
+            del users.tokens[token]
+            if users.tokens:
                 return None
             del self._users[key]
             return users.reflector
+
+    def is_used(self, key: Any, reflector: Reflector[Any]) -> bool:
+        """Return whether anybody uses a reflector."""
+        users = self._users.get(key)
+        return users is not None and users.reflector is reflector
 
 
 _registry = _Registry()
 
 
-class Shared:
+class Shared(Generic[K]):
     """One user's handle on a shared reflector; closing the last of them closes it.
 
     Made by `shared`. All methods may be called from any thread.
     """
 
-    def __init__(self, reflector: Reflector, key: Any) -> None:
-        self._reflector = reflector
+    def __init__(self, key: Any, make: Callable[[], Reflector[K]]) -> None:
         self._key = key
-        self._finalizer = weakref.finalize(self, _forget, key)
+        self._token = object()
+        # Before there is anything to release, so that no interrupt leaves a reflector running.
+        self._finalizer = weakref.finalize(self, _forget, key, self._token)
         # At the end of the interpreter the reflector ends by itself.
         self._finalizer.atexit = False
-
-    @property
-    def store(self) -> Store[Any]:
-        """The cache that all users read."""
-        return self._reflector.store
+        self._reflector: Reflector[K] = _registry.use(key, self._token, make)
+        #: The cache that all users read.
+        self.store: Store[K] = self._reflector.store
 
     @property
     def status(self) -> Status:
@@ -88,12 +94,12 @@ class Shared:
         return self._reflector.status
 
     def subscribe(self, *, buffer_size: int = 1024,
-                  overflow: str = "coalesce") -> Subscription[Any]:
-        """Give a subscriber all that is there, and then each change; see `Reflector.subscribe`."""
+                  overflow: str = "coalesce") -> Subscription[K]:
+        """Return a subscription; see `Reflector.subscribe`."""
         return self._reflector.subscribe(buffer_size=buffer_size, overflow=overflow)
 
-    def add_handler(self, *callbacks: Any, **options: Any) -> Handler:
-        """Have callbacks told of each change; see `Reflector.add_handler`."""
+    def add_handler(self, *callbacks: Any, **options: Any) -> Handler[K]:
+        """Have callbacks called for each change; see `Reflector.add_handler`."""
         return self._reflector.add_handler(*callbacks, **options)
 
     def close(self, timeout: float | None = 5.0) -> None:
@@ -101,12 +107,12 @@ class Shared:
 
         :param timeout: seconds to wait for its thread at most.
         """
-        if self._finalizer.detach() is not None:
-            reflector = _registry.release(self._key)
-            if reflector is not None:
-                reflector.close(timeout)
+        _registry.release(self._key, self._token)
+        if not _registry.is_used(self._key, self._reflector):
+            # Also where an earlier call was interrupted here.
+            self._reflector.close(timeout)
 
-    def __enter__(self) -> Shared:
+    def __enter__(self) -> Shared[K]:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
@@ -114,15 +120,37 @@ class Shared:
         self.close()
 
 
-def _forget(key: Any) -> None:
-    reflector = _registry.release(key)
+def _forget(key: Any, token: object) -> None:
+    reflector = _registry.release(key, token)
     if reflector is not None:
-        # In the middle of anything, and so without waiting for the thread.
-        reflector._team.close()
-        reflector._writer.close()
+        reflector.abandon()
 
 
-def shared(list_func: Any, *args: Any, config: Config | None = None, **kwargs: Any) -> Shared:
+@overload
+def shared(list_func: Callable[..., object], *args: Any, config: Config | None = ...,
+           model: None = None, metadata_only: Literal[True],
+           **kwargs: Any) -> Shared[dict[str, Any]]: ...
+
+
+@overload
+def shared(list_func: Callable[..., object], *args: Any, config: Config | None = ...,
+           model: Callable[[dict[str, Any]], M], metadata_only: bool = ...,
+           **kwargs: Any) -> Shared[M]: ...
+
+
+@overload
+def shared(list_func: Callable[..., ListOf[K]], *args: Any, config: Config | None = ...,
+           model: None = None, metadata_only: Literal[False] = False,
+           **kwargs: Any) -> Shared[K]: ...
+
+
+@overload
+def shared(list_func: CustomObjects, *args: Any, config: Config | None = ...,
+           model: None = None, metadata_only: Literal[False] = False,
+           **kwargs: Any) -> Shared[dict[str, Any]]: ...
+
+
+def shared(list_func: Any, *args: Any, config: Config | None = None, **kwargs: Any) -> Any:
     """Use the reflector of this process that watches the same, or start one.
 
     The same is: the same client, resource, scope, selectors and options (functions among them,
@@ -137,18 +165,17 @@ def shared(list_func: Any, *args: Any, config: Config | None = None, **kwargs: A
     if namespaces is not None:
         # Once and in order, for it is looked at twice.
         options["namespaces"] = tuple(sorted(set(namespaces)))
-        identity = identity_of(list_func, args, {**kwargs, "namespace": ""})
+        identity = ListFunction(list_func, args, {**kwargs, "namespace": ""}).identity
     else:
-        identity = identity_of(list_func, args, kwargs)
+        identity = ListFunction(list_func, args, kwargs).identity
     indexers = options.get("indexers")
     compared = {**options, "indexers": tuple(sorted(indexers.items())) if indexers else None}
     # The first user names it.
     compared.pop("name", None)
     key = identity, config if config is not None else Config(), tuple(sorted(compared.items()))
-    reflector = _registry.use(
-        key, lambda: Reflector(list_func, *args, config=config, **options, **kwargs))
-    return Shared(reflector, key)
+    return Shared(key, lambda: Reflector(list_func, *args, config=config, **options, **kwargs))
 
 
-_OPTIONS = ("backoff", "copies", "compress", "detect_mutations", "indexers", "metadata_only",
-            "model", "name", "namespaces", "new_client", "transform")
+#: What is the reflector's own, and no argument of the list function.
+_OPTIONS = tuple(name for name, parameter in inspect.signature(Reflector).parameters.items()
+                 if parameter.kind is parameter.KEYWORD_ONLY and name != "config")

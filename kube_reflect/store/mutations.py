@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import logging
-import threading
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from kube_reflect.store.entries import Key, head_of
-from kube_reflect.store.outline import differences, outline
+from kube_reflect._locks import new_lock
+from kube_reflect._object import Key
+from kube_reflect.store.entry import Entry
+from kube_reflect.store.fingerprint import differences, fingerprint
+from kube_reflect.store.listener import Delta
 
-if TYPE_CHECKING:
-    from kube_reflect.store.core import Core
+__all__ = ["MutationDetector"]
 
-__all__ = ["Guard"]
-
-logger = logging.getLogger("kube_reflect")
+logger = logging.getLogger(__name__)
 
 #: Paths that the log names at most.
 _NAMED = 5
@@ -24,103 +23,108 @@ _NAMED = 5
 class _Shared:
     """One state of an object, as readers have it."""
 
-    __slots__ = ("outline", "packed", "told", "value")
+    __slots__ = ("announced", "entry", "fingerprint", "value")
 
-    def __init__(self, packed: bytes, value: Any, told: bool) -> None:
-        self.packed = packed
+    def __init__(self, entry: Entry, value: Any, announced: bool) -> None:
+        self.entry = entry
         self.value = value
-        self.outline = outline(value)
-        #: Whether the log has been told that somebody changed it.
-        self.told = told
+        self.fingerprint = _fingerprint(value)
+        #: Whether the log has said that somebody changed it.
+        self.announced = announced
 
 
-class Guard:
-    """Holds what readers share, in place of the table, and looks whether it is as it was made.
+class MutationDetector:
+    """Holds what readers share, in the decoder's place, and looks whether it is as it was made.
 
     It looks when an object is read again, when it changes or goes on the server, and when the
-    writer ends. Each look costs about as much as to decode the object. It is a Listener of the
-    core, for which it stands; its lock is held for a look at a dict only.
+    writer ends. Each look costs about as much as to decode all of the object. It is a `Listener`;
+    its lock is held for a look at a dict only.
+
+    :param cache: the one that it stands for; held weakly.
     """
 
-    def __init__(self, core: Core) -> None:
-        self._core = weakref.ref(core)
-        # Reentrant: a writer may be forgotten, and say so, in the middle of anything.
-        self._lock = threading.RLock()
+    def __init__(self, cache: Any) -> None:
+        self._cache = weakref.ref(cache)
+        self._lock = new_lock()
         self._shared: dict[Key, _Shared] = {}
 
     def __len__(self) -> int:
         return len(self._shared)
 
-    def read(self, key: Key, packed: bytes) -> Any:
-        """Give the object, the same to all readers for as long as it is as it was made."""
-        core = self._core()
-        assert core is not None
+    def read(self, entry: Entry) -> Any:
+        """Return the object, the same to all readers for as long as it is as it was made."""
+        cache = self._cache()
+        assert cache is not None
+        key = entry.key
         known = self._shared.get(key)
-        whole = known is not None and self._look_at(core, key, known)
-        told = False
-        if known is not None and known.packed is packed:
-            if whole:
+        is_whole = known is not None and self._look_at(cache, key, known)
+        announced = False
+        if known is not None and known.entry is entry:
+            if is_whole:
                 return known.value
-            told = known.told
-        value = core.decode(key, packed)
-        if core.table.packed.get(key) is not packed:
+            announced = known.announced
+        value, is_sound = cache.decoder.make(entry)
+        if not is_sound or cache.table.entries.get(key) is not entry:
             # An old state, of a snapshot or a change: whoever reads it gets one of his own.
             return value
-        made = _Shared(packed, value, told)
+        made = _Shared(entry, value, announced)
         with self._lock:
             present = self._shared.get(key)
-            if present is None or present is known or present.packed is not packed:
+            if present is None or present is known or present.entry is not entry:
                 self._shared[key] = made
                 return value
             # Another reader was quicker.
             return present.value
 
-    def _look_at(self, core: Core, key: Key, known: _Shared) -> bool:
-        """Tell whether an object is as it was made, and if not, the log, once a version."""
+    def _look_at(self, cache: Any, key: Key, known: _Shared) -> bool:
+        """Return whether an object is as it was made; if not, log it, once a version."""
         try:
-            now = outline(known.value)
-            if now == known.outline:
+            now = _fingerprint(known.value)
+            if now == known.fingerprint:
                 return True
-            paths = differences(known.outline, now)
+            paths = differences(known.fingerprint, now)
         except RuntimeError:
             # Somebody is about to.
             paths = [""]
         with self._lock:
-            told, known.told = known.told, True
-        if not told:
-            head = head_of(known.packed)
+            announced, known.announced = known.announced, True
+        if not announced:
             where = ", ".join(paths[:_NAMED]) + (", …" if len(paths) > _NAMED else "")
             logger.error(
                 "%s: somebody changed this object, which all its readers share, at %s (version "
                 "%s); whoever reads it from now on gets it as it was",
-                core.ref(key), where or "its top", head.resource_version)
+                cache.ref(key), where or "its top", known.entry.resource_version)
         return False
 
     # As a Listener.
 
-    def changed(self, key: Key, old: bytes | None, new: bytes | None, inferred: bool) -> bool:
+    def changed(self, delta: Delta) -> bool:
         with self._lock:
-            known = self._shared.get(key)
-            if known is None or known.packed is new:
+            known = self._shared.get(delta.key)
+            if known is None or known.entry is delta.new:
                 return True
-            del self._shared[key]
-        core = self._core()
-        if core is not None:
-            self._look_at(core, key, known)
+            del self._shared[delta.key]
+        cache = self._cache()
+        if cache is not None:
+            self._look_at(cache, delta.key, known)
         return True
 
     def unblock(self, unblocked: bool = True) -> None:
         """It never keeps the writer waiting."""
 
     def ended(self) -> None:
-        core = self._core()
-        if core is not None:
+        cache = self._cache()
+        if cache is not None:
             for key, known in list(self._shared.items()):
-                self._look_at(core, key, known)
+                self._look_at(cache, key, known)
 
     def is_over(self) -> bool:
         return False
 
-    def after_fork(self) -> None:
-        """Make the lock anew, in a child process."""
-        self._lock = threading.RLock()
+
+def _fingerprint(value: Any) -> dict[str, Any]:
+    whole = getattr(type(value), "to_dict", None)
+    if callable(whole):
+        # A view has everything only when all of it has been asked for.
+        whole(value)
+    return fingerprint(value)

@@ -1,121 +1,86 @@
-"""Where threads wait for the first complete state."""
+"""Whether the cache is complete, and whether it will ever be."""
 
 from __future__ import annotations
 
-import math
-import threading
-
+from kube_reflect._locks import Deadline, Waiters
 from kube_reflect.errors import NotReady, WatcherError, WriterDropped
 
-__all__ = ["Gate", "checked_timeout"]
+__all__ = ["Readiness", "Round"]
 
 
-class _Round:
-    """One time of waiting, from when the gate is shut to what comes of it."""
+class Round:
+    """One time of waiting for a complete list, from its beginning to what came of it.
 
-    def __init__(self) -> None:
-        # Set last, so who wakes up sees the outcome.
-        self._settled = threading.Event()
-        self.opened = False
-        self.dropped = False
-        self.reason: BaseException | None = None
-
-    def open(self) -> None:
-        self.opened = True
-        self._settled.set()
-
-    def drop(self, reason: BaseException | None) -> None:
-        if not self._settled.is_set():
-            self.dropped, self.reason = True, reason
-            self._settled.set()
-
-    def wait(self, timeout: float | None) -> None:
-        self._settled.wait(timeout)
-
-    def after_fork(self) -> None:
-        # Nobody waits in a child process.
-        settled = self._settled.is_set()
-        self._settled = threading.Event()
-        if settled:
-            self._settled.set()
-
-
-class Gate:
-    """Lets readers in when the store is complete, or tells them that it will never be.
-
-    Who waits keeps to the round in which they came, whatever happens to the gate after that
-    round is settled. The gate is moved by one thread at a time.
+    Who waits keeps to the round in which they came: what is true then stays true for them.
     """
 
+    __slots__ = ("outcome",)
+
     def __init__(self) -> None:
-        self._round = _Round()
-        #: What a thread that does not wait may read.
-        self.ready = False
-        self.dropped = False
-        #: Why the writer ended, if it did and something is to blame.
-        self.reason: BaseException | None = None
+        #: None while it goes on; then True, or the error that those who wait are to raise. It is
+        #: set once.
+        self.outcome: bool | WriterDropped | None = None
+
+    def __repr__(self) -> str:
+        return f"<Round {'waiting' if self.outcome is None else self.outcome}>"
+
+
+class Readiness:
+    """Lets readers in when the cache is complete, or tells them that it will never be.
+
+    The cache changes it under its lock, and notifies `waiters` afterwards; any thread reads it.
+    """
+
+    def __init__(self, waiters: Waiters) -> None:
+        self._waiters = waiters
+        self._round = Round()
+        #: The last thing that went wrong, until the cache is complete.
         self.last_error: WatcherError | None = None
         #: Why nothing will come yet, where that is no error.
         self.obstacle = ""
 
+    @property
+    def ready(self) -> bool:
+        """Whether the cache is complete, or was when its writer ended."""
+        return self._round.outcome is True
+
     def open(self) -> None:
         """Be ready."""
-        self.ready = True
+        self._round.outcome = True
         self.last_error = None
-        self._round.open()
 
-    def close(self) -> None:
-        """Not be ready, until opened again."""
-        if self.ready:
-            self._round = _Round()
-            self.ready = False
+    def renew(self) -> None:
+        """Not be ready any more, until it is opened again."""
+        if self._round.outcome is not None:
+            self._round = Round()
 
-    def drop(self, reason: BaseException | None = None) -> None:
-        """Nothing more will come."""
-        self.dropped = True
-        self.reason = reason if reason is not None else self.last_error
-        self._round.drop(self.reason)
+    def drop(self, reason: BaseException | None) -> None:
+        """Tell those who wait that nothing will come."""
+        if self._round.outcome is None:
+            error = WriterDropped("the writer ended before the store was ready"
+                                  + (f": {reason}" if reason else ""))
+            error.__cause__ = reason
+            self._round.outcome = error
 
-    def reopen(self) -> None:
-        """A writer is there again."""
-        if self.dropped and not self.ready:
-            self._round = _Round()
-        self.dropped = False
-        self.reason = None
+    def wait(self, deadline: Deadline) -> None:
+        """Wait until it is ready.
 
-    def wait(self, timeout: float | None) -> None:
-        """Wait for readiness; raises what `Store.wait_until_ready` promises."""
-        timeout = checked_timeout(timeout)
+        :raises NotReady: if that took longer; its cause is the last error.
+        :raises WriterDropped: if the writer ended before; its cause is why.
+        """
         round_ = self._round
-        round_.wait(timeout)
-        if round_.opened:
+        self._waiters.wait_for(lambda: round_.outcome is not None, deadline)
+        outcome = round_.outcome
+        if outcome is True:
             return
-        if round_.dropped:
-            reason = round_.reason
-            raise WriterDropped("the writer ended before the store was ready"
-                                + (f": {reason}" if reason else "")) from reason
-        error = self.last_error
-        why = error or self.obstacle
-        raise NotReady(f"not ready within {timeout or 0:g} s"
-                       + (f": {why}" if why else "")) from error
+        if isinstance(outcome, WriterDropped):
+            # One of its own for each thread: a traceback grows where an exception is raised.
+            raise WriterDropped(*outcome.args) from outcome.__cause__
+        raise self.not_ready(f"not ready {deadline}")
 
-    def after_fork(self) -> None:
-        """Make the lock anew, in a child process."""
-        self._round.after_fork()
-
-
-def checked_timeout(timeout: float | None, name: str = "timeout") -> float | None:
-    """Refuse what is no number of seconds.
-
-    :param name: of the argument.
-    :raises TypeError: for what is no number.
-    :raises ValueError: for a negative number, or NaN.
-    """
-    if timeout is None:
-        return None
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-        raise TypeError(f"{name} must be a number of seconds or None: {timeout!r}")
-    if math.isnan(timeout) or timeout < 0:
-        raise ValueError(f"{name} must be 0 or more seconds: {timeout}")
-    # Beyond what the platform can wait for is for ever.
-    return float(timeout) if timeout < threading.TIMEOUT_MAX else None
+    def not_ready(self, what: str) -> NotReady:
+        """Return the error of one who did not get in, with what is known of the reason."""
+        why = self.last_error or self.obstacle
+        error = NotReady(what + (f": {why}" if why else ""))
+        error.__cause__ = self.last_error
+        return error

@@ -1,148 +1,30 @@
-"""The cache: a Writer that changes it, Stores that threads read, Snapshots of one moment."""
+"""What threads read: a handle on the cache."""
 
 from __future__ import annotations
 
 import math
 import sys
-import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from kube_reflect.store.core import Core
-from kube_reflect.store.entries import Key
-from kube_reflect.store.feed import Entries, Feed
-from kube_reflect.store.readiness import checked_timeout
-from kube_reflect.store.indexing import add_index
-from kube_reflect.store.options import IndexFunction, Keeping, Transform
-from kube_reflect.store.reads import Reads, Rows
-from kube_reflect.store.snapshot import Snapshot, rows_of
-from kube_reflect.store.table import Table
-from kube_reflect.store.waiting import wait_for, wait_for_version
+from kube_reflect._locks import Deadline, checked_timeout
 from kube_reflect.errors import StaleCache
-from kube_reflect.events import Event
-from kube_reflect.object_ref import ApiResource, ObjectRef
+from kube_reflect.object_ref import ObjectRef
 from kube_reflect.selector import Selector
+from kube_reflect.store.cache import Cache
+from kube_reflect.store.reading import Reads
+from kube_reflect.store.snapshot import Snapshot
+from kube_reflect.store.table import Group, Table
+from kube_reflect.store.waiting import wait_for, wait_for_version
 
-if TYPE_CHECKING:
-    from kube_reflect.dispatcher import Subscription
-
-__all__ = ["Memory", "Snapshot", "Store", "Writer"]
+__all__ = ["Memory", "Store"]
 
 K = TypeVar("K")
+T = TypeVar("T")
 
 #: What bytes take beyond their length.
 _EMPTY = sys.getsizeof(b"")
-
-
-class Writer:
-    """Applies a watcher's events to a cache, of which it hands out readers.
-
-    A list is buffered from Init to InitDone, and swapped in whole; changes are applied one by
-    one. It feeds from one stream, in one thread; its readers may be in any.
-
-    :param resource: the kind of object; else the first object tells.
-    :param model: makes a K of a mapping; None leaves it a mapping. What it refuses is handed out
-        as a mapping, counted and logged.
-    :param transform: changes each mapping, in place if it likes, and returns what is to be
-        stored. Where it raises, the object is left out, counted and logged. There are some ready
-        made in `kube_reflect.transforms`.
-    :param indexers: by the name of the index, functions of the mapping that give the values
-        under which to find the object. Where one raises, the object has no values in that index.
-    :param copies: give each read a K of its own, which may be changed.
-    :param compress: deflate the objects, with a dictionary taken from the first of them: a pod
-        takes about a tenth, and some 40 us more to store, 10 us more to read for the first time.
-    :param detect_mutations: find readers who change what they share, for debugging: the log is
-        told of the object and of where it was changed, as an error, once a version; whoever reads
-        it from then on gets it as it was. Each read then costs about as much as a first one. None
-        for what the environment variable KUBE_REFLECT_DETECT_MUTATIONS says, 1 or 0.
-    :raises TypeError: for a model, transform or index function that cannot be called, or the name
-        of an index that is no string.
-    """
-
-    def __init__(
-        self,
-        resource: ApiResource | None = None,
-        *,
-        model: Callable[[dict[str, Any]], Any] | None = None,
-        transform: Transform | None = None,
-        indexers: Mapping[str, IndexFunction] | None = None,
-        copies: bool = False,
-        compress: bool = False,
-        detect_mutations: bool | None = None,
-    ) -> None:
-        if resource is not None and not isinstance(resource, ApiResource):
-            raise TypeError(f"resource must be an ApiResource: {resource!r}")
-        self._core = Core(resource, Keeping(
-            model=model, transform=transform, indexers=dict(indexers or {}), copies=copies,
-            compress=compress, detect_mutations=detect_mutations))
-        self._entries = Entries(self._core, transform)
-        self._feed = Feed(self._core, self._entries)
-        self._claimed = False
-        self._make_end()
-
-    def as_reader(self) -> Store[Any]:
-        """Give a handle for readers; any number of times, from any thread."""
-        return Store(self._core)
-
-    def apply_watcher_event(self, event: Event) -> None:
-        """Apply one event; from the writer's thread.
-
-        Costs some 40 us for an object the size of a pod, most of it for packing.
-
-        :raises TypeError: for what is no event.
-        """
-        self._feed.apply(event)
-
-    def subscribe(self, *, buffer_size: int = 1024,
-                  overflow: str = "coalesce") -> Subscription[Any]:
-        """Give a subscriber all that is there, and then each change; see `Subscription`.
-
-        :param buffer_size: pending changes at which the subscriber counts as slow.
-        :param overflow: what then happens: ``coalesce``, ``block`` or ``resync``.
-        :raises ValueError: for a buffer size below 1, or an unknown overflow.
-        """
-        from kube_reflect.dispatcher import Subscription
-
-        return Subscription(self._core, self.as_reader(), buffer_size=buffer_size,
-                            overflow=overflow)
-
-    def add_index(self, name: str, function: IndexFunction) -> None:
-        """Add an index over what is there and what will come; from any thread.
-
-        It can be read as soon as this returns, and agrees with the objects from then on. Costs a
-        call of the function, and some 50 us, for each object.
-
-        :param name: of the index.
-        :param function: gives, for a mapping, the values under which to find the object. It is
-            called without a lock; where it raises, the object has no values in this index.
-        :raises ValueError: if there is an index of that name.
-        :raises TypeError: for what cannot be called.
-        """
-        add_index(self._core, self._entries, name, function)
-
-    def close(self) -> None:
-        """End the writer; its readers keep the last state. From any thread, any number of times."""
-        self._end()
-
-    def _make_end(self) -> None:
-        # Readers hear of it when their writer is simply forgotten, too.
-        self._end = weakref.finalize(self, self._core.end)
-        self._end.atexit = False
-
-    def _reopen(self) -> None:
-        """Go on after a close, with the same readers."""
-        self._core.reopen()
-        self._make_end()
-
-    def _claim(self) -> None:
-        """Be the only stream that feeds this writer.
-
-        :raises ValueError: if there is another.
-        """
-        if self._claimed:
-            raise ValueError("this Writer feeds a reflector already; make another Writer")
-        self._claimed = True
 
 
 @dataclass(frozen=True)
@@ -151,9 +33,8 @@ class Memory:
 
     :param objects: objects in the store.
     :param bytes_at_rest: bytes of these objects, packed. Their keys, and their places in the
-        store and its indexes, come on top, with some 300 bytes an object.
-    :param decoded: objects that are decoded too, since somebody has read them as they are. A pod
-        takes 80 KB as a mapping, 140 KB as a V1Pod.
+        store and its indexes, come on top, with some 500 bytes an object.
+    :param decoded: objects that are decoded too, since somebody has read them.
     """
 
     objects: int
@@ -168,20 +49,19 @@ class Store(Reads[K]):
     is decoded when it is first read, and then shared by all who read it until the object
     changes: do not change it. Several reads that must agree are made on one `snapshot`.
 
-    In a signal handler, or in a ``__del__``, only `get`, ``in`` and ``len`` are safe: what they
-    interrupt may hold the lock that the other reads take.
+    All methods are safe in a signal handler, and in a ``__del__``.
 
     Made by `Writer.as_reader` or `Reflector.store`. It keeps its reflector going.
     """
 
-    def __init__(self, core: Core, owner: object = None) -> None:
-        self._core = core
+    def __init__(self, cache: Cache, owner: object = None) -> None:
+        self._cache = cache
         # Whoever reads wants the cache kept up: the reflector ends with its last handle.
         self._owner = owner
 
     def get(self, ref: ObjectRef | str, namespace: str | None = None, *,
             max_staleness: float | None = None) -> K | None:
-        """Give the object of that name, or None.
+        """Return the object of that name, or None.
 
         It is shared by all who read it, and must not be changed. It stays as it is when the
         cache moves on. Costs some 150 ns where it has been read before.
@@ -191,38 +71,49 @@ class Store(Reads[K]):
             none.
         :param max_staleness: seconds since the last contact with the API server at most.
         :raises StaleCache: if it was longer ago.
+        :raises NotReady: before the first complete list, if the cache is to say so.
         :raises TypeError: for what is neither a ref nor a name.
         """
-        # No lock. The table is one attribute load: a relist swaps in another whole table. In it,
-        # one dict lookup finds the object if it is decoded; each of the two is atomic, with a GIL
-        # and (by the dict's own lock) without one. The writer first changes the packed object
-        # and then takes the decoded one away, so a read between the two finds the object as it
-        # was, just as one that came a moment earlier.
+        # No lock. The entries are one attribute load: a relist swaps in another whole dict. In it,
+        # one lookup finds the object, which is atomic, with a GIL and (by the dict's own lock)
+        # without one; an entry never changes but for its value, which once set means the same.
         if max_staleness is None:
             try:
-                value: K = self._core.table.decoded[namespace, ref]  # type: ignore[index]
-                return value
+                value: K | None
+                if type(ref) is not ObjectRef:
+                    value = self._cache.entries[namespace, ref].value  # type: ignore[index]
+                elif namespace is None and ref.resource in (None, self._cache.packer.resource):
+                    value = self._cache.entries[ref.namespace, ref.name].value
+                else:
+                    value = None
+                if value is not None:
+                    return value
             except (KeyError, TypeError):
                 pass
         return self._get(ref, namespace, max_staleness)
 
     def _get(self, ref: ObjectRef | str, namespace: str | None,
              max_staleness: float | None) -> K | None:
-        """Read an object that is not decoded, or not asked for by its full name."""
-        # In a child process nothing is decoded at first, so the first read comes by here.
-        self._core.touch()
-        if max_staleness is not None:
-            self._check_staleness(max_staleness)
+        """Read an object that is not decoded, not there, or not asked for by its full name."""
         key = self._key(ref, namespace)
-        value = self._core.table.decoded.get(key)
-        return self._get_packed(key) if value is None else value
+        if max_staleness is None:
+            entry = self._cache.entries.get(key)
+            if entry is not None and entry.value is not None:
+                return entry.value  # type: ignore[no-any-return]
+        # In a child process there are no entries at first, so its first read comes by here.
+        self._touch(max_staleness)
+        value: K | None = self._read(key)
+        if value is None and self._cache.unlisted:
+            self._cache.admit()
+            value = self._read(key)
+        return value
 
     def state(
         self,
         *,
         namespace: str | None = None,
         labels: str | Mapping[str, str] | Selector | None = None,
-        where: Callable[[K], bool] | None = None,
+        where: Callable[[K], object] | None = None,
         max_staleness: float | None = None,
     ) -> list[K]:
         """List the objects of one moment, in no particular order.
@@ -233,64 +124,83 @@ class Store(Reads[K]):
         :param namespace: only of this namespace; the others cost nothing.
         :param labels: only what this label selector selects, given in the API server's grammar
             or as a mapping of required values; nothing is decoded for it.
-        :param where: only those for which it is true; called for each that is left.
+        :param where: only those for which it is true; called for each that is left. An object
+            with a field that cannot be read, and that it reads, is left out, counted and logged.
         :param max_staleness: seconds since the last contact with the API server at most.
         :raises StaleCache: if it was longer ago.
+        :raises NotReady: before the first complete list, if the cache is to say so.
         :raises ValueError: for a selector that does not parse.
         :raises TypeError: for a ``where`` that cannot be called.
         """
-        self._core.touch()
-        if max_staleness is not None:
-            self._check_staleness(max_staleness)
+        self._touch(max_staleness)
         return super().state(namespace=namespace, labels=labels, where=where)
 
     def snapshot(self) -> Snapshot[K]:
-        """Give an immutable view of this moment, for several reads that must agree.
+        """Return an immutable view of this moment, for several reads that must agree.
 
-        Costs two copies of a dict of pointers; the objects themselves are shared.
+        Costs a copy of a dict of pointers; the objects themselves are shared.
+
+        :raises NotReady: before the first complete list, if the cache is to say so.
         """
-        core = self._core
-        core.touch()
-        with core.lock.gen_rlock():
-            table, version = core.table, core.resource_version
-            packed, decoded = table.packed.copy(), table.decoded.copy()
-        return Snapshot(core, packed, decoded, version, table.indexes)
+        cache = self._cache
+        cache.touch()
+        cache.admit()
+        entries, version, names = cache.cut(lambda table: (
+            table.entries.copy(), cache.counters.resource_version, tuple(table.indexes)))
+        return Snapshot(cache, entries, version, names)
 
     def memory(self) -> Memory:
-        """Tell what the store holds in memory; some microseconds, however much that is.
+        """Return what the store holds in memory; some microseconds, however much that is.
 
         What readers keep of objects that have changed since, and snapshots, is not counted.
         """
-        core = self._core
-        core.touch()
-        with core.lock.gen_rlock():
-            table = core.table
-            objects, size, decoded = len(table.packed), table.size, len(table.decoded)
-        if core.guard is not None:
-            decoded = len(core.guard)
+        cache = self._cache
+        cache.touch()
+        objects, size = cache.cut(lambda table: (
+            len(table.entries), cache.counters.bytes_at_rest))
+        decoded = len(cache.decoder if cache.detector is None else cache.detector)
         return Memory(objects, size + objects * _EMPTY, decoded)
 
     @property
     def ready(self) -> bool:
-        """Whether the store has ever been complete; then it stays so, until `add_namespace`."""
-        self._core.touch()
-        return self._core.gate.ready
+        """Whether the store is complete: all has been listed since the reflector was started.
+
+        Then it stays so, until `add_namespace`, another start, or a fork. What was there before
+        may be read meanwhile.
+        """
+        self._cache.touch()
+        return self._cache.readiness.ready
 
     @property
     def resource_version(self) -> str | None:
         """The version up to which the store has seen everything; None at first."""
-        self._core.touch()
-        return self._core.resource_version
+        self._cache.touch()
+        return self._cache.counters.resource_version
 
     def wait_until_ready(self, timeout: float | None = None) -> None:
-        """Wait for the first complete list.
+        """Wait for the first complete list since the reflector was started.
 
         :param timeout: seconds, or None to wait for as long as it takes.
         :raises NotReady: if it took longer (a TimeoutError too); its cause is the last error.
         :raises WriterDropped: if the writer ended before; its cause is why.
         """
-        self._core.touch()
-        self._core.gate.wait(timeout)
+        deadline = Deadline(timeout)
+        self._cache.touch()
+        self._cache.readiness.wait(deadline)
+
+    def wait_until_live(self, timeout: float | None = None) -> None:
+        """Wait until the store is complete, and is being kept up: a watch is running.
+
+        :param timeout: seconds, or None to wait for as long as it takes.
+        :raises NotReady: if it took longer (a TimeoutError too); its cause is the last error.
+        :raises WriterDropped: if the writer ended before the store was ready; its cause is why.
+        """
+        deadline = Deadline(timeout)
+        cache = self._cache
+        cache.touch()
+        cache.readiness.wait(deadline)
+        if not cache.waiters.wait_for(cache.is_live, deadline):
+            raise cache.readiness.not_ready(f"not live {deadline}")
 
     def wait_for(self, ref: ObjectRef | str, condition: Callable[[K | None], object],
                  timeout: float | None = None, *, namespace: str | None = None) -> K | None:
@@ -310,11 +220,11 @@ class Store(Reads[K]):
         :raises WriterDropped: if the writer ended meanwhile.
         :raises ValueError: for a ref to another kind of object.
         """
-        self._core.touch()
+        self._cache.touch()
         key = self._key(ref, namespace)
         if not key[1]:
             raise ValueError(f"there are no such objects in this store: {str(ref)!r}")
-        value: K | None = wait_for(self._core, key, condition, timeout)
+        value: K | None = wait_for(self._cache, key, condition, timeout)
         return value
 
     def wait_for_version(self, version: str, timeout: float | None = None) -> None:
@@ -328,12 +238,17 @@ class Store(Reads[K]):
         :raises WriterDropped: if the writer ended meanwhile.
         :raises ValueError: for a version that is no decimal number, which cannot be compared.
         """
-        self._core.touch()
-        wait_for_version(self._core, version, timeout)
+        self._cache.touch()
+        wait_for_version(self._cache, version, timeout)
+
+    def _touch(self, max_staleness: float | None) -> None:
+        self._cache.touch()
+        if max_staleness is not None:
+            self._check_staleness(max_staleness)
 
     def _check_staleness(self, allowed: float) -> None:
         checked_timeout(allowed, "max_staleness")
-        staleness = self._core.staleness()
+        staleness = self._cache.staleness()
         if staleness is None:
             raise StaleCache("no contact with the API server; "
                              f"a staleness of {allowed:g} s was allowed")
@@ -344,60 +259,28 @@ class Store(Reads[K]):
             raise StaleCache(f"the last contact with the API server was {staleness:.1f} s ago; "
                              f"{allowed:g} s were allowed", staleness=staleness)
 
-    # Where the rows of Reads come from: the table, under the read lock, for as long as it takes
-    # to copy pointers.
+    def _entries(self) -> Group:
+        self._cache.touch()
+        return self._cache.table.entries
 
-    def _table(self) -> Table:
-        self._core.touch()
-        return self._core.table
+    def _index_names(self) -> Iterable[str]:
+        return self._cache.table.indexes
 
-    def _pick(self, key: Key) -> tuple[Table, bytes] | None:
-        # As in get: no lock, one attribute load and one lookup.
-        table = self._core.table
-        packed = table.packed.get(key)
-        return None if packed is None else (table, packed)
+    def _cut(self, choose: Callable[[Table], T]) -> T:
+        self._cache.touch()
+        return self._cache.cut(choose)
 
-    def _all_keys(self) -> list[Key]:
-        self._core.touch()
-        with self._core.lock.gen_rlock():
-            return list(self._core.table.packed)
+    def _admit(self) -> None:
+        self._cache.admit()
 
-    def _values(self, name: str) -> list[Any]:
-        self._core.touch()
-        with self._core.lock.gen_rlock():
-            return list(self._core.table.indexes[name])
+    def _all(self) -> list[K]:
+        return self._cache.all_decoded(self._decoded)
 
-    def _cut_all(self) -> Rows | list[Any]:
-        # As in get: no lock, one load of the table, and one of what is never changed but replaced.
-        everything = self._core.table.everything
-        if everything is not None:
-            return list(everything)
-        if self._core.sharing:
-            # Where few have changed since all were read, decode those, and copy in one go. Under
-            # a writer that is quicker than that, the third copy is made the long way.
-            for _ in range(2):
-                rows = self._unread()
-                if rows is None:
-                    break
-                if isinstance(rows, list):
-                    return rows
-                self._decoded(*rows)
-        with self._core.lock.gen_rlock():
-            table = self._core.table
-            keys = list(table.packed)
-            return keys, list(table.packed.values()), list(map(table.decoded.get, keys))
+    def __repr__(self) -> str:
+        cache = self._cache
+        return (f"<Store of {cache.objects} objects, "
+                f"{'ready' if cache.ready else 'not ready'}>")
 
-    def _unread(self) -> Rows | list[Any] | None:
-        """Give all objects if they are decoded, else the rows of those that are not, if known."""
-        with self._core.lock.gen_rlock():
-            table = self._core.table
-            # (Several readers at once find, and keep, the same.)
-            everything = table.all_decoded()
-            if everything is not None:
-                return list(everything)
-            return None if table.unread is None else rows_of(table, lambda cut: cut.unread or {})
-
-    def _cut(self, choose: Callable[[Table], Mapping[Key, None]]) -> Rows:
-        self._core.touch()
-        with self._core.lock.gen_rlock():
-            return rows_of(self._core.table, choose)
+    def __reduce__(self) -> Any:
+        raise TypeError("a Store cannot be pickled or copied deeply: it is a handle on a cache of "
+                        "this process; take what you need from it, such as state()")

@@ -1,4 +1,4 @@
-"""kube_reflect._failures: what is said of a request that failed."""
+"""kube_reflect.client.failures: what is said of a request that failed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from kubernetes import client
 
 from kube_reflect.client.failures import (
-    RequestError, error_event, failure, is_expired, refused, told,
+    RequestError, failure, is_expired, refused, watch_error, watcher_error,
 )
 from kube_reflect.errors import InitialListFailed
 from kube_reflect.testing import FakeApiServer
@@ -93,16 +93,16 @@ def test_410_has_several_forms(code: int | None, status: Any, expired: bool) -> 
 
 @pytest.mark.parametrize("seconds", [5, 5.0, True, -1, 10 ** 400, "5", None])
 def test_an_error_event_may_ask_to_wait(seconds: Any) -> None:
-    error = error_event({**STATUS, "details": {"retryAfterSeconds": seconds}})
+    error = watch_error({**STATUS, "details": {"retryAfterSeconds": seconds}})
     assert error.retry_after == (5.0 if seconds == 5 else None)
     assert str(error) == "the server sent an error: pods is forbidden"
 
 
 def test_the_public_error_has_all_that_is_known_and_the_cause() -> None:
     cause = refused(403, {"Retry-After": "3"}, json.dumps(STATUS))
-    error = told(InitialListFailed, "cannot list", cause)
+    error = watcher_error(InitialListFailed, "cannot list", cause)
     assert isinstance(error, InitialListFailed) and error.__cause__ is cause
     assert (str(error), error.code, error.status, error.retry_after) == (
         "cannot list: HTTP 403: pods is forbidden", 403, STATUS, 3.0)
     cause.__cause__ = OSError("below")
-    assert told(InitialListFailed, "cannot list", cause).__cause__ is cause.__cause__
+    assert watcher_error(InitialListFailed, "cannot list", cause).__cause__ is cause.__cause__

@@ -295,7 +295,7 @@ def test_a_forgotten_subscription_is_dropped() -> None:
     del subscription
     gc.collect()
     feed(writer, Apply(pod("b", version="2")))
-    assert len(writer._core.listeners) == 1
+    assert len(writer._cache.listeners) == 1
     assert taken(kept) == [Applied(pod("a")), Applied(pod("b", version="2"))]
 
 
@@ -306,7 +306,7 @@ def test_a_closed_subscription_is_dropped() -> None:
     subscription.close()
     assert subscription.is_over and subscription.get() is None and list(subscription) == []
     feed(writer, Apply(pod("b", version="2")))
-    assert writer._core.listeners == () and subscription.get(timeout=0) is None
+    assert writer._cache.listeners == () and subscription.get(timeout=0) is None
 
 
 def test_close_wakes_all_who_wait() -> None:
@@ -314,7 +314,7 @@ def test_close_wakes_all_who_wait() -> None:
     subscription = writer.subscribe()
     ended: list[Any] = []
     with running(*[lambda: ended.append(subscription.get())] * 5):
-        wait_until(lambda: len(subscription._pending.condition._waiters) == 5)
+        wait_until(lambda: len(subscription._waiters._queues) == 5)
         subscription.close()
     assert ended == [None] * 5
 

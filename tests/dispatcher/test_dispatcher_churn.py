@@ -123,12 +123,12 @@ def test_threads_that_join_in_the_middle(overflow: str, buffer_size: int) -> Non
     lock = threading.Lock()
 
     def join_often() -> None:
-        while not writer._core.ended:
+        while not writer._cache.ended:
             follower = Follower()
             subscription = writer.subscribe(overflow=overflow, buffer_size=buffer_size)
             with lock:
                 followers.append(follower)
-            if len(followers) % 5 and not writer._core.ended:
+            if len(followers) % 5 and not writer._cache.ended:
                 # This one leaves again.
                 follower.drain(subscription, 20)
                 subscription.close()

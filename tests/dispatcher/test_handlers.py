@@ -1,8 +1,9 @@
-"""kube_reflect._handlers, through Reflector.add_handler"""
+"""kube_reflect.dispatcher.handlers, through Reflector.add_handler"""
 
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Iterator
 from queue import SimpleQueue
@@ -123,23 +124,24 @@ def test_one_that_raises_goes_on(server: FakeApiServer, reflector: Reflector,
         server.create(config_map("second"))
         assert names.get(timeout=DEADLINE) == "second"
     assert handler.errors == 2
-    assert "maps:handler-1: a callback failed for Applied(ConfigMap.v1./first.ns" in caplog.text
+    assert ("maps:handler-1: on_add: a callback failed for Applied(ConfigMap.v1./first.ns"
+            in caplog.text)
     assert "not today" in caplog.text
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_thread_that_dies_says_so(reflector: Reflector,
-                                    caplog: pytest.LogCaptureFixture) -> None:
-    class Fatal(BaseException):
-        pass
+def test_one_that_exits_goes_on(server: FakeApiServer, reflector: Reflector) -> None:
+    names: SimpleQueue[str] = SimpleQueue()
 
-    def die(new: Any) -> None:
-        raise Fatal("enough")
+    def leave(new: Any) -> None:
+        names.put(new["metadata"]["name"])
+        sys.exit("enough")
 
-    reflector.add_handler(die)
+    handler = reflector.add_handler(leave)
     with reflector:
-        wait_until(lambda: "the thread died of Fatal('enough')" in caplog.text)
-    assert "its callbacks hear of nothing more" in caplog.text
+        assert names.get(timeout=DEADLINE) == "first"
+        server.create(config_map("second"))
+        assert names.get(timeout=DEADLINE) == "second"
+    assert handler.errors == 2
 
 
 def test_a_callback_may_close_the_reflector(reflector: Reflector) -> None:
@@ -168,7 +170,8 @@ def test_one_that_was_removed_hears_nothing_more(server: FakeApiServer,
         server.create(config_map("second"))
         assert others.next() == ("add", "second")
     with reflector:
-        assert others.next() == ("add", "first")
+        server.create(config_map("third"))
+        assert others.next() == ("add", "third")
     assert told.is_empty()
 
 
@@ -187,41 +190,46 @@ def test_one_may_remove_itself(server: FakeApiServer, reflector: Reflector) -> N
     assert names.empty()
 
 
-def test_after_a_restart_it_begins_anew(server: FakeApiServer, reflector: Reflector) -> None:
+def test_after_a_restart_it_is_told_of_what_changed_meanwhile(server: FakeApiServer,
+                                                              reflector: Reflector) -> None:
     told = Told()
     reflector.add_handler(**told.callbacks)
-    for _ in range(3):
-        with reflector:
-            assert told.next() == ("add", "first")
-    server.delete("configmaps", "first", "ns")
-    # It begins with what the cache last knew, unless the list is quicker.
     with reflector:
-        change = told.next()
-        if change == ("add", "first"):
-            change = told.next()
-        assert change == ("delete", "first")
+        assert told.next() == ("add", "first")
+        server.create(config_map("gone"))
+        assert told.next() == ("add", "gone")
+    for number in range(3):
+        server.delete("configmaps", "gone", "ns")
+        server.create(config_map(f"new-{number}"))
+        with reflector:
+            assert {told.next(), told.next()} == {("delete", "gone"), ("add", f"new-{number}")}
+            server.create(config_map("gone"))
+            assert told.next() == ("add", "gone")
+    assert told.is_empty()
 
 
-def test_a_restart_waits_for_a_callback_of_before(server: FakeApiServer,
-                                                  reflector: Reflector) -> None:
-    entered: SimpleQueue[int] = SimpleQueue()
+def test_a_restart_does_not_call_twice_at_a_time(server: FakeApiServer,
+                                                 reflector: Reflector) -> None:
+    entered: SimpleQueue[str] = SimpleQueue()
     may_go_on, running = threading.Event(), []
 
     def block(new: Any) -> None:
         running.append(1)
         assert len(running) == 1, "one callback at a time"
-        entered.put(1)
+        entered.put(new["metadata"]["name"])
         may_go_on.wait(DEADLINE)
         running.clear()
 
     handler = reflector.add_handler(block)
     reflector.start()
-    assert entered.get(timeout=DEADLINE)
+    assert entered.get(timeout=DEADLINE) == "first"
     reflector.close(timeout=0.1)
     reflector.start()
+    server.create(config_map("second"))
+    wait_until(lambda: len(reflector.store) == 2)
     assert entered.empty()
     may_go_on.set()
-    assert entered.get(timeout=DEADLINE)
+    assert entered.get(timeout=DEADLINE) == "second"
     assert handler.errors == 0
 
 

@@ -79,7 +79,7 @@ def test_while_it_connects(listener: socket.socket, caplog: pytest.LogCaptureFix
             one.connect_ex(listener.getsockname())
         reflector = Reflector(api_of(url_of(listener)).list_node).start()
         (thread,) = threads_of(reflector.name)
-        wait_until(lambda: is_in(thread, "wait_for_write"), "the wait for the connection")
+        wait_until(lambda: is_in(thread, "select"), "the wait for the connection")
         check_closes(reflector, caplog)
     finally:
         for one in waiting:

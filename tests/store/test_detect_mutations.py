@@ -139,8 +139,8 @@ def test_switched_off_it_finds_nothing_and_costs_nothing(
         caplog: pytest.LogCaptureFixture) -> None:
     writer, store = listed(pod("a"))
     store.get("a", "ns")["spec"]["mine"] = True
-    assert store.get("a", "ns") != pod("a") and writer._core.guard is None
-    assert writer._core.listeners == ()
+    assert store.get("a", "ns") != pod("a") and writer._cache.detector is None
+    assert writer._cache.listeners == ()
     writer.close()
     assert not errors(caplog)
 
@@ -157,7 +157,7 @@ def test_the_environment_decides_where_the_argument_does_not(
     else:
         monkeypatch.setenv(VARIABLE, said)
     writer = Writer(detect_mutations=argument)
-    assert (writer._core.guard is not None) is expected
+    assert (writer._cache.detector is not None) is expected
 
 
 def test_what_is_neither_yes_nor_no_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

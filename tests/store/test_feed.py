@@ -105,7 +105,7 @@ def test_an_object_with_no_namespace_to_speak_of_is_left_out(
     writer, store = listed(pod("a"), bad)
     feed(writer, Apply(bad), Delete(bad))
     assert [ref.name for ref in store.keys()] == ["a"]
-    assert writer._core.poisoned == 3
+    assert writer._cache.bad_objects.count == 3
 
 
 def test_odd_metadata_spoils_no_read() -> None:

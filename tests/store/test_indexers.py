@@ -124,7 +124,7 @@ def test_a_snapshot_of_before_does_not_have_it() -> None:
 def test_where_the_function_raises_only_that_object_is_left_out() -> None:
     writer, store = listed(pod("bad"), on("good", "n1"))
     writer.add_index("node", by_node)
-    assert names(store.by_index("node", "n1")) == ["good"] and writer._core.poisoned == 1
+    assert names(store.by_index("node", "n1")) == ["good"] and writer._cache.bad_objects.count == 1
     feed(writer, Apply(on("bad", "n1", "2")))
     assert names(store.by_index("node", "n1")) == ["bad", "good"]
 

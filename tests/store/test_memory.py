@@ -15,7 +15,7 @@ from tests.support.cache_helpers import feed, listed, pod, relist
 
 def check_sum(store: Store[Any]) -> Memory:
     """Check the sum that is kept against one that is made; give what the store says."""
-    packed = store._core.table.packed.values()
+    packed = store._cache.table.packed.values()
     found = store.memory()
     assert found.bytes_at_rest == sum(map(sys.getsizeof, packed))
     assert found.objects == len(packed) == len(store)
@@ -40,7 +40,7 @@ def test_it_follows_every_change() -> None:
     assert check_sum(store).objects == 2
     writer.add_index("name", lambda obj: [obj["metadata"]["name"]])
     assert check_sum(store).objects == 2
-    store._core.table.rebuild()
+    store._cache.table.rebuild()
     assert check_sum(store).objects == 2
 
 

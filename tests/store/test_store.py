@@ -156,8 +156,8 @@ def test_a_new_index_and_a_fork_leave_the_list_as_it_is() -> None:
     kept = store.snapshot()
     assert kept.state() == kept.state() == before
     # As in the child: nothing that was decoded is there any more.
-    writer._core.after_fork()
-    assert writer._core.table.everything is None
+    writer._cache.after_fork()
+    assert writer._cache.table.everything is None
     again = store.state()
     assert names(again) == ["a", "b"] and again[0] is not before[0]
     assert kept.state() == before and names(kept.by_index("node", "n2")) == ["b"]
@@ -270,7 +270,7 @@ def test_without_a_reflector_there_is_no_contact() -> None:
 
 def test_a_read_that_asks_for_freshness_gets_it_or_an_error() -> None:
     writer, store = listed(pod("a"))
-    writer._core.staleness = lambda: 5.0
+    writer._cache.staleness = lambda: 5.0
     assert store.get("a", "ns", max_staleness=5) == pod("a")
     assert len(store.state(max_staleness=6)) == 1
     for read in (lambda: store.get("a", "ns", max_staleness=4.9),

@@ -235,7 +235,7 @@ def test_what_a_model_refuses_is_handed_out_as_a_mapping(
     for _ in range(3):
         assert store.get("a", "ns") == pod("a", bad=True)
         assert isinstance(store.get("b", "ns"), Made) and len(store.state()) == 2
-    assert writer._core.poisoned == 1
+    assert writer._cache.bad_objects.count == 1
     assert "a.ns" in caplog.text and "the model" in caplog.text
 
 

@@ -146,7 +146,7 @@ def test_what_has_no_name_is_left_out_counted_and_logged(
     else:
         feed(writer, kind(obj), Bookmark("101"))
     assert names(store) == ["a"] and store.resource_version == "101"
-    assert writer._core.poisoned == 1
+    assert writer._cache.bad_objects.count == 1
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
 
@@ -155,7 +155,7 @@ def test_an_object_with_what_json_does_not_know_is_left_out() -> None:
     feed(writer, Apply(pod("a", version="2", when=object())))
     # What was there is not what is there now.
     assert names(store) == ["b"] and store.resource_version == "2"
-    assert writer._core.poisoned == 1
+    assert writer._cache.bad_objects.count == 1
 
 
 @pytest.mark.parametrize("event", [None, 5, WatcherError("x"), {"type": "ADDED"}, Apply])
@@ -233,7 +233,7 @@ def test_a_transform_that_fails_spoils_that_object_alone(
     assert names(store) == ["a", "c"]
     feed(writer, Apply(pod("c", version="101", bad=True)), Apply(pod("d", version="102")))
     assert names(store) == ["a", "d"] and store.resource_version == "102"
-    assert writer._core.poisoned == 2
+    assert writer._cache.bad_objects.count == 2
     assert "transform" in caplog.text and "c.ns" in caplog.text
 
 
@@ -248,7 +248,7 @@ def test_an_index_function_that_fails_spoils_that_index_alone() -> None:
     assert names(store) == ["a", "b"]
     assert names(store.by_index("node", "n1")) == ["a"]
     assert names(store.by_index("images", "x")) == ["b"]
-    assert writer._core.poisoned == 1
+    assert writer._cache.bad_objects.count == 1
     feed(writer, Apply(pod("a", version="2")))
     assert store.by_index("node", "n1") == [] and store.index_values("node") == []
     feed(writer, Apply(pod("a", version="3", node="n2")))
@@ -259,7 +259,7 @@ def test_an_index_function_that_fails_spoils_that_index_alone() -> None:
 def test_index_values_that_are_none_spoil_that_index_alone(found: Any) -> None:
     writer, store = listed(pod("a"), indexers={"odd": lambda obj: found})
     assert store.index_values("odd") == []
-    assert writer._core.poisoned == 1
+    assert writer._cache.bad_objects.count == 1
     assert names(store) == ["a"]
 
 

@@ -163,7 +163,8 @@ def is_whole(reflector: Reflector) -> None:
 
 def connection(reflector: Reflector) -> tuple[int, Any]:
     """Tell one connection of the reflector's watch from another."""
-    duplicate = reflector._team.tasks[None].worker._watcher._source._link._duplicate
+    handle = reflector._team.tasks[None].worker._watcher._source._requests._handle
+    [duplicate] = handle._duplicates.values()
     return os.fstat(duplicate.fileno()).st_ino, duplicate.getsockname()
 
 

@@ -61,7 +61,7 @@ LOCKS: dict[str, Hold] = {
     "gate": lambda r: r._writer._core.gate._round._settled._cond,
     "reflector": lambda r: r._lock,
     "subscription": lambda r: r._writer._core.listeners[0].condition,
-    "link": lambda r: r._team.tasks[None].worker._watcher._source._link._lock,
+    "link": lambda r: r._team.tasks[None].worker._watcher._source._requests._handle._lock,
 }
 
 

@@ -13,7 +13,7 @@ import pytest
 from kube_reflect.store.entries import head_of, key_of, pack, type_of, unpack, version_of
 from kube_reflect.client.failures import RequestError
 from kube_reflect.wire.pages import Page
-from kube_reflect._object import RawObject
+from kube_reflect.wire.raw import RawObject
 
 DATA = Path(__file__).parents[1] / "data"
 

@@ -12,12 +12,12 @@ pytest.importorskip("hypothesis", reason="property tests need hypothesis, of the
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from kube_reflect.store.entries import (
-    head_of, key_of, pack, type_of, unpack, version_of  # noqa: E402,
+from kube_reflect.store.entries import (  # noqa: E402
+    head_of, key_of, pack, type_of, unpack, version_of,
 )
 from kube_reflect.client.failures import RequestError  # noqa: E402
 from kube_reflect.wire.pages import Page  # noqa: E402
-from kube_reflect._object import RawObject  # noqa: E402
+from kube_reflect.wire.raw import RawObject  # noqa: E402
 
 # Pieces of what the items are found by, so that they turn up where they mean nothing.
 TRICKY = st.sampled_from([

@@ -12,7 +12,7 @@ import pytest
 
 from kube_reflect.store.entries import BadObject, head_of, key_of, pack, unpack, version_of
 from kube_reflect._json import loads
-from kube_reflect._object import RawObject, glance_at_line
+from kube_reflect.wire.raw import RawObject, glance_at_line
 from kube_reflect.events import Apply, Delete, Init, InitApply, InitDone
 from kube_reflect.store import Writer
 from kube_reflect.transforms import drop_managed_fields

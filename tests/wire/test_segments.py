@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kube_reflect._object import RawObject, glance_at_line
+from kube_reflect.wire.raw import RawObject, glance_at_line
 from kube_reflect.wire.lines import Segments
 
 from tests.support.cache_helpers import pod
@@ -21,18 +21,16 @@ WHOLE = b"".join(line + b"\n" for line in LINES)
 class Response:
     """A response that gives these chunks."""
 
-    chunked = True
-
     def __init__(self, chunks: list[bytes]) -> None:
         self._chunks = chunks
 
-    def stream(self, decode_content: bool) -> Iterator[bytes]:
+    def chunks(self) -> Iterator[bytes]:
         return iter(self._chunks)
 
 
 def read(chunks: list[bytes]) -> list[bytes]:
-    segments = Segments(Response(chunks), lambda response: None, seconds=60, idle_timeout=60,
-                        initial=False)
+    response: Any = Response(chunks)
+    segments = Segments(response, seconds=60, idle_timeout=60, initial=False)
     return [segments.line for _ in segments.stream()]
 
 

@@ -18,7 +18,16 @@ WATCHER_ERRORS = [WatcherError, errors.InitialListFailed, errors.WatchStartFaile
 def test_every_error_has_one_root_and_a_docstring(name: str) -> None:
     error = getattr(errors, name)
     assert issubclass(error, KubeReflectError)
-    assert error.__doc__ and not issubclass(error, (ValueError, TypeError))
+    assert error.__doc__ and not issubclass(error, TypeError)
+    # A mistake of the caller is a ValueError; a value that the server sent, one of both kinds.
+    assert issubclass(error, ValueError) == (name == "FieldError")
+
+
+def test_an_error_of_a_field_names_it_and_hides_from_nobody() -> None:
+    error = errors.FieldError("Pod.v1./a.b: spec.x: should be a list, is null", field="spec.x")
+    assert not isinstance(error, AttributeError)
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.field) == (str(error), "spec.x")
 
 
 @pytest.mark.parametrize("kind", WATCHER_ERRORS)

@@ -1,0 +1,35 @@
+"""Starting a thread so that nothing can interrupt that."""
+
+from __future__ import annotations
+
+import _thread
+import threading
+from queue import SimpleQueue
+
+__all__ = ["start_thread"]
+
+
+def start_thread(thread: threading.Thread) -> None:
+    """Start a thread, and return when it runs, like `Thread.start`, which must not be interrupted.
+
+    `Thread.start` is several statements of Python. An exception that arrives among them (Ctrl-C, a
+    time limit) leaves a thread that waits for ever, or one that dies before it has begun. So
+    another thread calls it, which gets no such exceptions. Who is interrupted in here does not
+    know whether the thread will run; it does, and wholly, or it does not.
+
+    :raises RuntimeError: if no thread can be started at this moment.
+    """
+    outcome: SimpleQueue[BaseException | None] = SimpleQueue()
+
+    def start() -> None:
+        try:
+            thread.start()
+        except BaseException as error:
+            outcome.put(error)
+        else:
+            outcome.put(None)
+
+    _thread.start_new_thread(start, ())
+    error = outcome.get()
+    if error is not None:
+        raise error

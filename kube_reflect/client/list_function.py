@@ -1,0 +1,253 @@
+"""What one gives the official `Watch`, taken apart once: what is called, with what, for what."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+import logging
+import re
+import types
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import urllib3
+from kubernetes.dynamic.resource import Resource, ResourceInstance
+
+from kube_reflect.client import versions
+from kube_reflect.client.private import private_client
+from kube_reflect.config import Config
+from kube_reflect.object_ref import ApiResource
+from kube_reflect.selector import parse, parse_field_selector
+
+__all__ = ["ListFunction"]
+
+logger = logging.getLogger(__name__)
+
+#: What a watcher decides by itself in each request.
+RESERVED = frozenset({
+    "_continue", "_preload_content", "_request_timeout", "allow_watch_bookmarks", "async_req",
+    "deserialize", "follow", "limit", "resource_version", "resource_version_match",
+    "send_initial_events", "serialize", "timeout_seconds", "watch",
+})
+#: As generated methods have it: /apis/apps/v1/namespaces/{namespace}/deployments.
+_PATH = re.compile(r"/(?:api|apis/([^/{]+))/([^/{]+)/(namespaces/\{namespace\}/)?([^/{]+)")
+#: V1PodList, V1alpha2LeaseCandidateList, CoreV1EventList.
+_LIST = re.compile(r"[A-Za-z]*?V\d+(?:(?:alpha|beta)\d+)?(\w+)List")
+#: Variants of a typed method, by the end of their names.
+_VARIANT = re.compile(r"_with_http_info$|_without_preload_content$")
+_TYPED = "kubernetes.client.api."
+_ASYNC = ("kubernetes_asyncio", "kubernetes.aio")
+
+
+class ListFunction:
+    """A list function and its arguments, resolved once.
+
+    :param list_func: a list method of a typed API or of `CustomObjectsApi`, a dynamic client's
+        resource or its ``get``, a `functools.partial` of any, or a function that takes the same
+        keyword arguments and returns the raw response.
+    :param args: for it.
+    :param kwargs: for it.
+    :raises TypeError: for what is no list function.
+    """
+
+    def __init__(self, list_func: Any, args: tuple[Any, ...] = (),
+                 kwargs: Mapping[str, Any] | None = None) -> None:
+        if isinstance(list_func, Resource):
+            list_func = list_func.get
+        if not callable(list_func):
+            raise TypeError("list_func must be a list function, such as CoreV1Api().list_node, "
+                            f"not {list_func!r}")
+        keywords = dict(kwargs or {})
+        while isinstance(list_func, functools.partial):
+            args, keywords = (*list_func.args, *args), {**list_func.keywords, **keywords}
+            list_func = list_func.func
+        #: What is called, without partials around it, and all its arguments.
+        self.func: Any = list_func
+        self.args = args
+        self.keywords = keywords
+        #: The API object whose method it is, if it is one's.
+        self.owner: Any = getattr(list_func, "__self__", None)
+        self._client_attribute = _client_attribute(self.owner)
+        _refuse_async(list_func, self.owner, self.client)
+        #: Whether it is a dynamic client's.
+        self.dynamic = hasattr(self.owner, "resources")
+        if not self.dynamic and not self.accepts("watch"):
+            raise TypeError(f"{getattr(list_func, '__name__', list_func)} is no list function: "
+                            "it takes no watch argument")
+
+    def __repr__(self) -> str:
+        name = getattr(self.func, "__qualname__", None) or repr(self.func)
+        return f"<{type(self).__name__} {name}>"
+
+    @property
+    def client(self) -> Any:
+        """The ApiClient by which it connects (None: it is no method of the official client)."""
+        if self._client_attribute is None:
+            return None
+        return getattr(self.owner, self._client_attribute)
+
+    @property
+    def _typed(self) -> bool:
+        """Whether it is a generated method, for one kind."""
+        module = getattr(self.func, "__module__", None) or ""
+        return module.startswith(_TYPED) and "custom_objects" not in module
+
+    @functools.cached_property
+    def _method(self) -> Any:
+        """The plain one of the variants of a typed method, which says what it returns."""
+        name = getattr(self.func, "__name__", "")
+        return getattr(type(self.owner), _VARIANT.sub("", name), self.func)
+
+    def accepts(self, name: str) -> bool:
+        """Whether the function takes an argument of that name."""
+        try:
+            parameters = inspect.signature(self.func).parameters
+        except ValueError:
+            return False
+        if name in parameters:
+            return True
+        known = versions.known_parameters(self.func) if self.client is not None else None
+        if known is not None:
+            return name in known
+        return any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+
+    def _given(self) -> dict[str, Any]:
+        """Return all its arguments by name.
+
+        :raises TypeError: where some are missing, or there are some that it does not know.
+        """
+        try:
+            signature = inspect.signature(self.func)
+        except ValueError:
+            return {"": self.args, **self.keywords}
+        given = dict(signature.bind(*self.args, **self.keywords).arguments)
+        for name, parameter in signature.parameters.items():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                given.update(given.pop(name, {}))
+            # As from a variable of the environment that is not set.
+            elif parameter.default is parameter.empty and given.get(name, ...) is None:
+                raise ValueError(f"{name} must not be None")
+        return given
+
+    def check_arguments(self, config: Config) -> None:
+        """Say a mistake in the arguments at once, not in the first request.
+
+        :raises TypeError: where some are missing, or there are some that it does not know.
+        :raises ValueError: for arguments that the watcher decides by itself, None for one that is
+            needed, and a selector that does not parse or is given twice.
+        """
+        given = self._given()
+        known = versions.known_parameters(self.func) if self._typed else None
+        for name in given if known is not None else ():
+            if name not in known:  # type: ignore[operator]
+                raise TypeError(f"{self.func.__name__}() got an unexpected keyword argument "
+                                f"{name!r}")
+        reserved = sorted(RESERVED.intersection(given))
+        if reserved:
+            raise ValueError(f"the watcher sets {', '.join(reserved)} by itself; see Config")
+        for name, check in (("label_selector", parse), ("field_selector", parse_field_selector)):
+            if given.get(name) is None:
+                continue
+            if getattr(config, name) is not None:
+                raise ValueError(f"{name} is given twice: as an argument and in config")
+            check(given[name])
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        """What is equal for two that list the same things with the same client.
+
+        Two instances of `CoreV1Api` may share a client; arguments may be given by place or by
+        name.
+
+        :raises TypeError: where arguments are missing, or there are some that it does not know.
+        """
+        given = {name: _resource_key(value) for name, value in self._given().items()}
+        owner = self.owner if self.client is None else self.client
+        return (id(owner), getattr(self.func, "__func__", self.func),
+                tuple(sorted(given.items(), key=lambda item: item[0])))
+
+    @functools.cached_property
+    def model(self) -> Any:
+        """What the function lists: the class of the items of a typed method (V1Pod).
+
+        For a dynamic client it is a function that makes a ResourceInstance of a mapping; None for
+        all others, whose objects are mappings.
+        """
+        if self.dynamic:
+            resource = self._resource
+            return lambda mapping: ResourceInstance(resource, mapping)
+        if not self._typed:
+            return None
+        model = versions.item_model(versions.listed_model(self._method))
+        if model is None:
+            logger.warning("%r does not say what it lists; its objects are mappings", self)
+        return model
+
+    @property
+    def _resource(self) -> Resource | None:
+        return next((one for one in (*self.args, *self.keywords.values())
+                     if isinstance(one, Resource)), None)
+
+    @functools.cached_property
+    def resource(self) -> ApiResource | None:
+        """The kind that it lists, as far as that can be told without asking (None: it cannot).
+
+        Typed methods say it, and resources of the dynamic client. `CustomObjectsApi` does not: it
+        knows the plural, not the kind.
+        """
+        one = self._resource
+        if one is not None:
+            return ApiResource(one.group or "", one.api_version, one.kind, one.name,
+                               one.namespaced)
+        if not self._typed or self.client is None:
+            return None
+        kind = _LIST.fullmatch(getattr(versions.listed_model(self._method), "__name__", ""))
+        path = _PATH.fullmatch(versions.path_of(self._called_with, self.client))
+        if kind is None or path is None:
+            return None
+        group, version, namespaced, plural = path.groups()
+        return ApiResource(group or "", version, kind[1], plural, True if namespaced else None)
+
+    def _called_with(self, client: Any, arguments: Mapping[str, Any] | None = None) -> Any:
+        """Call the method of a copy of its API that has another client."""
+        owner = copy.copy(self.owner)
+        setattr(owner, self._client_attribute or "", client)
+        method = types.MethodType(self.func.__func__, owner)
+        return method(*self.args, **self.keywords, **(arguments or {}))
+
+    def call(self, arguments: Mapping[str, Any], *, client: Any = None,
+             pool_manager: Any = None) -> Any:
+        """Call the function.
+
+        :param arguments: beside its own.
+        :param client: in place of its own.
+        :param pool_manager: by which to connect, in place of the client's.
+        """
+        if pool_manager is None:
+            return self.func(*self.args, **self.keywords, **arguments)
+        return self._called_with(private_client(client or self.client, pool_manager), arguments)
+
+
+def _client_attribute(owner: Any) -> str | None:
+    """Name the attribute by which an API object holds its ApiClient (None: it has none)."""
+    for name in ("api_client", "client"):
+        pool = getattr(getattr(getattr(owner, name, None), "rest_client", None),
+                       "pool_manager", None)
+        if isinstance(pool, urllib3.PoolManager):
+            return name
+    return None
+
+
+def _resource_key(value: Any) -> Any:
+    if isinstance(value, Resource):
+        return (value.group, value.api_version, value.kind)
+    return value
+
+
+def _refuse_async(func: Callable[..., Any], owner: Any, client: Any) -> None:
+    origins = (func, type(owner), type(getattr(owner, "api_client", client)))
+    if inspect.iscoroutinefunction(func) or any(
+            (getattr(one, "__module__", None) or "").startswith(_ASYNC) for one in origins):
+        raise TypeError(f"{getattr(func, '__name__', func)} is asynchronous; give the method of "
+                        "the synchronous client, the package kubernetes")

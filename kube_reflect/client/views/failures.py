@@ -1,0 +1,61 @@
+"""Which failures are a field's own, and how they are said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["Unfit", "a", "fails_again", "reason_of"]
+
+
+class Unfit(ValueError):
+    """A value is not what the model declares.
+
+    :param message: what it should be, and is.
+    :param within: where it is, within the field.
+    """
+
+    def __init__(self, message: str, within: tuple[str | int, ...] = ()) -> None:
+        super().__init__(message)
+        self.within = within
+
+
+def fails_again(error: Exception, function: Callable[..., Any], *args: Any) -> None:
+    """Call a function again that failed, to see whether the failure is its own.
+
+    It may have come from outside: from a signal's handler, a time limit, an abort. Whatever does
+    not happen twice is raised, and is not to be taken for a failure of the function.
+    """
+    seen = [error]
+    while True:
+        try:
+            function(*args)
+        except Exception as again:
+            for earlier in seen:
+                if type(earlier) is type(again) and str(earlier) == str(again):
+                    strangers = [one for one in seen if one is not earlier]
+                    if strangers:
+                        raise strangers[0]
+                    return
+            seen.append(again)
+        else:
+            raise seen[0]
+
+
+def a(kind: str) -> str:
+    """Return a kind of JSON value with its article."""
+    return {"null": "null", "object": "an object"}.get(kind, f"a {kind}")
+
+
+def reason_of(error: Exception) -> tuple[str, tuple[str | int, ...]]:
+    """Return in one line why a value does not fit, and where within the field.
+
+    In the client's own words, which name no values: they may be secret.
+    """
+    errors = getattr(error, "errors", None)
+    if callable(errors):
+        first = errors(include_url=False, include_input=False)[0]
+        message = str(first["msg"]).removeprefix("Input ").removeprefix("Value error, ")
+        return message, tuple(first["loc"])[1:]
+    within = error.within if isinstance(error, Unfit) else ()
+    return str(error).split("\n")[0][:200], within

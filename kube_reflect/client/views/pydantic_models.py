@@ -1,0 +1,113 @@
+"""Models of the client from version 37 on: pydantic's.
+
+What it leans on: ``model_fields`` with their ``serialization_alias``, ``from_dict``, and
+``validate_assignment`` of ``__pydantic_validator__``, which checks one field by itself. pydantic is
+not imported: it is there when such a model is.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from typing import Any, Annotated, Union, get_args, get_origin
+
+from kube_reflect.client.views.shapes import Field, Shape, noun
+
+__all__ = ["is_pydantic", "shape_of"]
+
+_set = object.__setattr__
+_KINDS = {str: "string", int: "number", float: "number", bool: "boolean", bytes: "string",
+          list: "list", dict: "object"}
+_NOUNS = {int: "an integer", bytes: "base64"}
+
+
+def is_pydantic(model: Any) -> bool:
+    """Tell a model of pydantic's."""
+    return hasattr(model, "__pydantic_validator__")
+
+
+def shape_of(model: Any) -> Shape:
+    """Return the shape of a model of pydantic's."""
+    checked = {name for each in model.__pydantic_decorators__.field_validators.values()
+               for name in each.info.fields}
+    fields = {name: _field(model, name, info, name in checked)
+              for name, info in model.model_fields.items()}
+
+    def blank(values: dict[str, Any]) -> Any:
+        return _blank(model, values, set(fields))
+
+    return Shape(
+        model, fields, tuple(fields), model.from_dict, blank,
+        # What from_dict leaves: it gives the validator every field, None where there is none.
+        extras={"__pydantic_fields_set__": lambda: set(fields),
+                "__pydantic_extra__": lambda: None, "__pydantic_private__": lambda: None},
+        slots=frozenset({"__pydantic_fields_set__", "__pydantic_extra__",
+                         "__pydantic_private__"}),
+        whole=("to_dict", "model_dump", "model_dump_json"))
+
+
+def _blank(model: Any, values: dict[str, Any], fields_set: set[str]) -> Any:
+    made = object.__new__(model)
+    _set(made, "__dict__", values)
+    _set(made, "__pydantic_fields_set__", fields_set)
+    _set(made, "__pydantic_extra__", None)
+    _set(made, "__pydantic_private__", None)
+    return made
+
+
+def _field(model: Any, name: str, info: Any, checked: bool) -> Field:
+    declared = _without_none(info.annotation)
+    origin, args = get_origin(declared), get_args(declared)
+    kind = _kind(declared)
+    many = origin in (list, dict)
+    child = args[-1] if many else declared
+    special = "a timestamp" if getattr(declared, "__name__", "") == "datetime" else _NOUNS.get(
+        _base(declared), "")
+    found = child if isinstance(child, type) and is_pydantic(child) else None
+    if found is not None and not many:
+        kind = "object"
+    return Field(info.serialization_alias or name, kind, noun(kind, special),
+                 _decoder(model, name, None if checked else _exact(declared)), found, many)
+
+
+def _without_none(annotation: Any) -> Any:
+    if get_origin(annotation) in (Union, types.UnionType):
+        left = [one for one in get_args(annotation) if one is not type(None)]
+        if len(left) == 1:
+            return left[0]
+    return annotation
+
+
+def _base(declared: Any) -> Any:
+    origin = get_origin(declared)
+    return get_args(declared)[0] if origin is Annotated else origin or declared
+
+
+def _kind(declared: Any) -> str:
+    if getattr(declared, "__name__", "") == "datetime":
+        return "string"
+    base = _base(declared)
+    return _KINDS.get(base, "") if isinstance(base, type) else ""
+
+
+def _exact(declared: Any) -> type | None:
+    """Return the type whose values pydantic takes as they are, where it is that simple."""
+    if get_origin(declared) is Annotated:
+        base, *conditions = get_args(declared)
+        if base in (str, int, bool) and all(
+                type(one).__name__ == "Strict" for one in conditions):
+            return base  # type: ignore[no-any-return]
+    return None
+
+
+def _decoder(model: Any, name: str, exact: type | None) -> Callable[[Any], Any]:
+    validator = model.__pydantic_validator__
+
+    def decode(value: Any) -> Any:
+        if type(value) is exact:
+            return value
+        probe = _blank(model, {}, set())
+        validator.validate_assignment(probe, name, value)
+        return vars(probe)[name]
+
+    return decode

@@ -1,0 +1,104 @@
+"""One field of one level, read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kube_reflect.client.views.documents import JsonSource, Path, Way, nesting, opened
+from kube_reflect.client.views.failures import Unfit, a, fails_again, reason_of
+from kube_reflect.client.views.shapes import Field
+from kube_reflect.errors import FieldError
+
+__all__ = ["Maker", "as_it_is", "read"]
+
+#: Makes a view of what is at a path of a source.
+Maker = Callable[[JsonSource, Path], Any]
+
+#: What is nested deeper than this, not every parser can read. What is not, can be read by who has
+#: more of the stack left.
+_DEEP = 200
+
+
+def read(field: Field, child: Maker | None, source: JsonSource, path: Path) -> Any:
+    """Return the value of a field: decoded, or views of what it holds.
+
+    :raises FieldError: if it is not what the model declares.
+    """
+    try:
+        return _read(field, child, source, path)
+    except Exception as error:
+        fails_again(error, _read, field, child, source, path)
+        raise _field_error(error, field, source, path) from error
+
+
+def _read(field: Field, child: Maker | None, source: JsonSource, path: Path) -> Any:
+    document = opened(source)
+    way, level = document.level(path)
+    node = level.get(field.key)
+    if node is None:
+        return field.decode(None)
+    if child is None:
+        return field.decode(way.take(node))
+    kind = way.kind(node)
+    if kind == "null":
+        return field.decode(None)
+    if kind != field.kind:
+        raise Unfit(f"should be {field.noun}, is {a(kind)}")
+    path = (*path, field.key)
+    if not field.many:
+        return child(source, path)
+    way, level = document.level(path)
+    if kind == "list":
+        return [_one(field, child, source, (*path, at), way.kind(node))
+                for at, node in enumerate(level)]
+    return {key: _one(field, child, source, (*path, key), way.kind(node))
+            for key, node in level.items()}
+
+
+def _one(field: Field, child: Maker, source: JsonSource, path: Path, kind: str) -> Any:
+    if kind == "object":
+        return child(source, path)
+    if kind == "null" and field.nulls:
+        return None
+    raise Unfit(f"should be an object, is {a(kind)}", path[-1:])
+
+
+def as_it_is(field: Field, source: JsonSource, path: Path) -> Any:
+    """Return the value of a field as it is in JSON, whatever the model declares.
+
+    :raises FieldError: if it cannot be parsed.
+    """
+    way, level = opened(source).level(path)
+    node = level.get(field.key)
+    try:
+        return None if node is None else way.take(node)
+    except (ValueError, RecursionError) as error:
+        fails_again(error, way.take, node)
+        raise _field_error(error, field, source, path) from error
+
+
+def _field_error(error: Exception, field: Field, source: JsonSource, path: Path) -> FieldError:
+    way, level = opened(source).level(path)
+    node = level.get(field.key)
+    found = way.kind(node) if node is not None else "null" if field.key in level else "missing"
+    reason, within = reason_of(error)
+    if isinstance(error, RecursionError):
+        reason = _too_deep(error, way, node)
+    elif found not in (field.kind, "null", "missing") and field.kind and not within or (
+            found in ("null", "missing")):
+        reason = f"should be {field.noun}, is {found if found == 'missing' else a(found)}"
+    where = _dotted((*path, field.key, *within))
+    return FieldError(f"{source.ref()}: {where}: {reason}", field=where)
+
+
+def _too_deep(error: RecursionError, way: Way, node: Any) -> str:
+    text = node if isinstance(node, str) else bytes(node).decode("utf-8", "replace")
+    levels = nesting(text)
+    if levels <= _DEEP:
+        raise error
+    return f"is nested {levels} levels deep"
+
+
+def _dotted(path: Path) -> str:
+    return "".join(f"[{one}]" if isinstance(one, int) else f".{one}" for one in path)[1:]

@@ -1,0 +1,217 @@
+"""A reflector's life: what its public face and its store hold on to, and its threads do not."""
+
+from __future__ import annotations
+
+import logging
+import os
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from kube_reflect import _locks
+from kube_reflect._locks import Deadline, new_lock
+from kube_reflect.dispatcher import Handler
+from kube_reflect.reflector.namespaces import Namespaces
+from kube_reflect.store import Cache
+
+__all__ = ["Engine", "close_all"]
+
+logger = logging.getLogger(__name__)
+
+
+class Engine:
+    """Starts and closes the threads of one reflector; all methods from any thread.
+
+    The reflector and its store hold it; the threads do not. When it is forgotten, they end.
+
+    :param name: of the reflector.
+    :param cache: what the threads feed.
+    :param namespaces: the watches.
+    :param what: what it watches and where it was made; two that live and are alike are worth a
+        warning. None: nobody can tell.
+    """
+
+    def __init__(self, name: str, cache: Cache, namespaces: Namespaces,
+                 what: tuple[Any, ...] | None) -> None:
+        self.name = name
+        self.cache = cache
+        self.namespaces = namespaces
+        self._what = what
+        # Guards the three below, and which watches and handlers there are.
+        self._lock = new_lock()
+        self._running = False
+        self._handlers: tuple[Handler[Any], ...] = ()
+        self._finalizer: weakref.finalize[Any, Any] | None = None
+        self._pid = os.getpid()
+        cache.not_begun("the reflector was never started")
+        _locks.register(self, Engine.after_fork, 3)
+
+    def __repr__(self) -> str:
+        return f"<Engine {self.name} {'running' if self._running else 'stopped'}>"
+
+    def after_fork(self) -> None:
+        """Have the next use start again what ran in the parent."""
+        _locks.renew()
+        if self._pid == os.getpid():
+            return
+        self._pid = os.getpid()
+        for watch in self.namespaces.watches.values():
+            watch.after_fork()
+        if self._running:
+            # What is there is the parent's: it may be read, and is not complete.
+            self.cache.begin()
+            weak = weakref.ref(self)
+
+            def restart() -> None:
+                engine = weak()
+                if engine is not None:
+                    engine.start()
+
+            self.cache.restart_on_use(restart)
+
+    def start(self) -> None:
+        """Start the threads that are not running. An interrupted start is completed by another."""
+        _locks.renew()
+        self._warn_of_another()
+        with self._lock:
+            self.cache.restart_on_use(None)
+            # Ended without a close: a thread died.
+            if not self._running or self.cache.ended:
+                self._running = True
+                self.cache.begin()
+            self.namespaces.start()
+            for handler in self._handlers:
+                handler.start()
+            if self._finalizer is None:
+                # Runs at interpreter exit too, so that no thread is caught in the middle.
+                self._finalizer = weakref.finalize(self, self.namespaces.close)
+            if not self._running:
+                # Closed meanwhile, by a signal handler of this very thread.
+                self.namespaces.close()
+                self.cache.end()
+
+    def close(self, timeout: float | None) -> None:
+        """Stop the threads, and wait for their end; see `Reflector.close`."""
+        _locks.renew()
+        deadline = Deadline(timeout)
+        with self._lock:
+            self._running = False
+            self.cache.restart_on_use(None)
+            # These and no later ones: another thread may start it again at once.
+            workers, handlers = self.namespaces.close(), self._handlers
+        self.cache.unblock()
+        if not all([worker.join(deadline.left()) for worker in workers]):
+            logger.warning("%s: the thread did not end %s", self.name, deadline)
+        with self._lock:
+            if self._running:
+                return
+            self.cache.end()
+        if any(handler.is_current_thread() for handler in handlers):
+            # Two callbacks that close would wait for each other.
+            return
+        if not all([handler.join(deadline.left()) for handler in handlers]):
+            logger.warning("%s: a callback did not end %s", self.name, deadline)
+
+    def abandon(self) -> None:
+        """End it in the middle of anything, and so without waiting for a thread."""
+        self.namespaces.close()
+        self.cache.end()
+
+    def add_namespace(self, namespace: str) -> None:
+        """Watch another namespace.
+
+        :raises ValueError: if it is watched already.
+        """
+        _locks.renew()
+        with self._lock:
+            if namespace in self.namespaces.watches:
+                raise ValueError(f"namespace {namespace!r} is watched already")
+            try:
+                watch = self.namespaces.add(namespace)
+                if self._running:
+                    watch.start()
+            except BaseException:
+                # As if nobody had asked for it; else the cache would wait for its list for ever.
+                self.namespaces.undo_add(namespace)
+                raise
+
+    def remove_namespace(self, namespace: str, timeout: float | None) -> None:
+        """Watch a namespace no more, and take its objects out of the cache.
+
+        :raises ValueError: if it is not watched.
+        """
+        _locks.renew()
+        deadline = Deadline(timeout)
+        with self._lock:
+            if namespace not in self.namespaces.watches:
+                raise ValueError(f"namespace {namespace!r} is not watched")
+            watch = self.namespaces.take_out(namespace)
+        # Without the lock, for the thread may be in a callback that wants it.
+        worker = watch.close()
+        # A subscriber that has the writer wait may be waiting for this very thread.
+        self.cache.unblock()
+        try:
+            if worker is not None:
+                worker.join(deadline.left())
+        finally:
+            # Also where an exception ends the waiting: nobody keeps these objects up any more.
+            try:
+                watch.writer.remove()
+            except BaseException:
+                watch.writer.remove()
+                raise
+            finally:
+                if self._running or self._finalizer is None:
+                    self.cache.unblock(False)
+
+    def add_handler(self, new_handler: Callable[[str, Callable[[Handler[Any]], None]],
+                                                Handler[Any]]) -> Handler[Any]:
+        """Add a handler, and start it if the reflector is running.
+
+        :param new_handler: makes it, given its name and who is told when it is removed.
+        """
+        _locks.renew()
+        with self._lock:
+            before = self._handlers
+            try:
+                handler = new_handler(f"{self.name}:handler-{len(before) + 1}",
+                                      self._forget_handler)
+                self._handlers = (*before, handler)
+                if self._running:
+                    handler.start()
+            except BaseException:
+                # Nobody gets it, and so nobody could remove it.
+                for one in self._handlers[len(before):]:
+                    one.remove()
+                raise
+        return handler
+
+    def _forget_handler(self, handler: Handler[Any]) -> None:
+        with self._lock:
+            self._handlers = tuple(one for one in self._handlers if one is not handler)
+
+    def _warn_of_another(self) -> None:
+        _engines.add(self)
+        if self._what is None or self._running:
+            return
+        others = [one for one in list(_engines)
+                  if one is not self and one._running and one._what == self._what]
+        if len(others) == 1:
+            logger.warning(
+                "%s: %s watches the same, made by the same line, and was not closed; "
+                "kube_reflect.close_all() closes all", self.name, others[0].name)
+
+
+_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+
+
+def close_all(timeout: float | None = 5.0) -> None:
+    """Close all reflectors of this process that are running; in a notebook, say.
+
+    From any thread.
+
+    :param timeout: seconds to wait for the threads of all of them, or None.
+    """
+    deadline = Deadline(timeout)
+    for engine in list(_engines):
+        engine.close(deadline.left())

@@ -1,0 +1,163 @@
+"""The record of one watch: its phase, its errors, its counts; and what the log says of them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
+
+from kube_reflect.errors import (
+    InitialListFailed, NoResourceVersion, WatcherError, WatchFailed,
+)
+from kube_reflect.events import Event, Init, InitApply, InitDone
+from kube_reflect.status import Phase
+
+__all__ = ["Health", "PhaseRecord"]
+
+logger = logging.getLogger(__name__)
+
+#: Seconds without a further failure after which one is over.
+_STEADY = 10.0
+#: Seconds after which the log is reminded of what is still wrong.
+_REMIND = 60.0
+_PHASES = {
+    "Empty": Phase.LISTING,
+    "InitPage": Phase.LISTING,
+    "InitialWatch": Phase.LISTING,
+    "InitListed": Phase.CONNECTING,
+    "Watching": Phase.WATCHING,
+    "Polling": Phase.POLLING,
+}
+
+
+class PhaseRecord(NamedTuple):
+    """A phase, and what led to it.
+
+    :param since: in seconds since the epoch.
+    :param error: the last one.
+    :param watches: how many have begun by now.
+    :param retry_at: when the pause ends, in seconds since the epoch; None: there is none.
+    :param backoff: seconds of the pause.
+    """
+
+    phase: Phase
+    since: float
+    error: BaseException | None = None
+    watches: int = 0
+    retry_at: float | None = None
+    backoff: float = 0.0
+
+
+class Health:
+    """Keeps the record of one watch.
+
+    The watch's thread writes it, and who starts and closes it; any thread reads `record`, one
+    tuple that is replaced whole, so that what it says belongs together, and copies the counts.
+
+    :param name: of the watch, for the log.
+    :param notify: called by the watch's thread after each change of the phase.
+    :param clock: seconds since the epoch.
+    :param timer: seconds on a monotonic clock.
+    """
+
+    def __init__(self, name: str, *, notify: Callable[[], object] = lambda: None,
+                 clock: Callable[[], float] = time.time,
+                 timer: Callable[[], float] = time.monotonic) -> None:
+        self.name = name
+        self._notify = notify
+        self._notified: Phase | None = None
+        self._clock = clock
+        self._timer = timer
+        self.record = PhaseRecord(Phase.STOPPED, clock())
+        self.failures: Counter[str] = Counter()
+        self.events: Counter[str] = Counter()
+        self.relist_reasons: Counter[str] = Counter()
+        self.last_list_seconds: float | None = None
+        # The rest is the writing thread's own. What is wrong, by its kind: when the log was told,
+        # and on which level; and until when it counts as wrong.
+        self._announced: dict[tuple[type, int | None], tuple[float, int]] = {}
+        self._unsteady_until = 0.0
+        self._failed_last = False
+        self._list_began: float | None = None
+        self._last_failure: str | None = None
+
+    def enter(self, phase: Phase, error: BaseException | None = None, watches: int = 0) -> None:
+        """Begin a phase.
+
+        :param error: what led to it, if something went wrong.
+        :param watches: how many watches began with it.
+        """
+        record = self.record
+        since = record.since if phase is record.phase else self._clock()
+        self.record = PhaseRecord(phase, since, record.error if error is None else error,
+                                  record.watches + watches)
+
+    def notify(self) -> None:
+        """Call who listens, if the phase is another; for the watch's thread."""
+        phase = self.record.phase
+        if phase is not self._notified:
+            self._notified = phase
+            self._notify()
+
+    def entered_state(self, state: str) -> None:
+        """Take note of a state of the watcher."""
+        self.enter(_PHASES[state], watches=1 if state == "Watching" else 0)
+        self.notify()
+
+    def failed(self, error: WatcherError) -> None:
+        """Record a failure; the log has each kind once, and reminders, until all is well again."""
+        kind = type(error), error.code
+        self._last_failure = type(error).__name__ + (f":{error.code}" if error.code else "")
+        self.failures[self._last_failure] += 1
+        self.enter(Phase.BACKING_OFF, error)
+        # A watch that is cut, and resumed at the first try, is nothing to worry about.
+        level = (logging.INFO if isinstance(error, WatchFailed) and not self._failed_last
+                 else logging.WARNING)
+        now = self._timer()
+        last = self._announced.get(kind)
+        if last is None or last[1] < level:
+            self._announced[kind] = now, level
+            logger.log(level, "%s: %s; trying again until it works", self.name, error)
+        elif now - last[0] >= _REMIND:
+            self._announced[kind] = now, last[1]
+            logger.log(last[1], "%s: still: %s; trying again until it works", self.name, error)
+        self._unsteady_until = now + _STEADY
+        self._failed_last = True
+        if isinstance(error, (InitialListFailed, NoResourceVersion)):
+            self._list_began = None
+        self.notify()
+
+    def waiting(self, seconds: float) -> None:
+        """Take note of how long the pause after a failure will be."""
+        self._unsteady_until = self._timer() + seconds + _STEADY
+        self.record = self.record._replace(retry_at=self._clock() + seconds, backoff=seconds)
+
+    def worked(self, event: Event) -> None:
+        """Take note of an event that was applied."""
+        match event:
+            case Init():
+                self._list_began = self._timer()
+                if self.last_list_seconds is not None:
+                    self.relist_reasons[self._last_failure or "Polling"] += 1
+            case InitApply():
+                # A list that goes on says nothing of its end.
+                return
+            case InitDone() if self._list_began is not None:
+                self.last_list_seconds = self._timer() - self._list_began
+            case _:
+                self.events[type(event).__name__] += 1
+        self._failed_last = False
+        if self._announced and self._timer() >= self._unsteady_until:
+            worst = max(level for _, level in self._announced.values())
+            self._announced.clear()
+            logger.log(min(worst, logging.INFO), "%s: in touch with the API server again",
+                       self.name)
+
+    def died(self, error: BaseException) -> None:
+        """Record the end of the thread."""
+        self.enter(Phase.DEAD, error)
+        logger.error("%s: the thread died of %r; the cache is not kept up any more",
+                     self.name, error)
+        self.notify()

@@ -1,0 +1,389 @@
+"""The one state behind a Writer and its Stores, and what each of them may do with it."""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from kube_reflect import _locks
+from kube_reflect._locks import Deadline, ReadWriteLock, Waiters, new_lock
+from kube_reflect._object import Key, compare_versions
+from kube_reflect.errors import FieldError, WatcherError
+from kube_reflect.object_ref import ApiResource, ObjectRef
+from kube_reflect.store.compression import Compressor
+from kube_reflect.store.decoder import Decoder
+from kube_reflect.store.entry import Entry, Packer
+from kube_reflect.store.listener import Keeper, Listener
+from kube_reflect.store.mutations import MutationDetector
+from kube_reflect.store.options import IndexFunction, StoreOptions
+from kube_reflect.store.readiness import Readiness
+from kube_reflect.store.record import Counters, Lifecycle, Record
+from kube_reflect.store.table import Group, Table
+from kube_reflect.store.user_code import BadObjects
+
+__all__ = ["Cache"]
+
+
+T = TypeVar("T")
+
+
+class Cache:
+    """The table, its lock, and who is told of what.
+
+    ``lock`` guards the table but for the reading of its entries, ``versions``, ``awaited`` and
+    ``listeners``. It is held for a few operations of dicts, or one copy of one. Under it nothing is
+    decoded, logged or sent, and no code of the user runs. ``mutex`` is held by one writer at a
+    time, while it makes up its change; no reader ever takes it.
+
+    **What is read without a lock**, and why that is sound: an attribute is loaded or replaced at
+    once; so is an entry of a dict whose keys are strings and tuples (no code but Python's own
+    compares them), also by `pop` and `setdefault`; a dict is copied, or made a list, in one call.
+    Python has that with a GIL and, by a lock in each object, without one. So what belongs together
+    is one tuple or table, which is replaced and not changed; who uses it twice loads it once.
+
+    **What an interrupt leaves**: a `Record` in ``journal``. Each thread that takes the lock
+    completes it before it does anything else (`settle`).
+    """
+
+    def __init__(self, resource: ApiResource | None, options: StoreOptions) -> None:
+        self.lock = ReadWriteLock()
+        self.mutex = new_lock()
+        self.options = options
+        self.indexers = dict(options.indexers)
+        self.table = Table(self.indexers)
+        #: The table's entries; empty in a child process until `touch` has been called, so that no
+        #: reader takes the quick way past it.
+        self.entries: Group = self.table.entries
+        #: All that is decoded, at one count of a table's moves; replaced whole.
+        self.everything: tuple[Table, int, tuple[Any, ...]] | None = None
+        self.journal: Record | None = None
+        self.counters = Counters()
+        self.versions: dict[str | None, str] = {}
+        #: Namespaces (or None, for all there is) that are written, and of these the ones that are
+        #: still to be listed since the last `begin`, and those that ever were.
+        self.namespaces: frozenset[str | None] = frozenset()
+        self.awaited: frozenset[str | None] = frozenset()
+        self.listed: frozenset[str | None] = frozenset()
+        self.lifecycle = Lifecycle.RUNNING
+        self.reason: BaseException | None = None
+        self.listeners: tuple[Listener, ...] = ()
+        #: Threads that wait for a version, or for the first list; notified after each event.
+        self.waiters = Waiters()
+        self.readiness = Readiness(self.waiters)
+        self.bad_objects = BadObjects()
+        self.packer = Packer(
+            Compressor(lambda: max(len(self.entries), self.packer.listing)), resource)
+        self.decoder = Decoder(
+            None if options.model is dict else options.model, options.view,
+            sharing=not options.copies and not options.detecting, limit=options.decoded_limit,
+            bad_objects=self.bad_objects, name=lambda entry: str(self.ref(entry)))
+        self.detector = MutationDetector(self) if options.detecting else None
+        if self.detector is not None:
+            self.listeners = (self.detector,)
+        self._numbers = itertools.count(1)
+        self._keeper: Callable[[], Keeper | None] = lambda: None
+        self._restart: Callable[[], None] | None = None
+        _locks.register(self, Cache._after_fork, 1)
+
+    # For writers.
+
+    def next_number(self) -> int:
+        """Return a number for a delta, greater than all before it; from any thread."""
+        return next(self._numbers)
+
+    def add_namespace(self, namespace: str | None) -> None:
+        """Be complete only when this namespace has been listed too."""
+        with self.lock.gen_wlock():
+            self.settle_locked()
+            self.namespaces |= {namespace}
+            self.awaited |= {namespace}
+            self.readiness.renew()
+
+    def commit(self, record: Record, events: int, bytes_at_rest: int) -> None:
+        """Make a change; the caller holds the mutex.
+
+        :param events: how many events it is.
+        :param bytes_at_rest: by how much what is stored grows.
+        """
+        with self.lock.gen_wlock():
+            self.settle_locked()
+            counters = self.counters
+            record.events = counters.events + events
+            record.relists = counters.relists + (
+                record.listed is True and record.namespace in self.listed)
+            record.bytes_at_rest = counters.bytes_at_rest + bytes_at_rest
+            record.listeners = self.listeners
+            self.journal = record
+            self.settle_locked()
+
+    def settle_locked(self) -> None:
+        """Complete the change that an exception has interrupted, if there is one."""
+        record = self.journal
+        if record is None:
+            return
+        record.move()
+        namespace = record.namespace
+        if record.listed is None:
+            self.namespaces -= {namespace}
+            self.awaited -= {namespace}
+            self.listed -= {namespace}
+            self.versions.pop(namespace, None)
+        elif record.version is not None:
+            self.versions[namespace] = record.version
+        if record.listed:
+            self.awaited -= {namespace}
+            self.listed |= {namespace}
+        version = _lowest(self.versions.values(), self.counters.resource_version)
+        self.counters = Counters(version, record.events, record.relists, record.bytes_at_rest)
+        if record.listed is not False and not self.awaited:
+            self.readiness.open()
+        # No look for exceptions between these two: nothing is called.
+        self.journal = None
+        record.applied = True
+
+    def announce_index(self, name: str, function: IndexFunction) -> None:
+        """Have entries made with the values of another index; the caller holds the mutex."""
+        # Replaced, since writers iterate it.
+        self.indexers = {**self.indexers, name: function}
+
+    def swap(self, table: Table) -> None:
+        """Swap in a table of the same objects; the caller holds the mutex."""
+        with self.lock.gen_wlock():
+            self.settle_locked()
+            self.replace_table(table)
+
+    def replace_table(self, table: Table) -> None:
+        """Swap in another table; under the lock."""
+        self.table = table
+        self.entries = table.entries
+
+    def tell(self, record: Record) -> None:
+        """Tell of a change all who were to hear of it when it was made; without a lock.
+
+        It may be called again for the same record: what was told is taken off.
+        """
+        listeners, deltas = record.listeners, record.deltas
+        if listeners and deltas is None:
+            deltas = record.deltas = record.find_deltas()[::-1]
+        while deltas:
+            delta = deltas[-1]
+            done = [one for one in listeners if not one.changed(delta)]
+            if done:
+                with self.lock.gen_wlock():
+                    self.listeners = tuple(one for one in self.listeners if one not in done)
+                listeners = record.listeners = tuple(
+                    one for one in listeners if one not in done)
+            deltas.pop()
+        self.waiters.notify()
+
+    def notify(self) -> None:
+        """Have those who wait for the cache look again; from any thread."""
+        self.waiters.notify()
+
+    def let_go(self) -> None:
+        """Keep a list of all that is decoded no longer than that is all; without a lock."""
+        self.everything = None
+
+    def learn(self, resource: ApiResource) -> None:
+        """Take note of the kind of objects, unless it is known."""
+        if self.packer.resource is None:
+            self.packer.resource = resource
+
+    @property
+    def resource(self) -> ApiResource | None:
+        """The kind of object, once it is known."""
+        return self.packer.resource
+
+    # For who owns the writers.
+
+    def begin(self) -> None:
+        """There is a writer (again): be ready when it has listed everything."""
+        with self.lock.gen_wlock():
+            self.settle_locked()
+            self.lifecycle = Lifecycle.RUNNING
+            self.reason = None
+            self.readiness.obstacle = ""
+            self.awaited = self.namespaces
+            self.readiness.renew()
+            if not self.awaited:
+                # There is no namespace to wait for.
+                self.readiness.open()
+        self.waiters.notify()
+
+    def not_begun(self, obstacle: str) -> None:
+        """There is no writer yet: say why to those who wait."""
+        self.lifecycle = Lifecycle.NEW
+        self.readiness.obstacle = obstacle
+
+    def end(self, reason: BaseException | None = None) -> None:
+        """Nothing more will come: tell all who wait, and why if something is to blame."""
+        if self.lifecycle is not Lifecycle.ENDED:
+            # First the state: who subscribes after it looks at it, who did before is told.
+            self.lifecycle = Lifecycle.ENDED
+            self.reason = reason if reason is not None else self.readiness.last_error
+        # Again, too: an exception may have interrupted the first time.
+        self.readiness.drop(self.reason)
+        for listener in self.listeners:
+            listener.ended()
+        self.waiters.notify()
+
+    def failed(self, error: WatcherError | None) -> None:
+        """Take note of the last thing that went wrong, for those who are not let in."""
+        self.readiness.last_error = error
+
+    def unblock(self, unblocked: bool = True) -> None:
+        """Have no listener keep the writer waiting any more; or, with False, let them again."""
+        for listener in self.listeners:
+            listener.unblock(unblocked)
+
+    def kept_by(self, keeper: Keeper) -> None:
+        """Ask a keeper about freshness from now on; it is held weakly, for it holds the cache."""
+        self._keeper = weakref.ref(keeper)
+        keeper = None  # type: ignore[assignment]
+
+    def restart_on_use(self, restart: Callable[[], None] | None) -> None:
+        """Have the next reader start again what a fork has ended; None: nothing."""
+        self._restart = restart
+
+    # For readers and listeners.
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing changes any more; an attribute load."""
+        return self.lifecycle is Lifecycle.ENDED
+
+    @property
+    def ready(self) -> bool:
+        """Whether all has been listed since the writer began; an attribute load."""
+        return self.readiness.ready
+
+    @property
+    def objects(self) -> int:
+        """How many objects there are; without a lock."""
+        return len(self.table.entries)
+
+    @property
+    def poisoned(self) -> int:
+        """How often something was wrong with an object."""
+        return self.bad_objects.count
+
+    @property
+    def unlisted(self) -> bool:
+        """Whether something has never been listed, so that what is not there may be."""
+        return not self.awaited <= self.listed
+
+    def staleness(self) -> float | None:
+        """Return seconds since the last contact with the API server; see `Keeper`."""
+        keeper = self._keeper()
+        return None if keeper is None else keeper.staleness()
+
+    def is_live(self) -> bool:
+        """Return whether the cache is being kept up at this moment."""
+        keeper = self._keeper()
+        return keeper is not None and keeper.is_live()
+
+    def subscribe(self, listener: Listener) -> Group:
+        """Add a listener; return all entries, cut from the changes that it will be told of."""
+        return self.listen(listener, lambda table: table.entries.copy())
+
+    def listen(self, listener: Listener, cut: Callable[[Table], T]) -> T:
+        """Add a listener; return what is cut from the table at that moment, in a few calls of C."""
+        self.touch()
+        with self.lock.gen_wlock():
+            self.settle_locked()
+            self.listeners = (*(one for one in self.listeners
+                                if one is not listener and not one.is_over()), listener)
+            return cut(self.table)
+
+    def unsubscribe(self, listener: Listener) -> None:
+        """Take a listener off; it may still be told of a change that is on its way."""
+        with self.lock.gen_wlock():
+            self.listeners = tuple(one for one in self.listeners if one is not listener)
+
+    def read(self, entry: Entry) -> Any:
+        """Return the object of an entry, as readers share it; None if it cannot be parsed."""
+        if self.detector is not None:
+            return self.detector.read(entry)
+        return self.decoder.read(entry)
+
+    def all_decoded(self, decode: Callable[[list[Entry]], list[Any]]) -> list[Any]:
+        """Return all objects of one moment; a copy of a list, until one of them changes."""
+        # As in `Store.get`, no lock: a moment is known by the count of the table's moves, which is
+        # odd while its entries change. What is kept is one tuple, which is replaced whole.
+        table, known = self.table, self.everything
+        moves = table.moves
+        if known is not None and known[0] is table and known[1] == moves:
+            return list(known[2])
+        entries = list(table.entries.values())
+        is_one_moment = not moves & 1 and moves == table.moves
+        values = decode(entries)
+        if is_one_moment and self.decoder.keeps(len(entries)) and all(
+                entry.value is not None for entry in entries):
+            self.everything = table, moves, tuple(values)
+        return values
+
+    def record_unreadable(self, error: FieldError) -> None:
+        """Count an object of which somebody wanted to read what cannot be; from any thread."""
+        self.bad_objects.record("an object", str(error), "left out of what was asked for")
+
+    def ref(self, of: Entry | Key) -> ObjectRef:
+        """Return the public name of an entry or a key."""
+        if isinstance(of, Entry):
+            return of.ref()
+        return ObjectRef(of[1], of[0], resource=self.resource)
+
+    def cut(self, choose: Callable[[Table], T]) -> T:
+        """Return what is chosen from the table of one moment, in a few calls of C."""
+        with self.lock.gen_rlock():
+            self.settle_locked()
+            return choose(self.table)
+
+    def admit(self) -> None:
+        """Let a read in that gives what is there, or what is not; see `StoreOptions`.
+
+        :raises NotReady: if there has been no complete list.
+        """
+        if not self.unlisted or self.options.when_not_ready == "empty":
+            return
+        if self.options.when_not_ready == "raise" or self.lifecycle is not Lifecycle.RUNNING:
+            raise self.readiness.not_ready("not ready")
+        self.readiness.wait(Deadline(self.options.ready_timeout))
+
+    def touch(self) -> None:
+        """Be used: start again in a child process what ran in the parent."""
+        _locks.renew()
+        if self.entries is not self.table.entries:
+            self.entries = self.table.entries
+        restart = self._restart
+        if restart is not None:
+            self._restart = None
+            try:
+                restart()
+            except BaseException as error:
+                # The next use tries again; until then the status says that nothing is live. No
+                # thread can be started at this moment, or somebody interrupts this one.
+                self._restart = restart
+                if not isinstance(error, RuntimeError):
+                    raise
+
+    def _after_fork(self) -> None:
+        """Have readers come by `touch`, in a child process."""
+        self.entries = {}
+
+
+def _lowest(versions: Iterable[str], known: str | None) -> str | None:
+    """Return the version up to which everything has been seen, by all of several namespaces."""
+    lowest: str | None = None
+    for version in versions:
+        if lowest is None:
+            lowest = version
+            continue
+        order = compare_versions(version, lowest)
+        if order is None:
+            # They cannot be compared: nothing better is known.
+            return known
+        if order < 0:
+            lowest = version
+    return known if lowest is None else lowest

@@ -1,0 +1,135 @@
+"""From an entry to the K that readers get, and what of it they share."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from kube_reflect._json import loads
+from kube_reflect._locks import new_lock
+from kube_reflect._object import BadObject
+from kube_reflect.store.entry import Entry
+from kube_reflect.store.user_code import BadObjects, FunctionFailed, attempt
+
+__all__ = ["Decoder"]
+
+#: Entries that were refused and are remembered; then it begins anew.
+_REFUSED = 1000
+
+
+class Decoder:
+    """Makes a K of an entry when it is first read, which all readers share from then on.
+
+    It keeps at most `limit` of them, those that were made last; what is let go of is made anew when
+    somebody reads it. An entry that has changed is another entry.
+
+    :param model: makes a K of a mapping; None leaves it a mapping.
+    :param view: makes a K of an entry, at once; in the place of a model.
+    :param sharing: False gives each read a K of its own.
+    :param limit: objects that stay decoded.
+    :param name: the name of an entry's object, for the log.
+    """
+
+    def __init__(self, model: Callable[[dict[str, Any]], Any] | None,
+                 view: Callable[[Any], Any] | None, *, sharing: bool, limit: int,
+                 bad_objects: BadObjects, name: Callable[[Entry], str]) -> None:
+        self._model = model
+        self._view = view
+        self._sharing = sharing
+        self._limit = limit
+        self._bad_objects = bad_objects
+        self._name = name
+        # Guards `value` of all entries, and which of them have one, in the order they got it.
+        self._lock = new_lock()
+        self._decoded: OrderedDict[Entry, None] = OrderedDict()
+        #: Those that the model refused and that were counted; dicts as ordered sets.
+        self._refused: dict[Entry, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._decoded)
+
+    def keeps(self, count: int) -> bool:
+        """Return whether so many objects may stay decoded."""
+        return self._sharing and count <= self._limit
+
+    def read(self, entry: Entry) -> Any:
+        """Return the object; None for one that cannot be parsed. From any thread.
+
+        No lock is held while it is made. What a model refuses comes out as a mapping, to this
+        reader only.
+        """
+        value = entry.value
+        if value is not None:
+            return value
+        value, is_sound = self.make(entry)
+        if not self._sharing or not is_sound:
+            return value
+        gone = None
+        with self._lock:
+            if entry.value is not None:
+                # Another reader was quicker.
+                return entry.value
+            self._decoded[entry] = None
+            entry.value = value
+            if len(self._decoded) > self._limit:
+                oldest, _ = self._decoded.popitem(last=False)
+                # Its end may be somebody's code, and comes after the lock.
+                gone, oldest.value = oldest.value, None
+        del gone
+        return value
+
+    def forget(self, entry: Entry | None) -> None:
+        """Count an entry no more that was replaced; who still has it may go on reading it."""
+        if entry is not None and (entry.value is not None or entry in self._refused):
+            with self._lock:
+                self._decoded.pop(entry, None)
+                self._refused.pop(entry, None)
+
+    def pass_on(self, old: Entry, new: Entry) -> None:
+        """Have readers of an entry share what those of another do, which it will replace."""
+        with self._lock:
+            if old in self._decoded and new.value is None:
+                del self._decoded[old]
+                self._decoded[new] = None
+                new.value = old.value
+
+    def make(self, entry: Entry) -> tuple[Any, bool]:
+        """Return a new K, and whether it is one: not a mapping in its place, or None."""
+        if self._view is not None:
+            return self._view(entry), True
+        mapping = self.mapping(entry)
+        if self._model is None or mapping is None:
+            return mapping, mapping is not None
+        parsed: list[Any] = [mapping]
+        try:
+            value = attempt(self._model, lambda: parsed.pop() if parsed else self.mapping(entry))
+        except FunctionFailed as error:
+            why = f"the model refused it ({error})".replace("\n", " ")
+            cause = f"the model refused it ({type(error.__cause__).__name__})"
+        else:
+            if value is not None:
+                return value, True
+            why = cause = "the model made nothing of it"
+        self._record_once(entry, why, "handed out as a mapping", cause)
+        return self.mapping(entry), False
+
+    def _record_once(self, entry: Entry, why: str, consequence: str, cause: str) -> None:
+        """Count an entry once, however often it is read."""
+        with self._lock:
+            is_news = entry not in self._refused
+            if is_news and len(self._refused) >= _REFUSED:
+                self._refused.clear()
+            self._refused[entry] = None
+        if is_news:
+            self._bad_objects.record(self._name(entry), why, consequence, cause)
+
+    def mapping(self, entry: Entry) -> dict[str, Any] | None:
+        """Return the object as on the wire, parsed anew; None where that cannot be done."""
+        try:
+            found: dict[str, Any] = loads(entry.json())
+            return found
+        except (BadObject, ValueError, RecursionError) as error:
+            self._record_once(entry, f"it cannot be parsed ({type(error).__name__}: {error})",
+                              "left out", "it cannot be parsed")
+            return None

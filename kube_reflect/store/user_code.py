@@ -1,0 +1,92 @@
+"""Calls of users' functions: whose fault an exception is, and what is said of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from kube_reflect._locks import new_lock
+
+__all__ = ["BadObjects", "FunctionFailed", "attempt"]
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: Objects that the log names for one cause.
+_NAMED = 20
+#: Causes, and objects of them, that are remembered; then it begins anew.
+_REMEMBERED = 10_000
+
+
+class FunctionFailed(Exception):
+    """A function of the user raises whenever it is given this object; its cause is what."""
+
+
+def attempt(function: Callable[[Any], T], argument: Callable[[], Any]) -> T:
+    """Call a function of the user, and once more if it raises.
+
+    What it raises twice is its own fault. What it raises once came from elsewhere: a time limit,
+    or a signal handler, that interrupted it. That is not ours to swallow, whatever its class.
+
+    :param argument: makes what the function is given, anew for each call.
+    :raises FunctionFailed: if it raises errors of one class again and again.
+    """
+    try:
+        return function(argument())
+    except Exception as error:
+        first = error
+    second = _error_of(function, argument)
+    if second is not None and type(second) is not type(first):
+        # One of the two is the function's own: the one that it raises again.
+        third = _error_of(function, argument)
+        raise second if type(third) is type(first) else first
+    if second is None:
+        raise first
+    raise FunctionFailed(f"{type(second).__name__}: {second}") from second
+
+
+def _error_of(function: Callable[[Any], object], argument: Callable[[], Any]) -> Exception | None:
+    try:
+        function(argument())
+    except Exception as error:
+        return error
+    return None
+
+
+class BadObjects:
+    """Counts objects that something is wrong with, and logs each of them once for each cause."""
+
+    def __init__(self) -> None:
+        self._lock = new_lock()
+        #: How often something was wrong; from any thread.
+        self.count = 0
+        self._seen: set[tuple[str, str]] = set()
+        self._counts: dict[str, int] = {}
+
+    def record(self, ref: str, why: str, consequence: str, cause: str | None = None) -> None:
+        """Count an object, and log it if that is news; from any thread, without a lock.
+
+        :param why: what is wrong.
+        :param consequence: what becomes of the object.
+        :param cause: what is wrong, said alike for all objects that have the same.
+        """
+        cause = why if cause is None else cause
+        with self._lock:
+            self.count += 1
+            if len(self._seen) >= _REMEMBERED or len(self._counts) >= _REMEMBERED:
+                self._seen.clear()
+                self._counts.clear()
+            times = self._counts[cause] = self._counts.get(cause, 0) + 1
+            is_news = (ref, cause) not in self._seen
+            self._seen.add((ref, cause))
+        if is_news and times <= _NAMED:
+            logger.warning("%s: %s; it is %s", ref, why, consequence)
+        elif _is_power_of_ten(times):
+            logger.warning("%s: %s; it is %s (%d times by now, of all objects)", ref, why,
+                           consequence, times)
+
+
+def _is_power_of_ten(number: int) -> bool:
+    return number >= 10 and str(number).strip("0") == "1"

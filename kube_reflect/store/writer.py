@@ -1,0 +1,167 @@
+"""The public Writer, for whoever has a stream of events and no Reflector."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kube_reflect._object import Key
+from kube_reflect.events import Event
+from kube_reflect.object_ref import ApiResource
+from kube_reflect.store.cache import Cache
+from kube_reflect.store.entry import Entry
+from kube_reflect.store.listener import new_subscription
+from kube_reflect.store.options import IndexFunction, StoreOptions, Transform, check_index
+from kube_reflect.store.packing import EntryMaker
+from kube_reflect.store.store import Store
+from kube_reflect.store.table import Table
+from kube_reflect.store.writing import NamespaceWriter
+
+__all__ = ["Writer", "add_index"]
+
+
+class Writer:
+    """Applies a watcher's events to a cache, of which it hands out readers.
+
+    A list is buffered from Init to InitDone, and swapped in whole; changes are applied one by
+    one. It feeds from one stream, in one thread; its readers may be in any. An exception that
+    interrupts it at any moment (Ctrl-C, a time limit) leaves the cache as it was before the event,
+    or as it is after it.
+
+    :param resource: the kind of object; else the first object tells.
+    :param model: see `StoreOptions`, as for all that follows.
+    :param transform: changes each mapping before it is stored.
+    :param indexers: functions of the mapping, by the name of the index.
+    :param copies: give each read a K of its own, which may be changed.
+    :param detect_mutations: find readers who change what they share.
+    :param when_not_ready: what a read does before the first complete list.
+    :param ready_timeout: seconds that such a read waits at most.
+    :param decoded_limit: objects that stay decoded.
+    :raises TypeError: for a model, transform or index function that cannot be called, or the name
+        of an index that is no string.
+    """
+
+    def __init__(
+        self,
+        resource: ApiResource | None = None,
+        *,
+        model: Callable[[dict[str, Any]], Any] | None = None,
+        transform: Transform | None = None,
+        indexers: Mapping[str, IndexFunction] | None = None,
+        **options: Any,
+    ) -> None:
+        if resource is not None and not isinstance(resource, ApiResource):
+            raise TypeError(f"resource must be an ApiResource: {resource!r}")
+        self._cache = Cache(resource, StoreOptions(
+            model=model, transform=transform, indexers=dict(indexers or {}), **options))
+        self._maker = EntryMaker(self._cache)
+        self._writer = NamespaceWriter(self._cache, self._maker)
+        self._claimed = False
+        # Readers hear of it when their writer is simply forgotten, too.
+        self._finalizer = weakref.finalize(self, self._cache.end)
+        self._finalizer.atexit = False
+
+    def as_reader(self) -> Store[Any]:
+        """Return a handle for readers; any number of times, from any thread."""
+        return Store(self._cache)
+
+    def apply_watcher_event(self, event: Event) -> None:
+        """Apply one event; from the writer's thread.
+
+        Costs some 20 us for an object the size of a pod with [fast], most of it for packing.
+
+        :raises TypeError: for what is no event.
+        """
+        self._writer.apply(event)
+
+    def subscribe(self, *, buffer_size: int = 1024, overflow: str = "coalesce") -> Any:
+        """Return a subscription: all that is there, and then each change; see `Subscription`.
+
+        :param buffer_size: pending changes at which the subscriber counts as slow.
+        :param overflow: what then happens: ``coalesce``, ``block`` or ``resync``.
+        :raises ValueError: for a buffer size below 1, or an unknown overflow.
+        """
+        return new_subscription(self._cache, self.as_reader(), buffer_size=buffer_size,
+                                overflow=overflow)
+
+    def add_index(self, name: str, function: IndexFunction) -> None:
+        """Add an index over what is there and what will come; from any thread.
+
+        It can be read as soon as this returns, and agrees with the objects from then on. Costs a
+        call of the function, and some 50 us, for each object.
+
+        :param name: of the index.
+        :param function: gives, for a mapping, the values under which to find the object. It is
+            called without a lock; where it raises, the object has no values in this index.
+        :raises ValueError: if there is an index of that name.
+        :raises TypeError: for what cannot be called.
+        """
+        add_index(self._cache, self._maker, name, function)
+
+    def failed(self, error: Exception) -> None:
+        """Take note of an error of the stream, for those who wait for the first list."""
+        self._cache.failed(error)  # type: ignore[arg-type]
+
+    def claim(self) -> None:
+        """Feed from one stream only.
+
+        :raises ValueError: if there is another.
+        """
+        if self._claimed:
+            raise ValueError("this Writer feeds a reflector already; make another Writer")
+        self._claimed = True
+
+    def close(self, reason: BaseException | None = None) -> None:
+        """End the writer; its readers keep the last state. From any thread, any number of times.
+
+        :param reason: why, for those who wait.
+        """
+        self._writer.settle()
+        self._cache.end(reason)
+
+
+def add_index(cache: Cache, maker: EntryMaker, name: str, function: IndexFunction) -> None:
+    """Add an index over what is there and what will come; see `Writer.add_index`.
+
+    From its announcement on, writers make entries with its values. Those that are there are given
+    theirs without a lock; meanwhile others may come that were begun before the announcement, one
+    for each writer, or a list, so it may take some rounds. In the last one nothing is missing, and
+    a table with the index takes the place of the one without.
+    """
+    check_index(name, function)
+    with cache.mutex:
+        # One that was announced and never finished (its thread died) may be begun again.
+        if name in cache.table.indexes or cache.indexers.get(name, function) is not function:
+            raise ValueError(f"there is an index {name!r} already")
+        if name not in cache.indexers:
+            cache.announce_index(name, function)
+    made: dict[Key, tuple[Entry, Entry]] = {}
+    while name not in cache.table.indexes:
+        names = tuple(cache.indexers)
+        for key, entry in cache.cut(lambda table: table.entries.copy()).items():
+            known = made.get(key)
+            if known is None or known[0] is not entry or len(known[1].values) < len(names):
+                made[key] = entry, maker.extend(entry)
+        _swap_in_indexes(cache, names, made)
+
+
+def _swap_in_indexes(cache: Cache, names: tuple[str, ...],
+                     made: dict[Key, tuple[Entry, Entry]]) -> None:
+    """Swap in a table with the indexes, if all entries have their values."""
+    with cache.mutex:
+        old = cache.table
+        if len(old.indexes) >= len(names):
+            return
+        new = Table(names)
+        for key, entry in old.entries.items():
+            if len(entry.values) < len(names):
+                known = made.get(key)
+                if known is None or known[0] is not entry or len(known[1].values) < len(names):
+                    return
+                entry = known[1]
+            new.put(None, entry)
+        for key, entry in new.entries.items():
+            if entry is not old.entries[key]:
+                cache.decoder.pass_on(old.entries[key], entry)
+        cache.swap(new)

@@ -1,0 +1,383 @@
+"""Whatever interrupts a subscriber or its writer, at whatever place: nothing is lost or stuck."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import itertools
+import random
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from kube_reflect import Applied, Apply, Delete, Resync, Writer
+from kube_reflect.dispatcher import Subscription
+
+from tests.dispatcher.test_dispatcher_churn import churn
+from tests.support.cache_helpers import DEADLINE, feed, listed, pod, running, wait_until
+from tests.support.follower import Follower, versions
+from tests.support.interrupts import ERRORS, Run, interrupt_everywhere
+
+OVERFLOWS = ("coalesce", "block", "resync")
+
+pytestmark = pytest.mark.parametrize("error", ERRORS)
+
+
+class Scene:
+    """A writer, a store, a subscription, and what was taken from it so far."""
+
+    def __init__(self, overflow: str = "coalesce", buffer_size: int = 100) -> None:
+        self.writer, self.store = listed(pod("a"), pod("b"))
+        self.subscription: Subscription[Any] = self.writer.subscribe(
+            overflow=overflow, buffer_size=buffer_size)
+        self.follower = Follower()
+        self.versions = itertools.count(10)
+        #: What the operation got, in the interrupted thread.
+        self.got: list[Any] = []
+
+    def apply(self, name: str) -> None:
+        feed(self.writer, Apply(pod(name, version=str(next(self.versions)))))
+
+    def delete(self, name: str) -> None:
+        feed(self.writer, Delete(pod(name, version=str(next(self.versions)))))
+
+    def drained(self) -> Scene:
+        self.follower.drain(self.subscription)
+        return self
+
+    def changed(self) -> Scene:
+        """Take what is there, and have a step of each kind pending."""
+        self.drained()
+        self.apply("a")
+        self.delete("b")
+        self.apply("c")
+        return self
+
+    def overrun(self) -> Scene:
+        self.drained()
+        for name in "abcdef":
+            self.apply(name)
+        return self
+
+    def is_whole(self, run: Run) -> None:
+        """Look, from another thread: with what was got, all is as in the store; nothing twice."""
+        # A change for each object: those that the interrupted thread has in hand follow later.
+        for change in self.got:
+            self.follower.take(change)
+        self.got.clear()
+        for name in "bdc":
+            self.apply(name)
+        self.delete("c")
+        self.follower.drain(self.subscription)
+        if run.interrupted:
+            left = {key[1] for key, known in versions(self.store).items()
+                    if self.follower.versions().get(key) != known}
+            left |= {key[1] for key in self.follower.versions()} - {
+                one["metadata"]["name"] for one in self.store}
+            assert left <= self.in_hand(), "lost"
+        assert repr(self.subscription).startswith("<Subscription changes")
+        assert isinstance(self.subscription.pending, int)
+        other = Follower()
+        other.drain(self.writer.subscribe())
+        assert other.versions() == versions(self.store)
+        self.subscription.close()
+        assert self.subscription.get() is None
+        self.writer.close()
+
+    def in_hand(self) -> set[str]:
+        """What the interrupted thread may be working on: the last object it got."""
+        return {key[1] for key, taken in self.subscription._processing.items()
+                if key is not None and taken.returned}
+
+
+def test_get(error: Any) -> None:
+    for overflow in OVERFLOWS:
+        assert interrupt_everywhere(
+            lambda: Scene(overflow).changed(), lambda one: one.got.append(one.subscription.get()),
+            Scene.is_whole, error=error) > 10
+
+
+def test_get_of_the_replay(error: Any) -> None:
+    for overflow in OVERFLOWS:
+        interrupt_everywhere(lambda: Scene(overflow),
+                             lambda one: one.got.append(one.subscription.get()),
+                             Scene.is_whole, error=error)
+
+
+def test_get_again(error: Any) -> None:
+    """What it has in hand is put down, and something else taken."""
+    def operate(scene: Scene) -> None:
+        for _ in range(3):
+            scene.got.append(scene.subscription.get(timeout=1))
+            if len(scene.got) == 1:
+                scene.apply("a")
+
+    interrupt_everywhere(Scene, operate, Scene.is_whole, error=error)
+
+
+def test_get_of_a_resync(error: Any) -> None:
+    interrupt_everywhere(lambda: Scene("resync", 3).overrun(),
+                         lambda one: one.got.append(one.subscription.get()),
+                         Scene.is_whole, error=error)
+
+
+def test_get_in_vain(error: Any) -> None:
+    interrupt_everywhere(lambda: Scene().drained(), _in_vain, Scene.is_whole, error=error)
+
+
+def _in_vain(scene: Scene) -> None:
+    try:
+        scene.subscription.get(timeout=0.001)
+    except TimeoutError as error:
+        if "no change" not in str(error):
+            raise
+
+
+def test_iterate(error: Any) -> None:
+    def operate(scene: Scene) -> None:
+        for change in scene.subscription:
+            scene.got.append(change)
+            if len(scene.got) == 3:
+                break
+
+    interrupt_everywhere(lambda: Scene().changed(), operate, Scene.is_whole, error=error)
+
+
+def test_iterate_to_the_end(error: Any) -> None:
+    """After the end of the writer, what is pending is given once, to whoever takes it."""
+    def make() -> Scene:
+        scene = Scene().changed()
+        scene.writer.close()
+        return scene
+
+    def operate(scene: Scene) -> None:
+        for change in scene.subscription:
+            scene.got.append(change)
+
+    def check(scene: Scene, run: Run) -> None:
+        for change in [*scene.got, *scene.subscription]:
+            scene.follower.take(change)
+        assert scene.follower.versions() == versions(scene.store)
+        assert scene.subscription.get() is None
+
+    interrupt_everywhere(make, operate, check, error=error)
+
+
+def test_objects(error: Any) -> None:
+    def operate(scene: Scene) -> None:
+        for obj in scene.subscription.objects():
+            scene.got.append(obj)
+            if len(scene.got) == 2:
+                break
+
+    def check(scene: Scene, run: Run) -> None:
+        taken = list(scene.got)
+        for change in scene.subscription:
+            if isinstance(change, Applied):
+                taken.append(change.object)
+        assert sorted(one["metadata"]["name"] for one in taken) == ["a", "b", "c", "d"]
+
+    def make() -> Scene:
+        scene = Scene()
+        scene.apply("c")
+        scene.apply("d")
+        scene.writer.close()
+        return scene
+
+    interrupt_everywhere(make, operate, check, error=error)
+
+
+def test_the_same_thread_goes_on(error: Any) -> None:
+    """It gets what it was interrupted in, and then the rest."""
+    for overflow in OVERFLOWS:
+        def then(scene: Scene, run: Run) -> None:
+            scene.got.append(scene.subscription.get(timeout=1))
+            try:
+                while True:
+                    scene.got.append(scene.subscription.get(timeout=0))
+            except TimeoutError:
+                pass
+            names = [change.ref.name for change in scene.got]
+            assert sorted(names) == ["a", "b", "c"], names
+
+        interrupt_everywhere(lambda: Scene(overflow).changed(),
+                             lambda one: one.got.append(one.subscription.get()),
+                             Scene.is_whole, then=then, error=error)
+
+
+def test_close(error: Any) -> None:
+    def check(scene: Scene, run: Run) -> None:
+        scene.apply("d")
+        scene.subscription.close()
+        assert scene.subscription.get() is None and scene.subscription.is_over
+        scene.apply("e")
+        assert scene.store.get("e", "ns") is not None
+
+    interrupt_everywhere(lambda: Scene().changed(), lambda one: one.subscription.close(), check,
+                         error=error)
+
+
+def test_close_lets_go_of_a_writer_that_waits(error: Any) -> None:
+    def make() -> Any:
+        scene = Scene("block", 1)
+        body = running(lambda: [scene.apply("a") for _ in range(4)])
+        body.__enter__()
+        wait_until(lambda: scene.subscription._pending._room._queues, "the writer waits")
+        return scene, body
+
+    def check(made: Any, run: Run) -> None:
+        scene, body = made
+        if not scene.subscription.is_over:
+            scene.subscription.close()
+        body.__exit__(None, None, None)
+
+    interrupt_everywhere(make, lambda one: one[0].subscription.close(), check, error=error)
+
+
+def test_subscribe(error: Any) -> None:
+    def check(scene: Scene, run: Run) -> None:
+        if isinstance(run.value, Subscription):
+            other = Follower()
+            other.drain(run.value)
+            assert other.versions() == versions(scene.store)
+        scene.is_whole(run)
+
+    interrupt_everywhere(lambda: Scene().changed(), lambda one: one.writer.subscribe(), check,
+                         error=error)
+
+
+@pytest.mark.parametrize("overflow", OVERFLOWS)
+def test_a_writer_that_tells(error: Any, overflow: str) -> None:
+    """It tells of the same change again, and nobody hears of it twice."""
+    def check(scene: Scene, run: Run) -> None:
+        # The next event completes what was interrupted.
+        scene.apply("z")
+        scene.follower.drain(scene.subscription)
+        assert scene.follower.versions() == versions(scene.store)
+        assert scene.follower.resyncs == 0
+
+    def make() -> Scene:
+        scene = Scene(overflow).drained()
+        scene.apply("a")
+        return scene
+
+    for operate in _writes():
+        interrupt_everywhere(make, operate, check, error=error)
+
+
+def _writes() -> list[Callable[[Scene], None]]:
+    return [lambda scene: scene.apply("a"), lambda scene: scene.apply("x"),
+            lambda scene: scene.delete("a"), lambda scene: scene.delete("b"),
+            lambda scene: feed(scene.writer, Apply(pod("b", version="50", uid="another")))]
+
+
+def test_a_writer_that_overruns(error: Any) -> None:
+    def make() -> Scene:
+        scene = Scene("resync", 3).drained()
+        for name in "xyz":
+            scene.apply(name)
+        return scene
+
+    def check(scene: Scene, run: Run) -> None:
+        for name in "stuvw":
+            scene.apply(name)
+        changes = [scene.subscription.get(timeout=0)]
+        assert changes == [Resync()]
+        scene.follower.take(changes[0])
+        scene.follower.drain(scene.subscription)
+        assert scene.follower.versions() == versions(scene.store)
+
+    interrupt_everywhere(make, lambda one: one.apply("w"), check, error=error)
+
+
+def test_a_writer_that_waits_for_its_subscriber(error: Any) -> None:
+    """Interrupted while it waits, it tells of the change with its next event."""
+    def make() -> Any:
+        scene = Scene("block", 1).drained()
+        scene.apply("a")
+
+        def take() -> None:
+            wait_until(lambda: scene.subscription._pending._room._queues or scene.got)
+            scene.follower.drain(scene.subscription, 1)
+
+        body = running(take)
+        body.__enter__()
+        return scene, body
+
+    def operate(made: Any) -> None:
+        try:
+            made[0].apply("b")
+        finally:
+            made[0].got.append("it does not wait any more")
+
+    def check(made: Any, run: Run) -> None:
+        scene, body = made
+        body.__exit__(None, None, None)
+        scene.follower.drain(scene.subscription)
+        with running(lambda: [scene.apply("c"), scene.apply("d")]):
+            wait_until(lambda: scene.follower.drain(scene.subscription)
+                       and len(scene.follower.objects) == 4)
+        scene.follower.drain(scene.subscription)
+        assert scene.follower.versions() == versions(scene.store)
+
+    interrupt_everywhere(make, operate, check, error=error)
+
+
+def test_the_end_of_a_writer(error: Any) -> None:
+    def check(scene: Scene, run: Run) -> None:
+        scene.writer.close()
+        for change in scene.subscription:
+            scene.follower.take(change)
+        assert scene.follower.versions() == versions(scene.store)
+
+    def close(scene: Scene) -> None:
+        writer: Writer = scene.writer
+        writer.close()
+
+    interrupt_everywhere(lambda: Scene().changed(), close, check, error=error)
+
+
+@pytest.mark.parametrize("overflow", OVERFLOWS)
+def test_interrupts_at_any_moment(error: Any, overflow: str) -> None:
+    """For real: not where we raise, but where Python does."""
+    writer, store = listed()
+    subscription = writer.subscribe(overflow=overflow, buffer_size=20)
+    got: list[Any] = []
+    interrupts: list[BaseException] = []
+    has_ended: list[bool] = []
+
+    def work() -> None:
+        while not has_ended:
+            try:
+                # Nothing can come between a change and its being noted.
+                for change in subscription:
+                    got.append(change)
+                has_ended.append(True)
+            except error as interrupt:
+                interrupts.append(interrupt)
+
+    def interrupt() -> None:
+        pause = threading.Event()
+        rng = random.Random(1)
+        while not has_ended:
+            pause.wait(rng.random() / 1000)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(worker.ident or 0), ctypes.py_object(error))
+
+    def guarded() -> None:
+        # The last interrupt may come when all is over.
+        with contextlib.suppress(error):
+            work()
+
+    worker = threading.Thread(target=guarded)
+    worker.start()
+    with running(lambda: churn(writer, 2000, 3), interrupt):
+        pass
+    worker.join(DEADLINE)
+    assert not worker.is_alive() and interrupts
+    follower = Follower()
+    for change in got:
+        follower.take(change)
+    assert follower.versions() == versions(store)

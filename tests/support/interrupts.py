@@ -1,0 +1,261 @@
+"""An exception at every place of an operation where one may arrive, and a look at what is left.
+
+An exception that a thread does not raise itself (Ctrl-C, a signal handler's time limit,
+`PyThreadState_SetAsyncExc`) arrives where a Python function begins, after a function of C has
+returned, or at the end of a loop. `interrupt_everywhere` runs an operation again and again, each
+time with something new to work on, and raises at the first such place, at the second, and so on
+until the operation ends by itself. After each, another thread looks whether all is well, while
+the interrupted thread still lives::
+
+    def make() -> Writer: ...                       # something new, for each run
+    def operate(writer: Writer) -> None: ...        # what is interrupted
+    def check(writer: Writer, run: Run) -> None:    # from another thread, with a deadline
+        writer.apply_watcher_event(...)
+        assert ...
+
+    places = interrupt_everywhere(make, operate, check, error=Abort)
+
+It fails, and says at which place, if the operation or the check does not end in time, if the
+check raises, or if the exception was swallowed. The loop ends are not among the places: what is
+true of a loop's end is true of the next call in it.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from types import FrameType
+from typing import Any, TypeVar
+
+import kube_reflect
+
+__all__ = ["ERRORS", "FILES", "Abort", "Run", "TimeLimit", "interrupt_everywhere"]
+
+T = TypeVar("T")
+
+#: A file is interrupted in if its path begins with one of these, or has the name of such a part.
+FILES = (str(Path(kube_reflect.__file__).parent), threading.__file__, "readerwriterlock")
+
+
+class Abort(BaseException):
+    """An interruption like KeyboardInterrupt."""
+
+
+class TimeLimit(Exception):
+    """An interruption like Celery's SoftTimeLimitExceeded, which is an Exception."""
+
+
+#: Both kinds, for `pytest.mark.parametrize`.
+ERRORS = (Abort, TimeLimit)
+
+
+@dataclass
+class Run:
+    """How one run of the operation went.
+
+    :param number: the place at which it was to be interrupted, counted from 1.
+    """
+
+    number: int
+    #: Where it was interrupted; empty if it ended by itself before.
+    place: str = ""
+    #: What the operation returned.
+    value: Any = None
+    #: What the operation raised; without its traceback, whose frames would keep objects alive.
+    raised: BaseException | None = None
+    #: That traceback, as text.
+    trace: str = ""
+    #: What Python could only print, since it came in a callback from C (of a weakref, say).
+    unraisable: list[BaseException] = field(default_factory=list)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the exception was raised at all."""
+        return bool(self.place)
+
+    def __str__(self) -> str:
+        return f"interrupted at place {self.number}, {self.place or 'after the end'}"
+
+
+class _Interrupter:
+    """A profile function that raises at a place."""
+
+    def __init__(self, run: Run, error: BaseException, files: tuple[str, ...]) -> None:
+        self._run = run
+        self._left = run.number
+        self._error = error
+        self._files = files
+        self._known: dict[str, bool] = {}
+
+    def __call__(self, frame: FrameType, event: str, arg: Any) -> None:
+        if event not in ("call", "c_return") or not self._is_of_interest(frame):
+            return
+        self._left -= 1
+        if self._left == 0:
+            sys.setprofile(None)
+            code = frame.f_code
+            after = f" after {arg.__name__}" if event == "c_return" else ""
+            self._run.place = (f"{event} at {'/'.join(Path(code.co_filename).parts[-2:])}:"
+                               f"{frame.f_lineno} in {code.co_name}{after}")
+            raise self._error
+
+    def _is_of_interest(self, frame: FrameType) -> bool:
+        path = frame.f_code.co_filename
+        known = self._known.get(path)
+        if known is None:
+            known = self._known[path] = any(
+                path.startswith(one) or one in Path(path).parts for one in self._files)
+        return known
+
+
+def interrupt_everywhere(
+    make: Callable[[], T],
+    operate: Callable[[T], Any],
+    check: Callable[[T, Run], object],
+    *,
+    error: Callable[[], BaseException] = Abort,
+    then: Callable[[T, Run], object] | None = None,
+    dispose: Callable[[T], object] | None = None,
+    may_become: tuple[type[BaseException], ...] = (),
+    files: tuple[str, ...] = FILES,
+    deadline: float = 5.0,
+    most: int = 5000,
+) -> int:
+    """Interrupt an operation at each of its places in turn, and check what is left each time.
+
+    The run that ends by itself is checked, too.
+
+    :param make: gives what a run works on; must be new each time.
+    :param operate: the operation; in a thread of its own, which lives until the check is over.
+    :param check: looks whether all is well, from another thread; raises if not.
+    :param error: makes the exception.
+    :param then: called in the interrupted thread itself, before the check.
+    :param dispose: called after each check, in this thread.
+    :param may_become: other exceptions that the operation may raise in the place of the one
+        that was raised in it.
+    :param files: where to interrupt; see `FILES`.
+    :param deadline: seconds for the operation, and for the check, to end.
+    :param most: places after which an operation is taken to be one that never ends.
+    :return: how many places there were.
+    """
+    for number in range(1, most + 1):
+        run = Run(number)
+        subject = make()
+        _one_run(run, subject, operate, check, error(), then, may_become, files, deadline)
+        if dispose is not None:
+            dispose(subject)
+        if not run.interrupted:
+            return number - 1
+    raise AssertionError(f"the operation has more than {most} places")
+
+
+def _one_run(run: Run, subject: T, operate: Callable[[T], Any], check: Callable[[T, Run], object],
+             error: BaseException, then: Callable[[T, Run], object] | None,
+             may_become: tuple[type[BaseException], ...], files: tuple[str, ...],
+             deadline: float) -> None:
+    checked: SimpleQueue[None] = SimpleQueue()
+
+    def body() -> None:
+        # Until the check is over: what this thread has in hand, nobody may take for a dead one's.
+        try:
+            _operate(run, subject, operate, _Interrupter(run, error, files))
+            if then is not None:
+                then(subject, run)
+        finally:
+            operated.put(None)
+            checked.get()
+
+    operated: SimpleQueue[None] = SimpleQueue()
+    hook = sys.unraisablehook
+
+    def hear(told: sys.UnraisableHookArgs) -> None:
+        if told.exc_value is error:
+            run.unraisable.append(error)
+        else:
+            hook(told)
+
+    sys.unraisablehook = hear
+    try:
+        interrupted = _Body(body, "the operation")
+        try:
+            interrupted.wait(run, operated, deadline)
+            _check_not_swallowed(run, error, may_become)
+            checking: SimpleQueue[None] = SimpleQueue()
+            checker = _Body(lambda: _and_say(lambda: check(subject, run), checking), "the check")
+            checker.wait(run, checking, deadline)
+            checker.join(run, deadline)
+        finally:
+            checked.put(None)
+        interrupted.join(run, deadline)
+    finally:
+        sys.unraisablehook = hook
+
+
+def _operate(run: Run, subject: T, operate: Callable[[T], Any], profile: _Interrupter) -> None:
+    try:
+        sys.setprofile(profile)
+        try:
+            run.value = operate(subject)
+        finally:
+            sys.setprofile(None)
+    except BaseException as error:
+        run.trace = traceback.format_exc()
+        run.raised = error.with_traceback(None)
+        if not run.interrupted:
+            raise
+
+
+def _and_say(function: Callable[[], object], done: SimpleQueue[None]) -> None:
+    try:
+        function()
+    finally:
+        done.put(None)
+
+
+def _check_not_swallowed(run: Run, error: BaseException,
+                         may_become: tuple[type[BaseException], ...]) -> None:
+    if (run.interrupted and run.raised is not error and error not in run.unraisable
+            and not isinstance(run.raised, may_become)):
+        raise AssertionError(f"{run}: {error!r} was swallowed; the operation gave "
+                             f"{run.raised or run.value!r}\n{run.trace}")
+
+
+class _Body:
+    """A thread whose exception, or whose stack if it does not end, is raised where one waits."""
+
+    def __init__(self, body: Callable[[], object], what: str) -> None:
+        self._what = what
+        self._raised: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, args=(body,), daemon=True, name=what)
+        self._thread.start()
+
+    def _run(self, body: Callable[[], object]) -> None:
+        try:
+            body()
+        except BaseException as error:
+            self._raised = error
+
+    def wait(self, run: Run, done: SimpleQueue[None], deadline: float) -> None:
+        try:
+            done.get(timeout=deadline)
+        except Empty:
+            raise self._stuck(run, deadline) from None
+
+    def join(self, run: Run, deadline: float) -> None:
+        self._thread.join(deadline)
+        if self._thread.is_alive():
+            raise self._stuck(run, deadline)
+        if self._raised is not None:
+            raise AssertionError(f"{run}: {self._what} raised {self._raised!r}\n"
+                                 f"{run.trace}") from self._raised
+
+    def _stuck(self, run: Run, deadline: float) -> AssertionError:
+        frame = sys._current_frames().get(self._thread.ident or 0)
+        stack = "".join(traceback.format_stack(frame)) if frame else "(no stack)"
+        return AssertionError(f"{run}: {self._what} did not end within {deadline} s; it is at\n"
+                              f"{stack}\nthe interruption:\n{run.trace}")
