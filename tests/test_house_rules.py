@@ -39,7 +39,7 @@ FOUNDATION = {
 # (Changes flow from the store to the dispatcher, but it is the store's Writer that makes
 # subscriptions, so the import runs the other way.)
 FLOW = ("wire", "watcher", "streams", "dispatcher", "store", "reflector")
-LEAVES = {"cli", "contrib", "metrics", "testing"}
+LEAVES = {"__main__", "cli", "contrib", "metrics", "testing"}
 OPTIONAL = {"celery", "django", "flask", "msgspec", "prometheus_client", "rich"}
 # The watcher is a pure state machine.
 IMPURE = {"asyncio", "concurrent", "datetime", "queue", "sched", "threading", "time"}
