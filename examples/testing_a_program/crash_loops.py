@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable
 
 from kubernetes import client, config
 
-from kube_reflect import Applied, Reflector, Store
+from kube_reflect import Applied, Reflector, Store, stop_on_signals
+from kube_reflect.signals import Stop
 
 LIMIT = 3
 
@@ -25,7 +25,7 @@ def report(pods: Store[client.V1Pod]) -> list[str]:
     return sorted(f"{metadata.namespace}/{metadata.name}" for metadata in found)
 
 
-def follow(pods: Reflector, stop: threading.Event, show: Callable[[str], object]) -> None:
+def follow(pods: Reflector[client.V1Pod], stop: Stop, show: Callable[[str], object]) -> None:
     """Tell of each pod, once, when it begins to crash."""
     told = set()
     with pods.subscribe() as changes:
@@ -44,13 +44,10 @@ def follow(pods: Reflector, stop: threading.Event, show: Callable[[str], object]
 
 def main(namespace: str) -> None:
     """Follow a namespace until it is interrupted."""
-    config.load_kube_config()
-    pods = Reflector(client.CoreV1Api().list_namespaced_pod, namespace)
-    with pods:
-        try:
-            follow(pods, threading.Event(), lambda line: print(line, flush=True))
-        except KeyboardInterrupt:
-            pass
+    with stop_on_signals() as stop:
+        config.load_kube_config()
+        with Reflector(client.CoreV1Api().list_namespaced_pod, namespace) as pods:
+            follow(pods, stop, lambda line: print(line, flush=True))
 
 
 if __name__ == "__main__":
