@@ -10,6 +10,10 @@ INSTALL = $(PIP) --use-pep517 --editable
 CLI = $(VENV)/.installed-cli
 DEV = $(VENV)/.installed-dev
 BENCH = $(VENV)/.installed-bench
+HOSTS = $(VENV)/.installed-hosts
+
+# The servers that `make test-hosts` tries; uwsgi is compiled, and is left out where that fails.
+SERVERS = celery gevent gunicorn
 
 # Beside a checkout in the project's own CI; anywhere else KUBEBUILDER_ASSETS or KUBECONFIG says it.
 ASSETS = ../shared/envtest/assets
@@ -23,7 +27,7 @@ MINUTES ?= 3
 # What has to do with JSON: all that reads answers or keeps objects.
 JSON_TESTS = tests/wire tests/watcher tests/store tests/reflector
 
-.PHONY: help demo test test-slow test-stdlib lint types examples e2e history chaos bench clean
+.PHONY: help demo test test-slow test-hosts test-stdlib lint types examples e2e history chaos bench clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -51,6 +55,11 @@ $(BENCH): $(DEV)
 	$(INSTALL) '.[dev,bench]'
 	@touch $@
 
+$(HOSTS): $(DEV)
+	$(INSTALL) '.[dev,django,flask,metrics]' $(SERVERS)
+	$(PIP) uwsgi || echo "uwsgi could not be built; its tests will be skipped" >&2
+	@touch $@
+
 demo: $(CLI) ## watch a small living cluster for some seconds; KUBECONFIG=path shows a real one, reading only
 	@[ "$(origin KUBECONFIG)" = "command line" ] || unset KUBECONFIG; \
 	$(BIN)/python -m kube_reflect.cli demo
@@ -59,7 +68,10 @@ test: $(DEV) ## run the tests; no cluster needed
 	$(BIN)/python -m pytest -m "not e2e and not slow" --ignore=tests/history
 
 test-slow: $(DEV) ## run the tests that take long: faults, failures in real time, processes that fork or end
-	$(BIN)/python -m pytest -m "slow and not e2e"
+	$(BIN)/python -m pytest -m "slow and not e2e" --ignore=tests/hosts
+
+test-hosts: $(HOSTS) ## run Flask, Django, gunicorn, uWSGI, Celery with the library in them
+	$(BIN)/python -m pytest tests/contrib tests/hosts
 
 test-stdlib: $(DEV) ## run those that have to do with JSON without the fast parser
 	KUBE_REFLECT_JSON=stdlib $(BIN)/python -m pytest -m "not e2e and not slow" $(JSON_TESTS)

@@ -1,4 +1,4 @@
-"""The ground that all threads stand on: locks that no fork and no exception leaves taken, deadlines.
+"""The ground of all threads: locks that neither a fork nor an exception leaves taken, deadlines.
 
 One hook renews everything in a child process; and, for hosts that fork without running Python's
 hooks (uWSGI, unless told to), a check on use.
@@ -27,29 +27,21 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, MutableSequence
+from collections.abc import Callable, Iterable, MutableSequence
 from queue import Empty, SimpleQueue
-from typing import Any, Protocol
+from typing import Any, TypeVar
 
 from readerwriterlock.rwlock import Lockable, RWLockable
 
-__all__ = ["Deadline", "Forkable", "ReadWriteLock", "Waiters", "checked_timeout", "new_lock",
+__all__ = ["Deadline", "ReadWriteLock", "Waiters", "checked_timeout", "new_lock",
            "register", "renew"]
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 # The number is part of Linux's interface; the module has no name for it.
 _MADV_WIPEONFORK = 18
-
-
-class Forkable(Protocol):
-    """What `register` takes."""
-
-    #: Lower ones are renewed first: what others rest on.
-    fork_rank: int
-
-    def after_fork(self) -> None:
-        """Let go of what is the parent's; other threads are gone, or wait for this to end."""
 
 
 def _wiped_on_fork() -> MutableSequence[int] | None:
@@ -64,7 +56,9 @@ def _wiped_on_fork() -> MutableSequence[int] | None:
     return page  # type: ignore[return-value]
 
 
-_registered: weakref.WeakSet[Any] = weakref.WeakSet()
+#: What each is renewed by, and in which order.
+_registered: weakref.WeakKeyDictionary[Any, tuple[int, Callable[[Any], object]]] = (
+    weakref.WeakKeyDictionary())
 _locks: weakref.WeakSet[Any] = weakref.WeakSet()
 # Its first byte is 0 in a child process in which nothing was renewed yet: a look at it is cheap
 # enough for any read, which a system call is not.
@@ -106,15 +100,19 @@ class ReadWriteLock(RWLockable):
         return self._lock  # type: ignore[return-value]
 
 
-def register(one: Forkable) -> None:
-    """Have it renewed in every child process, for as long as it exists."""
-    _registered.add(one)
+def register(one: T, renew: Callable[[T], object], rank: int) -> None:
+    """Have it renewed in every child process, for as long as it exists.
+
+    :param renew: lets go of what is the parent's; other threads are gone, or wait for it to end.
+    :param rank: lower ones are renewed first: what others rest on.
+    """
+    _registered[one] = rank, renew
 
 
-def _members(of: weakref.WeakSet[Any]) -> list[Any]:
+def _members(of: Callable[[], Iterable[T]]) -> list[T]:
     while True:
         try:
-            return list(of)
+            return list(of())
         except RuntimeError:
             # Another thread has registered something meanwhile.
             continue
@@ -133,13 +131,14 @@ def renew() -> None:
         if pid == _begun:
             return
         _begun = pid
-        for lock in _members(_locks):
+        for lock in _members(lambda: _locks):
             # A thread that held it is not there to release it, unless it is the one that forked.
             if not lock._is_owned():
                 lock._at_fork_reinit()
-        for one in sorted(_members(_registered), key=lambda one: one.fork_rank):
+        registered = _members(_registered.items)
+        for one, (_, renew_one) in sorted(registered, key=lambda item: item[1][0]):
             try:
-                one.after_fork()
+                renew_one(one)
             except Exception:
                 logger.exception("after a fork: %r could not be renewed", one)
         _pid = pid

@@ -12,15 +12,18 @@ from typing import Any
 
 from kube_reflect._json import dumps, fast, loads
 
-__all__ = ["BadObject", "Key", "Object", "compare_versions"]
+__all__ = ["BadObject", "Key", "Object", "compare_versions", "members"]
 
 #: (namespace, name); the namespace is None for an object that has none.
 Key = tuple["str | None", str]
 
 _NO_LABELS: Mapping[str, str] = {}
-# What gives JSON its structure: brackets, and strings, in which brackets mean nothing.
-_TOKEN = re.compile(rb'[{}\[\]]|"(?:[^"\\]|\\.)*"', re.DOTALL)
+# What gives JSON its structure: brackets, and strings, in which brackets mean nothing. A string
+# without an end is one token too: to look again from each quote in it would take for ever.
+_TOKEN = re.compile(rb'[{}\[\]]|"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
 _COLON = re.compile(rb"\s*:\s*")
+# A value that is no string, object or array.
+_SCALAR = re.compile(rb'[^\s,:{}\[\]"]+')
 #: The keys of an object that are read where the whole of it cannot be parsed.
 _HEAD = frozenset({b'"apiVersion"', b'"kind"', b'"metadata"'})
 
@@ -131,9 +134,9 @@ class Object(Mapping[str, Any]):
     def _unreadable(cls, json: bytes, error: Exception) -> Object:
         """Return an object whose metadata alone can be read."""
         head: dict[str, Any] = {}
-        for member in _head(json):
+        for name, value in members(json, _HEAD):
             try:
-                head.update(loads(b"{%s}" % member))
+                head[loads(name)] = loads(value)
             except (ValueError, RecursionError):
                 # What is wrong is in there: the object has no name that anybody could read.
                 continue
@@ -213,26 +216,36 @@ def _is_number_too_long(error: ValueError) -> bool:
     return type(error) is ValueError
 
 
-def _head(json: bytes) -> Iterator[bytes]:
-    """Yield the members of an object, as JSON, that say what it is; without recursion.
+def members(json: bytes, names: frozenset[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Yield some members of a JSON object, each with its value as JSON; without recursion.
 
+    It looks for brackets and strings only, and so cuts out what the parser refuses, too.
+
+    :param names: the keys to yield, as JSON: with their quotes.
     :raises ValueError: for what is no object, or does not end.
     """
     depth = start = 0
     name: bytes | None = None
     end = 0
     for token in _TOKEN.finditer(json):
+        if end and not depth:
+            raise ValueError("it is more than one value")
         text, end = token[0], token.end()
-        if depth == 1 and text in _HEAD and name is None and (
+        if depth == 1 and text in names and name is None and (
                 colon := _COLON.match(json, end)) is not None:
-            name, start = text, colon.end()
+            start = colon.end()
+            scalar = _SCALAR.match(json, start)
+            if scalar is None:
+                name = text
+            else:
+                yield text, scalar[0]
         elif text in b"{[":
             depth += 1
             continue
         elif text in b"}]":
             depth -= 1
         if depth == 1 and name is not None and token.start() >= start:
-            yield name + b":" + json[start:end]
+            yield name, json[start:end]
             name = None
     if depth or not json.startswith(b"{") or json[end:].strip():
         raise ValueError("it is no JSON object")

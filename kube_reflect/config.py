@@ -54,6 +54,8 @@ class Config:
         The headers of an answer take this and the connect_timeout together at most, and its body
         this and the timeout, however many bytes come now and then.
     :param connect_timeout: seconds to connect, name lookup and TLS included.
+    :param poll_interval: seconds between two lists of what cannot be watched, such as
+        metrics.k8s.io; the status says that it is polled.
     :param gzip: have the pages of a LIST compressed, which pays where the network carries less
         than some 100 MB a second: it spares nine tenths of the bytes, and costs both sides CPU.
         Neither a WATCH nor a streaming list is ever compressed.
@@ -70,6 +72,7 @@ class Config:
     bookmarks: bool = True
     idle_timeout: float = 150.0
     connect_timeout: float = 10.0
+    poll_interval: float = 30.0
     gzip: bool = False
 
     def __post_init__(self) -> None:
@@ -81,17 +84,16 @@ class Config:
             if not isinstance(self.field_selector, str):
                 raise TypeError(f"field_selector must be a string: {self.field_selector!r}")
             parse_field_selector(self.field_selector)
-        for name in ("timeout", "idle_timeout", "connect_timeout"):
+        for name in ("timeout", "idle_timeout", "connect_timeout", "poll_interval"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)):
                 raise TypeError(f"{name} must be a number of seconds: {value!r}")
         if not 1 <= self.timeout < MAX_TIMEOUT:
             raise ValueError(
                 f"timeout must be from 1 to below {MAX_TIMEOUT:g} seconds: {self.timeout}")
-        if not 0 < self.idle_timeout < float("inf"):
-            raise ValueError(f"idle_timeout must be above 0 seconds: {self.idle_timeout}")
-        if not 0 < self.connect_timeout < float("inf"):
-            raise ValueError(f"connect_timeout must be above 0 seconds: {self.connect_timeout}")
+        for name in ("idle_timeout", "connect_timeout", "poll_interval"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} must be above 0 seconds: {getattr(self, name)}")
         if self.page_size is not None:
             if isinstance(self.page_size, bool) or not isinstance(self.page_size, int):
                 raise TypeError(f"page_size must be an integer or None: {self.page_size!r}")

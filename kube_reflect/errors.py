@@ -39,9 +39,6 @@ class WatcherError(KubeReflectError):
     :param retry_after: seconds the server asked to wait, or None.
     """
 
-    #: How many requests the next try makes at once: after a failed watch, a list and a watch.
-    requests = 1
-
     def __init__(
         self,
         message: str,

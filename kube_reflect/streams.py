@@ -6,20 +6,30 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar, Union
+from typing import Any, Protocol, TypeVar, Union
 
 from kube_reflect.backoff import Backoff
+from kube_reflect.client import is_expired
 from kube_reflect.config import Config
-from kube_reflect.errors import WatcherError
+from kube_reflect.errors import (
+    InitialListFailed, NoResourceVersion, WatcherError, WatchError, WatchFailed,
+)
 from kube_reflect.events import Apply, Delete, Event, Init, InitApply, InitDone
 from kube_reflect.watcher import Watcher
 
-__all__ = ["ObjectWatch", "applied_objects", "backoff", "modify", "predicate_filter",
-           "touched_objects", "watch_object"]
+__all__ = ["EventWriter", "ObjectWatch", "applied_objects", "backoff", "modify",
+           "predicate_filter", "reflect", "touched_objects", "watch_object"]
 
 Item = Union[Event, WatcherError]
 Object = Mapping[str, Any]
 T = TypeVar("T")
+
+
+class EventWriter(Protocol):
+    """What `reflect` applies events to: a `Writer`, or one's own cache."""
+
+    def apply_watcher_event(self, event: Event) -> object:
+        """Apply one event."""
 
 
 def backoff(stream: Iterable[T], policy: Backoff | None = None, *,
@@ -34,11 +44,41 @@ def backoff(stream: Iterable[T], policy: Backoff | None = None, *,
     listed = False
     for item in stream:
         yield item
-        if isinstance(item, WatcherError):
-            # A list just before was a request more: a loop of list and 410 waits twice as long.
-            requests = 2 if listed else item.requests
-            sleep(policy.next_delay(item.retry_after, requests=requests))
-        listed = isinstance(item, InitDone)
+        if isinstance(item, InitDone):
+            listed = True
+            policy.listed()
+        elif isinstance(item, WatcherError):
+            sleep(_pause(policy, item, listed))
+            listed = False
+
+
+def _pause(policy: Backoff, error: WatcherError, listed: bool) -> float:
+    """Return how long to wait after an error.
+
+    :param listed: a list was complete since the last error.
+    """
+    if isinstance(error, InitialListFailed):
+        return policy.next_delay(error.retry_after)
+    watched = isinstance(error, (WatchFailed, WatchError))
+    relists = isinstance(error, NoResourceVersion) or is_expired(error)
+    # A list and a watch are two requests, whether in this try or in the next.
+    return policy.next_delay(
+        error.retry_after, requests=2 if listed or relists else 1,
+        furthest=2 if watched else 1, resumes=watched and not relists)
+
+
+def reflect(writer: EventWriter, stream: Iterable[Item]) -> Iterator[Item]:
+    """Apply each event of a stream to a writer, and pass it on, errors too.
+
+    Nothing happens unless somebody iterates.
+
+    :param writer: a `Writer`, which feeds from this stream only.
+    :param stream: a watcher, or a stream made from one.
+    """
+    for item in stream:
+        if not isinstance(item, WatcherError):
+            writer.apply_watcher_event(item)
+        yield item
 
 
 def modify(stream: Iterable[Item], change: Callable[[Object], Object]) -> Iterator[Item]:

@@ -3,87 +3,55 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Any, Union
 
-from kube_reflect.client import is_expired, watch_error as error_event, watcher_error as told
-from kube_reflect.wire.raw import RawObject
-from kube_reflect.config import Config, InitialListStrategy, ListSemantic
+from kube_reflect._object import compare_versions
+from kube_reflect._states import (
+    Empty, InitialWatch, InitListed, InitPage, Polling, State, StreamingLists, Watching, ends_list,
+    event_of, newer_version, status_of, unknown_type,
+)
+from kube_reflect.client import is_expired, watch_error, watcher_error
+from kube_reflect.config import Config, ListSemantic
 from kube_reflect.errors import (
     InitialListFailed, NoResourceVersion, WatcherError, WatchFailed, WatchStartFailed,
 )
-from kube_reflect.events import (
-    Apply, Bookmark, Delete, Event, Init, InitApply, InitDone,
-)
-from kube_reflect.wire.source import ApiSource, Closed, Lines, RequestError, Source, WatchLine
+from kube_reflect.events import Delete, Event, Init, InitApply, InitDone
+from kube_reflect.wire import ApiSource, Closed, RequestError, Source, WatchLine
 
 __all__ = ["Machine", "Watcher"]
 
-logger = logging.getLogger("kube_reflect")
+logger = logging.getLogger(__name__)
 
-_LIST_END = "k8s.io/initial-events-end"
-#: Refusals of a streaming list that say nothing of streaming lists: who asks, what is asked for,
-#: or how often. A LIST would be refused too.
-_REFUSED_ANYWAY = frozenset({401, 403, 404, 408, 410, 429})
-#: Watches in a row that began and then failed without a line: the version leads nowhere.
-_BARREN = 3
-#: Watches in a row that ended cleanly without a line, not even a bookmark: it is that quiet, or
+Items = Iterator[Union[Event, WatcherError]]
+
+#: Watches in a row that began and then failed without an event: the version leads nowhere. Doubled
+#: where a list has not helped, up to the second number.
+_FAILED, _FAILED_MOST = 3, 48
+#: Watches in a row that ended cleanly without an event, not even a bookmark: it is that quiet, or
 #: the server has gone back to before the version and will say nothing until it is there again.
-_QUIET = 3
-
-
-@dataclass(frozen=True, slots=True)
-class _Empty:
-    """Nothing is known. (unpaged: pages expired before the last was read; ask for all at once.)"""
-
-    unpaged: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _InitPage:
-    """A LIST is under way; its version is that of its first page."""
-
-    continue_token: str | None
-    resource_version: str | None
-    limit: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class _InitialWatch:
-    """A streaming list is under way."""
-
-    lines: Lines
-
-
-@dataclass(frozen=True, slots=True)
-class _InitListed:
-    """Listed, or cut off from a watch: a watch is to be started from this version."""
-
-    resource_version: str
-    barren: int = 0
-    quiet: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Watching:
-    """A watch is running. (barren, quiet: how many before it failed, or ended, without a line.)"""
-
-    resource_version: str
-    lines: Lines
-    barren: int = 0
-    quiet: int = 0
-
-
-_State = Union[_Empty, _InitPage, _InitialWatch, _InitListed, _Watching]
+_ENDED = 3
+#: Lists in a row after which an event's version was behind the list's: they cannot be compared.
+_BACKWARD = 3
+#: Lists in a row without a version after which the server gives none any more.
+_VERSIONLESS = 3
+#: What refuses a watch for good; and what does if a list just before was not refused, and that
+#: again and again.
+_NO_WATCH = frozenset({405, 501})
+_PERHAPS_NO_WATCH = frozenset({400, 404, 422})
+_REFUSED = 2
+#: Polls after which a watch is tried again.
+_POLLS = 20
 
 
 class Machine:
     """Empty → InitPage or InitialWatch → InitListed → Watching, and back to Empty on 410.
 
+    What cannot be watched is Polling instead, between two lists.
+
     Each step reads from the source what the state calls for, yields what came of it, and leaves
     the machine in the next state. It knows no threads, clocks or sleeps: a caller who wants a
-    pause after an error makes it between two items.
+    pause after an error makes it between two items, and between two polls the source waits.
 
     :param source: where pages and lines come from.
     :param config: what to ask for.
@@ -95,56 +63,77 @@ class Machine:
         self._source = source
         self._config = config
         self._observer = observer
-        self._state: _State = _Empty()
-        self._streams = config.initial_list_strategy is not InitialListStrategy.LIST_WATCH
+        self._state: State = Empty()
+        #: Up to which everything was seen since the last list; None before the first, and where
+        #: the server gives its lists none.
+        self.resource_version: str | None = None
+        self._streaming_lists = StreamingLists(config.initial_list_strategy)
         self._listed_before = False
+        #: How many watches may fail without an event before a list is made.
+        self._failures_borne = _FAILED
+        #: Lists in a row without a version; many, until there is one with.
+        self._versionless = _VERSIONLESS
+        #: Lists in a row that were followed by an older event.
+        self._backward = 0
+        #: Watches refused since the last that began; polls since a watch was last tried, or None
+        #: where nothing is polled.
+        self._refused = 0
+        self._polls: int | None = None
 
     @property
     def state(self) -> str:
-        """The name of the state: Empty, InitPage, InitialWatch, InitListed or Watching."""
-        return type(self._state).__name__[1:]
+        """The name of the state: Empty, InitPage, InitialWatch, InitListed, Watching or Polling.
 
-    def _enter(self, state: _State) -> None:
+        What is polled is Polling, also while it is listed.
+        """
+        return "Polling" if self._polls is not None else type(self._state).__name__
+
+    def __repr__(self) -> str:
+        return f"<Machine {self.state} at {self.resource_version}>"
+
+    def _enter(self, state: State) -> None:
+        logger.debug("%s -> %s", type(self._state).__name__, type(state).__name__)
         self._state = state
         if self._observer is not None:
             self._observer(self.state)
 
-    def run(self) -> Iterator[Event | WatcherError]:
+    def run(self) -> Items:
         """Step for ever, until the source is closed."""
         try:
             while True:
                 match self._state:
-                    case _Empty() as state:
+                    case Empty() as state:
                         yield from self._begin(state)
-                    case _InitPage() as state:
+                    case InitPage() as state:
                         yield from self._read_page(state)
-                    case _InitialWatch() as state:
+                    case InitialWatch() as state:
                         yield from self._read_streaming_list(state)
-                    case _InitListed() as state:
+                    case InitListed() as state:
                         yield from self._start_watch(state)
-                    case _Watching() as state:
+                    case Watching() as state:
                         yield from self._read_watch(state)
+                    case Polling():
+                        self._source.wait(self._config.poll_interval)
+                        self._enter(Empty())
         except Closed:
             return
         finally:
-            if isinstance(self._state, (_InitialWatch, _Watching)):
+            if isinstance(self._state, (InitialWatch, Watching)):
                 self._state.lines.close()
 
-    def _begin(self, state: _Empty) -> Iterator[Event | WatcherError]:
-        if not self._streams:
+    def _begin(self, state: Empty) -> Items:
+        if self._polls is not None or not self._streaming_lists.wanted:
             yield Init()
             limit = None if state.unpaged or self._any_version() else self._config.page_size
-            self._enter(_InitPage(None, None, limit))
+            self._enter(InitPage(None, None, limit))
             return
         try:
             lines = self._source.lines(resource_version=self._any_version(), initial=True)
         except RequestError as error:
-            if self._lacks_streaming_lists(error):
-                self._fall_back(f"the server refused it: {error}")
-            else:
-                yield told(InitialListFailed, "cannot start the streaming list", error)
+            if not self._streaming_lists.failed(error):
+                yield watcher_error(InitialListFailed, "cannot start the streaming list", error)
             return
-        self._enter(_InitialWatch(lines))
+        self._enter(InitialWatch(lines))
         yield Init()
 
     def _any_version(self) -> str | None:
@@ -153,17 +142,7 @@ class Machine:
             return "0"
         return None
 
-    def _lacks_streaming_lists(self, error: RequestError) -> bool:
-        return (self._config.initial_list_strategy is InitialListStrategy.AUTO
-                and error.code is not None and 400 <= error.code < 500
-                and error.code not in _REFUSED_ANYWAY)
-
-    def _fall_back(self, why: str) -> None:
-        if self._config.initial_list_strategy is InitialListStrategy.AUTO:
-            logger.info("no streaming list, LIST from now on: %s", why)
-            self._streams = False
-
-    def _read_page(self, state: _InitPage) -> Iterator[Event | WatcherError]:
+    def _read_page(self, state: InitPage) -> Items:
         version = self._any_version() if state.continue_token is None else None
         try:
             page = self._source.page(limit=state.limit, continue_token=state.continue_token,
@@ -173,25 +152,44 @@ class Machine:
             if page.continue_token is not None and page.continue_token == state.continue_token:
                 raise RequestError("the next page is the same one", started=True)
         except RequestError as error:
+            self._streaming_lists.list_failed()
             # Expired between two pages: the next list must not depend on its pages' lifetime.
             expired = is_expired(error) and state.continue_token is not None
-            self._enter(_Empty(unpaged=expired))
-            yield told(InitialListFailed, "cannot list", error)
+            self._enter(Empty(unpaged=expired))
+            yield watcher_error(InitialListFailed, "cannot list", error)
             return
         # The list is as of its first page, also where only a later one has a version.
         first = state.continue_token is None
         version = page.resource_version if first else state.resource_version
         if page.continue_token:
-            self._enter(_InitPage(page.continue_token, version, state.limit))
-        elif not version:
-            self._enter(_Empty())
+            self._enter(InitPage(page.continue_token, version, state.limit))
+            return
+        self._streaming_lists.list_done()
+        if self._lacks_version(version):
+            self._enter(Empty())
             yield NoResourceVersion("the list has no resourceVersion")
-        else:
-            self._enter(_InitListed(version))
-            self._listed_before = True
-            yield InitDone(version)
+            return
+        self._listed_before = True
+        self.resource_version = version
+        self._enter(self._after_list())
+        yield InitDone(version)
 
-    def _read_streaming_list(self, state: _InitialWatch) -> Iterator[Event | WatcherError]:
+    def _lacks_version(self, version: str | None) -> bool:
+        """Whether a list lacks its version by mistake: the server used to give one."""
+        if version is not None:
+            self._versionless = 0
+            return False
+        self._versionless += 1
+        return self._versionless < _VERSIONLESS
+
+    def _after_list(self) -> State:
+        if self._polls is not None:
+            self._polls += 1
+            if self._polls < _POLLS:
+                return Polling()
+        return InitListed(is_fresh=True)
+
+    def _read_streaming_list(self, state: InitialWatch) -> Items:
         try:
             for line in state.lines:
                 match line.type:
@@ -199,142 +197,157 @@ class Machine:
                         yield InitApply(line.object)
                     case "DELETED":
                         yield Delete(line.object)
-                    case "BOOKMARK" if _ends_list(line):
+                    case "BOOKMARK" if ends_list(line):
                         yield from self._end_streaming_list(state, line)
                         return
                     case "BOOKMARK":
                         pass
                     case "ERROR":
-                        self._drop(_Empty())
-                        yield error_event(line.object)
+                        failure = watch_error(status_of(line))
+                        self._streaming_lists.failed(failure)
+                        self._drop(Empty())
+                        yield failure
                         return
                     case _:
-                        raise RequestError(f"an unknown type of event: {line.type[:80]!r}",
-                                           started=True)
+                        raise unknown_type(line)
             raise RequestError("the server ended it before its end bookmark", started=True)
         except RequestError as error:
-            self._drop(_Empty())
-            self._fall_back(f"it broke off: {error}")
-            yield told(InitialListFailed, "the streaming list broke off", error)
+            self._drop(Empty())
+            self._streaming_lists.failed(error)
+            yield watcher_error(InitialListFailed, "the streaming list broke off", error)
 
-    def _end_streaming_list(
-        self, state: _InitialWatch, line: WatchLine,
-    ) -> Iterator[Event | WatcherError]:
-        version = _version(line)
-        if not isinstance(version, str) or not version:
-            self._drop(_Empty())
-            yield NoResourceVersion("the streaming list has no resourceVersion")
+    def _end_streaming_list(self, state: InitialWatch, line: WatchLine) -> Items:
+        version = line.object.resource_version
+        if version is None:
+            failure = NoResourceVersion("the streaming list has no resourceVersion")
+            self._streaming_lists.failed(failure)
+            self._drop(Empty())
+            yield failure
             return
         state.lines.listed()
-        self._enter(_Watching(version, state.lines))
+        self._streaming_lists.worked()
+        self.resource_version = version
+        self._enter(Watching(state.lines))
         self._listed_before = True
         yield InitDone(version)
 
-    def _start_watch(self, state: _InitListed) -> Iterator[Event | WatcherError]:
+    def _start_watch(self, state: InitListed) -> Items:
+        version, ended = self.resource_version, state.ended_without_event
         try:
-            if state.quiet >= _QUIET and self._server_went_back(state.resource_version):
-                self._enter(_Empty())
-                yield WatchFailed("the server's resource version is behind "
-                                  f"{state.resource_version}")
-                return
-            quiet = 0 if state.quiet >= _QUIET else state.quiet
-            lines = self._source.lines(resource_version=state.resource_version, initial=False)
+            if ended >= _ENDED and version is not None:
+                if self._server_went_back(version):
+                    self._enter(Empty())
+                    yield WatchFailed(f"the server's resource version is behind {version}")
+                    return
+                ended = 0
+            lines = self._source.lines(resource_version=version, initial=False)
         except RequestError as error:
-            # 400 and 422: the server cannot make sense of the version.
-            if is_expired(error) or error.code in (400, 422):
-                self._enter(_Empty())
-            yield told(WatchStartFailed, "cannot start the watch", error)
+            next_state = self._refused_watch(state, error)
+            if next_state is not state:
+                self._enter(next_state)
+            if not isinstance(next_state, Polling):
+                yield watcher_error(WatchStartFailed, "cannot start the watch", error)
             return
-        self._enter(_Watching(state.resource_version, lines, state.barren, quiet))
+        self._refused, self._polls = 0, None
+        self._enter(Watching(lines, state.failed_without_event, ended))
 
-    def _read_watch(self, state: _Watching) -> Iterator[Event | WatcherError]:
-        barren, quiet = state.barren + 1, state.quiet + 1
+    def _refused_watch(self, state: InitListed, error: RequestError) -> State:
+        """Return where to go on after a watch that could not be started."""
+        if error.code in _NO_WATCH or self._polls is not None:
+            return self._poll(error)
+        if is_expired(error):
+            return Empty()
+        if error.code in _PERHAPS_NO_WATCH:
+            self._refused += 1
+            if state.is_fresh and self._refused > _REFUSED:
+                return self._poll(error)
+            # Of 400 and 422 the version may be the reason; where nothing is found, a list tells
+            # whether there is anything.
+            if error.code != 404 or self._refused >= _REFUSED:
+                return Empty()
+        return state
+
+    def _poll(self, error: RequestError) -> State:
+        if self._polls is None:
+            logger.info("it cannot be watched, so it is listed every %g seconds: %s",
+                        self._config.poll_interval, error)
+        self._polls = 0
+        return Polling()
+
+    def _read_watch(self, state: Watching) -> Items:
+        failed, ended = state.failed_without_event + 1, state.ended_without_event + 1
         try:
             for line in state.lines:
-                if line.type == "ERROR":
-                    failure: WatcherError = error_event(line.object)
-                    self._drop(_Empty() if is_expired(failure)
-                               else self._resumed(failure, state.resource_version, barren))
+                kind, obj = line
+                if kind == "ERROR":
+                    failure: WatcherError = watch_error(status_of(line))
+                    self._drop(Empty() if is_expired(failure)
+                               else self._resumed(state, failed))
                     yield failure
                     return
-                item = self._take(state, line)
-                if isinstance(item, WatcherError):
-                    self._drop(_Empty())
-                    yield item
-                    return
-                state = self._state  # type: ignore[assignment]
-                barren, quiet = 1, 0
-                yield item
+                event = event_of(line)
+                known = self.resource_version
+                if known is not None and obj.resource_version != known:
+                    if self._goes_back(known, line):
+                        # A server restored from a backup, or a replica that is behind.
+                        self._drop(Empty())
+                        yield WatchFailed(f"the resource version went from {known} back to "
+                                          f"{obj.resource_version}")
+                        return
+                    self.resource_version = newer_version(known, obj)
+                if ended:
+                    failed, ended, self._failures_borne = 1, 0, _FAILED
+                if event is not None:
+                    yield event
         except RequestError as error:
-            # Refused reads and cut connections may go on for hours and say nothing about the
-            # version; a stream that began and showed nothing may.
-            failure = told(WatchFailed, "the watch broke off", error)
-            self._drop(self._resumed(failure, state.resource_version, barren))
+            if error.code in _NO_WATCH:
+                self._drop(self._poll(error))
+                return
+            failure = watcher_error(WatchFailed, "the watch broke off", error)
+            self._drop(self._resumed(state, failed))
             yield failure
             return
-        self._drop(_InitListed(state.resource_version, quiet=quiet))
+        self._drop(Empty() if self.resource_version is None
+                   else InitListed(ended_without_event=ended))
 
-    def _resumed(self, failure: WatcherError, version: str, barren: int) -> _State:
-        if barren < _BARREN:
-            return _InitListed(version, barren)
-        failure.requests = 2
-        return _Empty()
+    def _resumed(self, state: Watching, failed: int) -> State:
+        """Return where to go on after a watch that broke."""
+        if self.resource_version is None:
+            return Empty()
+        # Refused reads and cut connections may go on for hours and say nothing about the version,
+        # nor does it when a watch has run for a while; one that began and showed nothing may.
+        if state.lines.served:
+            failed = 0
+        if failed < self._failures_borne:
+            return InitListed(failed_without_event=failed)
+        self._failures_borne = min(2 * self._failures_borne, _FAILED_MOST)
+        return Empty()
+
+    def _goes_back(self, version: str, line: WatchLine) -> bool:
+        """Whether an event's version shows that what is known is not what the server has."""
+        # Some servers delete with the version that the object had.
+        if line.object.resource_version is None or line.type == "DELETED":
+            return False
+        order = compare_versions(line.object.resource_version, version) or 0
+        if order > 0:
+            self._backward = 0
+        elif order < 0:
+            self._backward += 1
+        return order < 0 and self._backward <= _BACKWARD
 
     def _server_went_back(self, version: str) -> bool:
         page = self._source.page(limit=1, continue_token=None, resource_version=None)
         for _ in page:
             pass
-        return page.resource_version is not None and _goes_back(version, page.resource_version)
+        return (page.resource_version is not None
+                and (compare_versions(page.resource_version, version) or 0) < 0)
 
-    def _take(self, state: _Watching, line: WatchLine) -> Event | WatcherError:
-        """Take an event in, or say why it cannot be trusted."""
-        if line.type not in ("ADDED", "MODIFIED", "DELETED", "BOOKMARK"):
-            raise RequestError(f"an unknown type of event: {line.type[:80]!r}", started=True)
-        version = _version(line)
-        if not isinstance(version, str) or not version:
-            return NoResourceVersion(f"the {line.type} event has no resourceVersion")
-        if _goes_back(state.resource_version, version):
-            # A server restored from a backup, or a replica that is behind.
-            return WatchFailed(f"the resource version went from {state.resource_version} back "
-                               f"to {version}")
-        # The same state, so nobody is told.
-        self._state = _Watching(version, state.lines)
-        if line.type == "BOOKMARK":
-            return Bookmark(version)
-        return Delete(line.object) if line.type == "DELETED" else Apply(line.object)
-
-    def _drop(self, state: _State) -> None:
+    def _drop(self, state: State) -> None:
         """Hang up, and go on from another state."""
         old = self._state
         self._enter(state)
-        if isinstance(old, (_InitialWatch, _Watching)):
+        if isinstance(old, (InitialWatch, Watching)):
             old.lines.close()
-
-
-def _version(line: WatchLine) -> Any:
-    if type(line.object) is RawObject:
-        return line.object.resource_version
-    return _metadata(line).get("resourceVersion")
-
-
-def _ends_list(line: WatchLine) -> bool:
-    annotations = _metadata(line).get("annotations")
-    return isinstance(annotations, dict) and _LIST_END in annotations
-
-
-def _metadata(line: WatchLine) -> Mapping[str, Any]:
-    metadata = line.object.get("metadata")
-    return metadata if isinstance(metadata, dict) else {}
-
-
-def _goes_back(old: str, new: str) -> bool:
-    if old.isdecimal() != new.isdecimal():
-        return True
-    if not old.isdecimal():  # Opaque versions tell nothing but that they differ.
-        return False
-    # Digits of any number; int() would not take too many.
-    old, new = old.lstrip("0"), new.lstrip("0")
-    return (len(new), new) < (len(old), old)
 
 
 class Watcher:
@@ -387,7 +400,7 @@ class Watcher:
 
     @property
     def state(self) -> str:
-        """The state of the machine: Empty, InitPage, InitialWatch, InitListed or Watching."""
+        """The state of the machine; see `Machine.state`."""
         return self._machine.state
 
     @property

@@ -33,14 +33,14 @@ BUILT = re.compile(r"\..*|build|dist|__pycache__|.*\.egg-info")
 # Every module may use these; they use nothing but each other.
 FOUNDATION = {
     "backoff", "conditions", "config", "errors", "events", "indexers", "object_ref", "predicates",
-    "selector", "status", "transforms",
+    "selector", "signals", "status", "transforms",
 }
 # The way of an object through the library: a module imports only from those before it.
 # (Changes flow from the store to the dispatcher, but it is the store's Writer that makes
 # subscriptions, so the import runs the other way.)
 FLOW = ("wire", "watcher", "streams", "dispatcher", "store", "reflector")
 LEAVES = {"cli", "contrib", "metrics", "testing"}
-OPTIONAL = {"django", "flask", "msgspec", "prometheus_client", "rich"}
+OPTIONAL = {"celery", "django", "flask", "msgspec", "prometheus_client", "rich"}
 # The watcher is a pure state machine.
 IMPURE = {"asyncio", "concurrent", "datetime", "queue", "sched", "threading", "time"}
 

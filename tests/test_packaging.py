@@ -64,7 +64,8 @@ def metadata(wheel: zipfile.ZipFile) -> Message:
 
 
 def package_files() -> set[str]:
-    files = [*(ROOT / "kube_reflect").rglob("*.py"), ROOT / "kube_reflect" / "py.typed"]
+    package = ROOT / "kube_reflect"
+    files = [*package.rglob("*.py"), package / "py.typed", package / "contrib" / "grafana.json"]
     return {path.relative_to(ROOT).as_posix() for path in files}
 
 

@@ -22,7 +22,7 @@ NAMES = """
     Memory NamespaceStatus NoResourceVersion NotReady ObjectRef Phase Reflector Resync Shared
     Snapshot StaleCache Status Store Subscription WatchError WatchFailed WatchStartFailed
     Watcher WatcherError Writer WriterDropped drop_last_applied drop_managed_fields keep
-    reflect shared
+    reflect shared stop_on_signals
 """.split()
 
 READS = {

@@ -1,39 +1,40 @@
-"""The command ``kube-reflect``: a demonstration of the cache."""
+"""The command ``kube-reflect``: what a cache of Kubernetes objects shows at a prompt."""
 
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import logging
-import math
 import os
 import sys
 from collections.abc import Sequence
 
-from kube_reflect.cli._demo import DemoFailed, run
+from kube_reflect.cli import _demo, _doctor, _events, _fake, _get, _top, _watch
+from kube_reflect.cli._failure import CommandFailed
 
 __all__ = ["main"]
 
-_DEMO = """\
-Show a cache of pods that follows a cluster, while several threads read it. In the end, compare
-the cache with the server. Without a kubeconfig, the cluster is a small API server in this
-process, whose pods come, change and go. With one, it is that cluster, which is only read."""
+_DESCRIPTION = "Look at Kubernetes objects, and at what a cache of them does and costs."
+_EPILOG = """\
+Exit codes: 0, 1 if something failed, 2 for wrong arguments, 130 after Ctrl-C.
+On a terminal the tables are nicer with rich: pip install 'kube-reflect[cli]'."""
+_COMMANDS = (_get, _watch, _events, _top, _doctor, _fake, _demo)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command, and return its exit code.
 
     :param argv: the arguments; by default those of the process.
-    :return: 0, 1 if something failed or the cache was not equal to the server, or 130 if it was
-        interrupted before that could be told.
-    :raises SystemExit: 2 for wrong arguments, 0 after ``--help``.
+    :return: 0, 1 if something failed, or 130 if it was interrupted.
+    :raises SystemExit: 2 for wrong arguments, 0 after ``--help`` and ``--version``.
     """
     options = _parser().parse_args(argv)
     # What the library has to say is in the view; the log's last resort would write across it.
     quiet = logging.NullHandler()
     logging.getLogger().addHandler(quiet)
     try:
-        return run(kubeconfig=options.kubeconfig, seconds=options.seconds)
-    except DemoFailed as failure:
+        return int(options.run(options))
+    except CommandFailed as failure:
         print(f"kube-reflect: {failure}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -47,24 +48,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="kube-reflect", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="kube-reflect", description=_DESCRIPTION, epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    demo = commands.add_parser("demo", help="show a cache that follows a cluster",
-                               description=_DEMO)
-    demo.add_argument(
-        "--kubeconfig", metavar="PATH", default=os.environ.get("KUBECONFIG") or None,
-        help="follow the pods of this cluster, reading only (default: $KUBECONFIG, if set)")
-    demo.add_argument(
-        "--seconds", metavar="N", type=_seconds,
-        help="end after so many (default: on a terminal with Ctrl-C, else after 8)")
+    for command in _COMMANDS:
+        command.add_to(commands)
     return parser
 
 
-def _seconds(text: str) -> float:
+def _version() -> str:
     try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"a number of seconds above 0 is needed, not {text!r}")
-    return seconds
+        return f"kube-reflect {importlib.metadata.version('kube_reflect')}"
+    except importlib.metadata.PackageNotFoundError:
+        return "kube-reflect, not installed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import random
@@ -13,17 +14,24 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from kubernetes import client
-from kubernetes import config as kubernetes_config
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
+from kube_reflect.cli._arguments import seconds as some_seconds
+from kube_reflect.cli._connection import client_from
+from kube_reflect.cli._failure import CommandFailed, in_one_line
 from kube_reflect.cli._frames import Frame, Rates, line
 from kube_reflect.cli._living import LivingCluster
 from kube_reflect.cli._proof import Proof, prove
-from kube_reflect.reflector.reflector import Reflector
-from kube_reflect.store.store import Store
+from kube_reflect.reflector import Reflector
+from kube_reflect.store import Store
 
-__all__ = ["DemoFailed", "run"]
+__all__ = ["add_to", "run"]
+
+_DESCRIPTION = """\
+Show a cache of pods that follows a cluster, while several threads read it. In the end, compare
+the cache with the server. Without a kubeconfig, the cluster is a small API server in this
+process, whose pods come, change and go. With one, it is that cluster, which is only read."""
 
 #: How long it runs where nobody can press Ctrl-C, in seconds.
 _UNATTENDED = 8.0
@@ -32,10 +40,6 @@ _READY, _CATCH_UP = 10.0, 3.0
 _READERS = 4
 #: Objects that a reader reads in a burst, and seconds between two bursts.
 _BURST, _PAUSE = 200, 0.01
-
-
-class DemoFailed(Exception):
-    """The demonstration cannot go on; the message is for the user."""
 
 
 class _Target(NamedTuple):
@@ -90,13 +94,27 @@ class _Readers:
             self._counts[number] += len(chosen)
 
 
+def add_to(commands: Any) -> None:
+    """Add the command."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "demo", help="show a cache that follows a cluster", description=_DESCRIPTION)
+    parser.add_argument(
+        "--kubeconfig", metavar="PATH", default=os.environ.get("KUBECONFIG") or None,
+        help="follow the pods of this cluster, reading only (default: $KUBECONFIG, if set)")
+    parser.add_argument(
+        "--seconds", metavar="N", type=some_seconds,
+        help="end after so many (default: on a terminal with Ctrl-C, else after 8)")
+    parser.set_defaults(run=lambda options: run(kubeconfig=options.kubeconfig,
+                                                seconds=options.seconds))
+
+
 def run(*, kubeconfig: str | None, seconds: float | None) -> int:
     """Run the demonstration on standard output, and return the exit code.
 
     :param kubeconfig: of the cluster to follow; None for one in this process.
     :param seconds: how long; None until it is interrupted or, where standard output is no
         terminal, for some seconds.
-    :raises DemoFailed: if the cluster cannot be followed.
+    :raises CommandFailed: if the cluster cannot be followed.
     """
     on_terminal = sys.stdout.isatty()
     if seconds is None and not on_terminal:
@@ -116,8 +134,8 @@ def run(*, kubeconfig: str | None, seconds: float | None) -> int:
                 proof = prove(v1, pods.store, exact=target.living is not None,
                               patience=_CATCH_UP)
             except (ApiException, HTTPError) as error:
-                raise DemoFailed("the pods cannot be listed, to compare the cache with them: "
-                                 + _in_one_line(error)) from error
+                raise CommandFailed("the pods cannot be listed, to compare the cache with them: "
+                                    + in_one_line(error)) from error
     return _report(proof, target)
 
 
@@ -133,32 +151,12 @@ def _target(kubeconfig: str | None) -> Iterator[_Target]:
         finally:
             living.close()
         return
-    with _client_from(kubeconfig) as api_client:
+    with client_from(kubeconfig) as api_client:
         yield _Target(f"pods of {api_client.configuration.host}", "It is only read.",
                       api_client, None)
 
 
-def _client_from(kubeconfig: str) -> client.ApiClient:
-    paths = [path for path in kubeconfig.split(os.pathsep) if path]
-    if not any(os.path.exists(os.path.expanduser(path)) for path in paths):
-        raise DemoFailed(f"there is no kubeconfig file {kubeconfig!r}")
-    try:
-        found: client.ApiClient = kubernetes_config.new_client_from_config(
-            config_file=kubeconfig, persist_config=False)
-    except Exception as error:
-        # What the official client raises for a broken file depends on where it is broken.
-        raise DemoFailed(f"the kubeconfig {kubeconfig!r} cannot be used: "
-                         + _in_one_line(error)) from error
-    return found
-
-
-def _in_one_line(error: BaseException) -> str:
-    if isinstance(error, ApiException):
-        return f"HTTP {error.status} {error.reason}"
-    return " ".join(f"{error}".split()) or type(error).__name__
-
-
-def _follow(target: _Target, pods: Reflector, readers: _Readers, seconds: float | None,
+def _follow(target: _Target, pods: Reflector[Any], readers: _Readers, seconds: float | None,
             on_terminal: bool) -> None:
     """Show the cache until the time is over, or Ctrl-C is pressed."""
     began = time.monotonic()
@@ -193,28 +191,28 @@ def _shown(target: _Target, rates: Rates, on_terminal: bool
     yield lambda frame: print(line(frame), flush=True), 1.0
 
 
-def _check_ready(pods: Reflector, elapsed: float) -> None:
+def _check_ready(pods: Reflector[Any], elapsed: float) -> None:
     """Give up on a list that will not come; the library would not."""
     if not pods.store.ready and (pods.status.code == 403 or elapsed > _READY):
         raise _not_ready(pods)
 
 
-def _not_ready(pods: Reflector) -> DemoFailed:
+def _not_ready(pods: Reflector[Any]) -> CommandFailed:
     status = pods.status
     if status.last_error is None:
-        return DemoFailed("the first list of pods did not come to its end in time")
+        return CommandFailed("the first list of pods did not come to its end in time")
     advice = {
         401: "; the credentials of the kubeconfig are not accepted",
         403: "; the user of the kubeconfig needs the verbs list and watch on pods in all "
              "namespaces",
     }.get(status.code or 0, "")
-    return DemoFailed(f"the pods cannot be listed: {status.last_error}{advice}")
+    return CommandFailed(f"the pods cannot be listed: {status.last_error}{advice}")
 
 
 class _Camera:
     """Takes frames."""
 
-    def __init__(self, target: _Target, pods: Reflector, readers: _Readers, rates: Rates,
+    def __init__(self, target: _Target, pods: Reflector[Any], readers: _Readers, rates: Rates,
                  began: float) -> None:
         self._target = target
         self._pods = pods

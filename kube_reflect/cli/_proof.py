@@ -12,7 +12,7 @@ from typing import Any
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
-from kube_reflect.store.store import Snapshot, Store
+from kube_reflect.store import Snapshot, Store
 
 __all__ = ["Listing", "Proof", "compare", "list_pods", "prove"]
 

@@ -55,7 +55,7 @@ class ConnectionHandle:
         #: When an answer is to have come, on the monotonic clock: at first its headers, or all of
         #: it where it is a refusal, then its body. The requesting thread's own.
         self.deadline = math.inf
-        _locks.register(self)
+        _locks.register(self, ConnectionHandle._after_fork, 0)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.state.value}>"
@@ -168,9 +168,7 @@ class ConnectionHandle:
             raise error
         return value  # type: ignore[return-value]
 
-    fork_rank = 0
-
-    def after_fork(self) -> None:
+    def _after_fork(self) -> None:
         """Leave, in a child process, the connections alone that the parent goes on using.
 
         A shutdown would end them for the parent, and even a close would have TLS objects that

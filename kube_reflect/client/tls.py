@@ -31,7 +31,7 @@ class _Contexts:
         self._lock = threading.Lock()
         self._contexts: weakref.WeakValueDictionary[Any, ssl.SSLContext]
         self._contexts = weakref.WeakValueDictionary()
-        _locks.register(self)
+        _locks.register(self, _Contexts._after_fork, 0)
 
     def get(self, loaded: dict[str, Any], settings: dict[str, Any]) -> ssl.SSLContext:
         try:
@@ -46,9 +46,7 @@ class _Contexts:
                 context = self._contexts[key] = _new_context(loaded, settings)
             return context
 
-    fork_rank = 0
-
-    def after_fork(self) -> None:
+    def _after_fork(self) -> None:
         self._lock = threading.Lock()
         self._contexts = weakref.WeakValueDictionary()
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from kube_reflect import errors
+from kube_reflect import _locks, errors
 from kube_reflect._locks import new_lock
 from kube_reflect._threads import start_thread
 from kube_reflect.dispatcher.changes import Applied, Change, Deleted
@@ -125,6 +125,7 @@ class Handler(Generic[K]):
         # and says when it does not any more.
         self._thread: threading.Thread | None = None
         self._runner: threading.Thread | None = None
+        _locks.register(self, Handler._after_fork, 2)
 
     def __repr__(self) -> str:
         if self._removed:
@@ -179,7 +180,7 @@ class Handler(Generic[K]):
             subscription.close()
         self._forget(self)
 
-    def after_fork(self) -> None:
+    def _after_fork(self) -> None:
         """Take note that this is a child process: the thread is the parent's."""
         if not self.is_current_thread():
             self._thread = self._runner = None

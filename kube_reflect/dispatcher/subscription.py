@@ -61,8 +61,6 @@ class Subscription(Generic[K]):
     :raises ValueError: for a buffer size below 1, or an unknown overflow.
     """
 
-    fork_rank = 2
-
     def __init__(self, cache: Cache, store: Store[K], *, buffer_size: int = 1024,
                  overflow: str = "coalesce", lasting: bool = False) -> None:
         if isinstance(buffer_size, bool) or not isinstance(buffer_size, int):
@@ -82,9 +80,9 @@ class Subscription(Generic[K]):
         self._pending = Pending(self._lock, self._waiters, self._processing, weakref.ref(self),
                                 buffer_size, overflow, lasting)
         self._begin(self._pending)
-        _locks.register(self)
+        _locks.register(self, Subscription._after_fork, 2)
 
-    def after_fork(self) -> None:
+    def _after_fork(self) -> None:
         """Go on in a child process, where only this thread is working on anything."""
         me = threading.current_thread()
         self._waiters = Waiters()

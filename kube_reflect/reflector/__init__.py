@@ -1,7 +1,7 @@
 """The threads that run a watcher into a writer, and the public face of both: `Reflector`.
 
-It may import every room but the leaves. Begin with `reflector`, what users call; `engine` starts and
-closes, `namespaces` has the watches, `worker` is the thread of one, `health` its record.
+It may import every room but the leaves. Begin with `reflector`, what users call; `engine` starts
+and closes, `namespaces` has the watches, `worker` is the thread of one, `health` its record.
 """
 
 from kube_reflect.dispatcher import Handler

@@ -31,8 +31,6 @@ class Engine:
         warning. None: nobody can tell.
     """
 
-    fork_rank = 2
-
     def __init__(self, name: str, cache: Cache, namespaces: Namespaces,
                  what: tuple[Any, ...] | None) -> None:
         self.name = name
@@ -46,7 +44,7 @@ class Engine:
         self._finalizer: weakref.finalize[Any, Any] | None = None
         self._pid = os.getpid()
         cache.not_begun("the reflector was never started")
-        _locks.register(self)
+        _locks.register(self, Engine.after_fork, 3)
 
     def __repr__(self) -> str:
         return f"<Engine {self.name} {'running' if self._running else 'stopped'}>"
@@ -59,8 +57,6 @@ class Engine:
         self._pid = os.getpid()
         for watch in self.namespaces.watches.values():
             watch.after_fork()
-        for handler in self._handlers:
-            handler.after_fork()
         if self._running:
             # What is there is the parent's: it may be read, and is not complete.
             self.cache.begin()

@@ -86,7 +86,7 @@ class NamespaceWatch:
         if not self.is_running or staleness is None:
             return False
         if phase is Phase.POLLING:
-            return staleness <= config.idle_timeout + getattr(config, "poll_interval", 0.0)
+            return staleness <= config.idle_timeout + config.poll_interval
         return phase is Phase.WATCHING and staleness <= config.idle_timeout
 
     def status(self, config: Config, ready: bool) -> NamespaceStatus:
@@ -174,7 +174,7 @@ class Namespaces:
 
     def _notify(self) -> None:
         # Who waits until the cache is live looks again.
-        self._cache.waiters.notify()
+        self._cache.notify()
         for callback in list(self._callbacks.values()):
             try:
                 callback()
@@ -219,15 +219,15 @@ class Namespaces:
         health = [watch.health for watch in watches.values()]
         lists = [one.last_list_seconds for one in health if one.last_list_seconds is not None]
         return Status(
-            phase=record.phase, since=record.since, ready=cache.readiness.ready,
+            phase=record.phase, since=record.since, ready=cache.ready,
             live=self.is_live(),
             last_contact=None if staleness is None else time.time() - staleness,
             staleness=staleness, last_error=record.error,
             code=getattr(record.error, "code", None),
             resource_version=counters.resource_version, relists=counters.relists,
             reconnects=sum(max(0, one.record.watches - 1) for one in health),
-            events=counters.events, objects=len(cache.table.entries),
-            poisoned=cache.bad_objects.count,
+            events=counters.events, objects=cache.objects,
+            poisoned=cache.poisoned,
             thread_alive=bool(watches) and all(watch.is_alive for watch in watches.values()),
             namespaces={namespace: watch.status(config, namespace not in awaited)
                         for namespace, watch in watches.items() if namespace is not None},

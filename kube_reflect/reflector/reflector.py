@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Generic, Literal, Protocol, TypeVar, overload
+from typing import Any, Generic, Literal, Protocol, TypeVar, Union, overload
 
 from kube_reflect.backoff import Backoff
 from kube_reflect.client import view_maker
@@ -25,7 +26,7 @@ from kube_reflect.store import (
     Cache, IndexFunction, Store, StoreOptions, Transform, Writer, add_index,
 )
 
-__all__ = ["ListOf", "Reflector", "reflect"]
+__all__ = ["CustomObjects", "ListOf", "Reflector", "reflect"]
 
 K = TypeVar("K")
 M = TypeVar("M")
@@ -37,6 +38,23 @@ class ListOf(Protocol[K]):
     """What a list function returns: a V1PodList, say, for K a V1Pod."""
 
     items: list[K]
+
+
+class _InNamespace(Protocol):
+    def __call__(self, group: str, version: str, namespace: str, plural: str) -> object: ...
+
+
+class _InCluster(Protocol):
+    def __call__(self, group: str, version: str, plural: str) -> object: ...
+
+
+class _InAllNamespaces(Protocol):
+    def __call__(self, group: str, version: str, resource_plural: str) -> object: ...
+
+
+#: The list methods of `CustomObjectsApi`, whose annotations do not say what they return, and
+#: partials of them.
+CustomObjects = Union[_InNamespace, _InCluster, _InAllNamespaces, "functools.partial[object]"]
 
 
 def reflect(writer: Writer, stream: Iterable[Event | WatcherError],
@@ -123,19 +141,9 @@ class Reflector(Generic[K]):
     """
 
     @overload
-    def __init__(self: Reflector[K], list_func: Callable[..., ListOf[K]], *args: Any,
+    def __init__(self: Reflector[dict[str, Any]], list_func: Callable[..., object], *args: Any,
                  config: Config | None = ..., model: None = None,
-                 metadata_only: Literal[False] = False, **kwargs: Any) -> None: ...
-
-    @overload
-    def __init__(self: Reflector[dict[str, Any]], list_func: Callable[..., object], *args: Any,
-                 config: Config | None = ..., model: type[dict[Any, Any]] | None = ...,
                  metadata_only: Literal[True], **kwargs: Any) -> None: ...
-
-    @overload
-    def __init__(self: Reflector[dict[str, Any]], list_func: Callable[..., object], *args: Any,
-                 config: Config | None = ..., model: type[dict[Any, Any]],
-                 metadata_only: bool = ..., **kwargs: Any) -> None: ...
 
     @overload
     def __init__(self: Reflector[M], list_func: Callable[..., object], *args: Any,
@@ -143,9 +151,14 @@ class Reflector(Generic[K]):
                  metadata_only: bool = ..., **kwargs: Any) -> None: ...
 
     @overload
-    def __init__(self: Reflector[dict[str, Any]], list_func: Callable[..., dict[str, Any]],
-                 *args: Any, config: Config | None = ..., model: None = None,
-                 metadata_only: bool = ..., **kwargs: Any) -> None: ...
+    def __init__(self: Reflector[K], list_func: Callable[..., ListOf[K]], *args: Any,
+                 config: Config | None = ..., model: None = None,
+                 metadata_only: Literal[False] = False, **kwargs: Any) -> None: ...
+
+    @overload
+    def __init__(self: Reflector[dict[str, Any]], list_func: CustomObjects, *args: Any,
+                 config: Config | None = ..., model: None = None,
+                 metadata_only: Literal[False] = False, **kwargs: Any) -> None: ...
 
     def __init__(
         self,
@@ -174,7 +187,7 @@ class Reflector(Generic[K]):
         several = namespaces is not None
         watchers = WatcherFactory(
             list_func, args, kwargs, checked_config(config), metadata_only=metadata_only,
-            several=several, lazy=True, new_client=new_client)
+            several=several, new_client=new_client)
         view = None
         if model is None and not metadata_only:
             listed = watchers.model
@@ -183,8 +196,8 @@ class Reflector(Generic[K]):
             else:
                 model = listed
         cache = Cache(watchers.resource, StoreOptions(
-            model=model, view=view, transform=transform, indexers=dict(indexers or {}), copies=copies,
-            detect_mutations=detect_mutations, when_not_ready=when_not_ready,
+            model=model, view=view, transform=transform, indexers=dict(indexers or {}),
+            copies=copies, detect_mutations=detect_mutations, when_not_ready=when_not_ready,
             ready_timeout=ready_timeout, decoded_limit=decoded_limit))
         self._several = several
         self._namespaces = Namespaces(cache, name, watchers, backoff_factory(backoff, several))

@@ -12,7 +12,7 @@ from kube_reflect._locks import new_lock
 from kube_reflect.client import ListFunction
 from kube_reflect.config import Config
 from kube_reflect.dispatcher import Handler, Subscription
-from kube_reflect.reflector.reflector import ListOf, Reflector
+from kube_reflect.reflector.reflector import CustomObjects, ListOf, Reflector
 from kube_reflect.status import Status
 from kube_reflect.store import Store
 
@@ -127,20 +127,8 @@ def _forget(key: Any, token: object) -> None:
 
 
 @overload
-def shared(list_func: Callable[..., ListOf[K]], *args: Any, config: Config | None = ...,
-           model: None = None, metadata_only: Literal[False] = False,
-           **kwargs: Any) -> Shared[K]: ...
-
-
-@overload
 def shared(list_func: Callable[..., object], *args: Any, config: Config | None = ...,
-           model: type[dict[Any, Any]] | None = ..., metadata_only: Literal[True],
-           **kwargs: Any) -> Shared[dict[str, Any]]: ...
-
-
-@overload
-def shared(list_func: Callable[..., object], *args: Any, config: Config | None = ...,
-           model: type[dict[Any, Any]], metadata_only: bool = ...,
+           model: None = None, metadata_only: Literal[True],
            **kwargs: Any) -> Shared[dict[str, Any]]: ...
 
 
@@ -151,8 +139,14 @@ def shared(list_func: Callable[..., object], *args: Any, config: Config | None =
 
 
 @overload
-def shared(list_func: Callable[..., dict[str, Any]], *args: Any, config: Config | None = ...,
-           model: None = None, metadata_only: bool = ...,
+def shared(list_func: Callable[..., ListOf[K]], *args: Any, config: Config | None = ...,
+           model: None = None, metadata_only: Literal[False] = False,
+           **kwargs: Any) -> Shared[K]: ...
+
+
+@overload
+def shared(list_func: CustomObjects, *args: Any, config: Config | None = ...,
+           model: None = None, metadata_only: Literal[False] = False,
            **kwargs: Any) -> Shared[dict[str, Any]]: ...
 
 

@@ -19,7 +19,6 @@ class WatcherFactory:
     """Makes the watchers of one reflector, each on a source of its own.
 
     :param several: there is one for each of several namespaces.
-    :param lazy: objects may be left unparsed, since nobody looks at all of them.
     :param new_client: gives an ApiClient to go on with after a 401.
     :raises TypeError: for what is no list function, or lacks arguments.
     :raises ValueError: for arguments that the watcher sets by itself.
@@ -27,7 +26,7 @@ class WatcherFactory:
 
     def __init__(self, list_func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any],
                  config: Config, *, metadata_only: bool, several: bool,
-                 lazy: bool, new_client: Callable[[], Any] | None = None) -> None:
+                 new_client: Callable[[], Any] | None = None) -> None:
         if several and "namespace" in kwargs:
             raise ValueError("namespace and namespaces exclude each other")
         self._several = several
@@ -36,7 +35,6 @@ class WatcherFactory:
         self._kwargs = dict(kwargs)
         self.config = config
         self._metadata_only = metadata_only
-        self._lazy = lazy
         self._new_client = new_client
         # Made only to have mistakes in the arguments said here and now; it opens nothing.
         anywhere = "default" if several else None
@@ -70,8 +68,7 @@ class WatcherFactory:
     def new(self, namespace: str | None, observer: Callable[[str], None]) -> Watcher:
         """Return a watcher of a namespace, or of all that the list function lists."""
         source = ApiSource(self._list_func, self._args, self._keywords(namespace), self.config,
-                           metadata_only=self._metadata_only, glancing=self._lazy,
-                           new_client=self._new_client)
+                           metadata_only=self._metadata_only, new_client=self._new_client)
         return Watcher.over(source, self.config, observer)
 
 

@@ -10,10 +10,9 @@ Begin with `cache`: the one state, what guards it, and what an interrupt leaves 
 
 from kube_reflect.store.cache import Cache
 from kube_reflect.store.entry import Entry
-from kube_reflect.store.listener import Delta, Listener, Reason, set_subscriptions
+from kube_reflect.store.listener import Delta, Keeper, Listener, Reason, set_subscriptions
 from kube_reflect.store.options import IndexFunction, StoreOptions, Transform
 from kube_reflect.store.packing import EntryMaker
-from kube_reflect.store.record import Keeper
 from kube_reflect.store.snapshot import Snapshot
 from kube_reflect.store.store import Memory, Store
 from kube_reflect.store.writer import Writer, add_index

@@ -15,15 +15,16 @@ from kube_reflect.object_ref import ApiResource, ObjectRef
 from kube_reflect.store.compression import Compressor
 from kube_reflect.store.decoder import Decoder
 from kube_reflect.store.entry import Entry, Packer
-from kube_reflect.store.listener import Listener
+from kube_reflect.store.listener import Keeper, Listener
 from kube_reflect.store.mutations import MutationDetector
 from kube_reflect.store.options import IndexFunction, StoreOptions
 from kube_reflect.store.readiness import Readiness
-from kube_reflect.store.record import Counters, Keeper, Lifecycle, Record
+from kube_reflect.store.record import Counters, Lifecycle, Record
 from kube_reflect.store.table import Group, Table
 from kube_reflect.store.user_code import BadObjects
 
 __all__ = ["Cache"]
+
 
 T = TypeVar("T")
 
@@ -45,8 +46,6 @@ class Cache:
     **What an interrupt leaves**: a `Record` in ``journal``. Each thread that takes the lock
     completes it before it does anything else (`settle`).
     """
-
-    fork_rank = 1
 
     def __init__(self, resource: ApiResource | None, options: StoreOptions) -> None:
         self.lock = ReadWriteLock()
@@ -86,7 +85,7 @@ class Cache:
         self._numbers = itertools.count(1)
         self._keeper: Callable[[], Keeper | None] = lambda: None
         self._restart: Callable[[], None] | None = None
-        _locks.register(self)
+        _locks.register(self, Cache._after_fork, 1)
 
     # For writers.
 
@@ -179,6 +178,10 @@ class Cache:
             deltas.pop()
         self.waiters.notify()
 
+    def notify(self) -> None:
+        """Have those who wait for the cache look again; from any thread."""
+        self.waiters.notify()
+
     def let_go(self) -> None:
         """Keep a list of all that is decoded no longer than that is all; without a lock."""
         self.everything = None
@@ -250,6 +253,21 @@ class Cache:
     def ended(self) -> bool:
         """Whether nothing changes any more; an attribute load."""
         return self.lifecycle is Lifecycle.ENDED
+
+    @property
+    def ready(self) -> bool:
+        """Whether all has been listed since the writer began; an attribute load."""
+        return self.readiness.ready
+
+    @property
+    def objects(self) -> int:
+        """How many objects there are; without a lock."""
+        return len(self.table.entries)
+
+    @property
+    def poisoned(self) -> int:
+        """How often something was wrong with an object."""
+        return self.bad_objects.count
 
     @property
     def unlisted(self) -> bool:
@@ -350,7 +368,7 @@ class Cache:
                 if not isinstance(error, RuntimeError):
                     raise
 
-    def after_fork(self) -> None:
+    def _after_fork(self) -> None:
         """Have readers come by `touch`, in a child process."""
         self.entries = {}
 

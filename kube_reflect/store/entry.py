@@ -57,8 +57,8 @@ class Packer:
 class Entry:
     """One state of one object; it never changes, but for `value`.
 
-    Some 100 bytes, and those of `packed`: what a thousand pods have in common is stored once, in the
-    compressor's dictionary.
+    Some 100 bytes, and those of `packed`: what a thousand pods have in common is stored once, in
+    the compressor's dictionary.
     """
 
     __slots__ = ("_packer", "key", "labels", "packed", "value", "values")

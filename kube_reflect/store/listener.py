@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 from kube_reflect._object import Key
 from kube_reflect.store.entry import Entry
 
-__all__ = ["Delta", "Listener", "Reason", "new_subscription", "set_subscriptions"]
+__all__ = ["Delta", "Keeper", "Listener", "Reason", "new_subscription", "set_subscriptions"]
 
 
 class Reason(enum.Enum):
@@ -69,6 +69,16 @@ class Listener(Protocol):
 
     def is_over(self) -> bool:
         """Return whether there is no need to tell it of more."""
+
+
+class Keeper(Protocol):
+    """Who keeps the cache in step with the API server; any thread may ask."""
+
+    def staleness(self) -> float | None:
+        """Return seconds since the last contact; None: never, infinity: nobody keeps it."""
+
+    def is_live(self) -> bool:
+        """Return whether the cache is being kept up at this moment."""
 
 
 _subscriptions: list[Callable[..., Any]] = []

@@ -1,14 +1,14 @@
-"""What the cache is made of beside its table: counts, a change on its way, who keeps it up."""
+"""A change on its way into the cache, and what is counted with it."""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from kube_reflect.store.listener import Delta, Listener
 
-__all__ = ["Counters", "Keeper", "Lifecycle", "Record"]
+__all__ = ["Counters", "Lifecycle", "Record"]
 
 
 class Lifecycle(enum.Enum):
@@ -33,16 +33,6 @@ class Counters(NamedTuple):
     events: int = 0
     relists: int = 0
     bytes_at_rest: int = 0
-
-
-class Keeper(Protocol):
-    """Who keeps the cache in step with the API server; any thread may ask."""
-
-    def staleness(self) -> float | None:
-        """Return seconds since the last contact; None: never, infinity: nobody keeps it."""
-
-    def is_live(self) -> bool:
-        """Return whether the cache is being kept up at this moment."""
 
 
 class Record:

@@ -278,11 +278,9 @@ class Store(Reads[K]):
 
     def __repr__(self) -> str:
         cache = self._cache
-        return (f"<Store of {len(cache.table.entries)} objects, "
-                f"{'ready' if cache.readiness.ready else 'not ready'}>")
+        return (f"<Store of {cache.objects} objects, "
+                f"{'ready' if cache.ready else 'not ready'}>")
 
     def __reduce__(self) -> Any:
         raise TypeError("a Store cannot be pickled or copied deeply: it is a handle on a cache of "
                         "this process; take what you need from it, such as state()")
-
-

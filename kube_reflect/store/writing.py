@@ -96,7 +96,7 @@ class NamespaceWriter:
         self._buffer = None
 
     def remove(self) -> None:
-        """Take its namespace, and all that is in it, out of the cache; when its stream has ended."""
+        """Take its namespace, and all in it, out of the cache; when its stream has ended."""
         self.settle()
         self._buffer = Table(self._cache.table.indexes)
         self._swap(None, Reason.UNWATCHED)

@@ -6,6 +6,7 @@ from kube_reflect.testing._http import Exchange
 from kube_reflect.testing._requests import Request, RequestLog
 from kube_reflect.testing._server import FakeApiServer
 from kube_reflect.testing._status import ApiStatusError
+from kube_reflect.testing._stores import store_of
 
 __all__ = ["ApiStatusError", "Exchange", "FakeApiServer", "FaultServer", "Injection", "Request",
-           "RequestLog", "faults"]
+           "RequestLog", "faults", "store_of"]

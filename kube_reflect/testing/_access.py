@@ -72,6 +72,11 @@ class Access:
             raise status.unauthorized()
         return user
 
+    def allows(self, user: str, request: Request) -> bool:
+        """Whether a user may make a request."""
+        with self._lock:
+            return user != ANONYMOUS and not any(rule.fits(request) for rule in self._rules)
+
     def check(self, request: Request, resource: ApiResource | None) -> None:
         """Let a request pass.
 
@@ -79,9 +84,7 @@ class Access:
         :raises ApiStatusError: 401 or 403.
         """
         user = self.user(request)
-        with self._lock:
-            refused = user == ANONYMOUS or any(rule.fits(request) for rule in self._rules)
-        if not refused:
+        if self.allows(user, request):
             return
         target = request.target
         if target is None:

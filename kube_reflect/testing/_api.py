@@ -14,13 +14,15 @@ from kube_reflect.testing._encoding import Entry, dumps
 from kube_reflect.testing._http import Disconnected, Exchange
 from kube_reflect.testing._listing import Lister
 from kube_reflect.testing._negotiation import (
-    LENGTH_UP_TO, gzipped, headers_of, json_headers, wants_gzip, wants_partial)
+    LENGTH_UP_TO, Form, form_of, gzipped, headers_of, json_headers, wants_gzip)
 from kube_reflect.testing._objects import Objects
 from kube_reflect.testing._requests import Request, Target
 from kube_reflect.testing._resources import Registry
+from kube_reflect.testing._reviews import is_review, review
 from kube_reflect.testing._selection import Selection
 from kube_reflect.testing._status import ApiStatusError
 from kube_reflect.testing._storage import Storage, key_of
+from kube_reflect.testing._tables import table
 from kube_reflect.testing._watching import Watch, WatchOptions
 
 logger = logging.getLogger(__name__)
@@ -74,6 +76,9 @@ class Api:
             return
         resource = target and self._registry.at(target.group, target.version, target.plural)
         self._access.check(request, resource)
+        if is_review(request):
+            self._send_object(exchange, 201, review(self._access, request, _body(request)))
+            return
         if target is None:
             found = discover(self._registry, request.path, self._options.streaming_list)
             if found is not None and request.method == "GET":
@@ -84,6 +89,8 @@ class Api:
             if target is not None and self._registry.has_builtin(target.group, target.version):
                 raise status.no_such_resource()
             exchange.send(404, headers_of(_TEXT, status.NOSNIFF), b"404 page not found\n")
+        elif target.subresource is None and request.verb not in self._registry.verbs(resource):
+            raise status.method_not_allowed()
         elif request.verb == "watch":
             self._watch(exchange, target, resource)
         elif request.verb == "list":
@@ -99,12 +106,12 @@ class Api:
 
     def _list(self, exchange: Exchange, target: Target, resource: ApiResource) -> None:
         request = exchange.request
-        partial = wants_partial(request)
+        form = form_of(request)
         selection = self._selection(request, target, resource)
         lister = Lister(self._storage, resource, self._registry.is_custom(resource))
         with self._storage.lock:
             collection = self._objects.collection(resource)
-        pieces = lister.answer(collection, request, selection, partial)
+        pieces = lister.answer(collection, request, selection, form)
         size = sum(map(len, pieces))
         if size <= LENGTH_UP_TO:
             exchange.send(200, json_headers(), b"".join(pieces))
@@ -119,7 +126,7 @@ class Api:
 
     def _watch(self, exchange: Exchange, target: Target, resource: ApiResource) -> None:
         request = exchange.request
-        partial = wants_partial(request)
+        partial = form_of(request) is Form.PARTIAL
         selection = self._selection(request, target, resource)
         with self._storage.lock:
             collection = self._objects.collection(resource)
@@ -133,7 +140,7 @@ class Api:
             raise status.method_not_allowed()
         if namespace == "" and name:
             raise status.bad_request("Namespace parameter required.")
-        partial = wants_partial(request)
+        form = form_of(request)
         code = 200
         if verb == "get" and name:
             entry = self._objects.get(resource, namespace, name)
@@ -153,7 +160,12 @@ class Api:
             return
         else:
             raise status.method_not_allowed()
-        self._send_entry(exchange, code, entry, partial)
+        if form is Form.TABLE:
+            metadata = {"resourceVersion": str(entry.version)}
+            include = request.query.get("includeObject", "Metadata")
+            self._send_object(exchange, code, table(resource, [entry], metadata, include))
+        else:
+            self._send_entry(exchange, code, entry, partial=form is Form.PARTIAL)
 
     def _delete(
         self, exchange: Exchange, target: Target, resource: ApiResource, name: str

@@ -7,13 +7,6 @@ from typing import Any
 from kube_reflect.object_ref import ApiResource
 from kube_reflect.testing._resources import Registry
 
-_VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
-_SHORT_NAMES = {
-    "pods": ["po"], "services": ["svc"], "configmaps": ["cm"], "namespaces": ["ns"],
-    "nodes": ["no"], "events": ["ev"], "deployments": ["deploy"], "replicasets": ["rs"],
-    "statefulsets": ["sts"], "daemonsets": ["ds"],
-}
-
 
 def discover(registry: Registry, path: str, streaming_list: bool) -> dict[str, Any] | None:
     """The answer to a discovery path, or None where it is none."""
@@ -53,7 +46,7 @@ def _resource_list(registry: Registry, group: str, version: str) -> dict[str, An
         return None
     resources = []
     for one in found:
-        resources.append(_described(one))
+        resources.append(_described(one, registry))
         resources.append({"name": f"{one.plural}/status", "singularName": "",
                           "namespaced": one.namespaced, "kind": one.kind,
                           "verbs": ["get", "patch", "update"]})
@@ -61,11 +54,12 @@ def _resource_list(registry: Registry, group: str, version: str) -> dict[str, An
             "groupVersion": found[0].api_version, "resources": resources}
 
 
-def _described(resource: ApiResource) -> dict[str, Any]:
+def _described(resource: ApiResource, registry: Registry) -> dict[str, Any]:
     described: dict[str, Any] = {
         "name": resource.plural, "singularName": resource.kind.lower(),
-        "namespaced": resource.namespaced, "kind": resource.kind, "verbs": _VERBS}
-    short = _SHORT_NAMES.get(str(resource.plural))
+        "namespaced": resource.namespaced, "kind": resource.kind,
+        "verbs": list(registry.verbs(resource))}
+    short = registry.short_names(resource)
     if short:
-        described["shortNames"] = short
+        described["shortNames"] = list(short)
     return described

@@ -10,10 +10,12 @@ from typing import Any
 
 from kube_reflect.object_ref import ApiResource
 from kube_reflect.testing import _status as status
-from kube_reflect.testing._encoding import Entry, list_head
+from kube_reflect.testing._encoding import Entry, dumps, list_head
+from kube_reflect.testing._negotiation import Form
 from kube_reflect.testing._requests import Request
 from kube_reflect.testing._selection import Selection
 from kube_reflect.testing._storage import Collection, Storage, key_of
+from kube_reflect.testing._tables import table
 
 _INCONSISTENT = -1
 _OPTIONS = ("meta.k8s.io", "ListOptions", "")
@@ -95,7 +97,7 @@ class Lister:
         self._custom = custom
 
     def answer(
-        self, collection: Collection, request: Request, selection: Selection, partial: bool
+        self, collection: Collection, request: Request, selection: Selection, form: Form
     ) -> list[bytes]:
         """The body of a LIST, in pieces.
 
@@ -118,7 +120,10 @@ class Lister:
             metadata["continue"] = encode_token(version, f"/{last}\0")
             if not selection.by_selector:
                 metadata["remainingItemCount"] = left
-        return self._body(page, metadata, partial)
+        if form is Form.TABLE:
+            include = query.get("includeObject", "Metadata")
+            return [dumps(table(self._resource, page, metadata, include)) + b"\n"]
+        return self._body(page, metadata, form is Form.PARTIAL)
 
     def _where(
         self, collection: Collection, query: Mapping[str, str], limit: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import uuid
 import zlib
 
@@ -17,8 +18,16 @@ _FLOW_SCHEMA = str(uuid.uuid4())
 _PRIORITY_LEVEL = str(uuid.uuid4())
 
 
-def wants_partial(request: Request) -> bool:
-    """Whether only metadata is asked for.
+class Form(enum.Enum):
+    """In which form objects are asked for."""
+
+    FULL = enum.auto()
+    PARTIAL = enum.auto()
+    TABLE = enum.auto()
+
+
+def form_of(request: Request) -> Form:
+    """The form that the Accept header asks for, the first one that can be had.
 
     :raises ApiStatusError: 406 where nothing that is asked for can be had.
     """
@@ -31,11 +40,13 @@ def wants_partial(request: Request) -> bool:
             continue
         as_kind = parameters.get("as")
         if as_kind is None:
-            return False
+            return Form.FULL
         known = (parameters.get("g") == "meta.k8s.io"
                  and parameters.get("v") in ("v1", "v1beta1"))
         if as_kind == wanted and known:
-            return True
+            return Form.PARTIAL
+        if as_kind == "Table" and known and request.verb in ("get", "list"):
+            return Form.TABLE
         if as_kind == other and known:
             is_it = "a list" if request.verb == "list" else "not a list"
             raise status.ApiStatusError(

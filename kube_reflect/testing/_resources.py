@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 
 from kube_reflect.object_ref import ApiResource
 
+#: What can be done with a resource that does not say otherwise.
+ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 _CORE = (
     "Pod pods", "Service services", "ConfigMap configmaps", "Secret secrets", "Event events",
     "Endpoints endpoints", "ServiceAccount serviceaccounts", "LimitRange limitranges",
@@ -36,6 +39,16 @@ _CLUSTER = {
     "admissionregistration.k8s.io/v1": (
         "MutatingWebhookConfiguration mutatingwebhookconfigurations",
         "ValidatingWebhookConfiguration validatingwebhookconfigurations"),
+}
+_SHORT_NAMES = {
+    "pods": ("po",), "services": ("svc",), "configmaps": ("cm",), "namespaces": ("ns",),
+    "nodes": ("no",), "events": ("ev",), "deployments": ("deploy",), "replicasets": ("rs",),
+    "statefulsets": ("sts",), "daemonsets": ("ds",), "cronjobs": ("cj",), "endpoints": ("ep",),
+    "horizontalpodautoscalers": ("hpa",), "ingresses": ("ing",), "limitranges": ("limits",),
+    "networkpolicies": ("netpol",), "persistentvolumeclaims": ("pvc",),
+    "persistentvolumes": ("pv",), "poddisruptionbudgets": ("pdb",), "priorityclasses": ("pc",),
+    "replicationcontrollers": ("rc",), "resourcequotas": ("quota",), "serviceaccounts": ("sa",),
+    "storageclasses": ("sc",), "customresourcedefinitions": ("crd", "crds"),
 }
 
 
@@ -71,21 +84,41 @@ class Registry:
         self._lock = threading.Lock()
         self._builtin = {self._key(resource): resource for resource in builtin_resources()}
         self._by_path = dict(self._builtin)
+        self._verbs: dict[tuple[str, str, str], tuple[str, ...]] = {}
+        self._short_names: dict[tuple[str, str, str], tuple[str, ...]] = {}
 
     @staticmethod
     def _key(resource: ApiResource) -> tuple[str, str, str]:
         return resource.group, resource.version, str(resource.plural)
 
-    def add(self, resource: ApiResource) -> ApiResource:
-        """Add a resource and return it in full; adding it again changes nothing."""
+    def add(self, resource: ApiResource, verbs: Iterable[str] | None = None,
+            short_names: Iterable[str] = ()) -> ApiResource:
+        """Add a resource and return it in full; again, with other verbs or short names."""
         resource = complete(resource)
+        if isinstance(verbs, str):
+            raise TypeError(f"verbs must be several strings, not {verbs!r}")
         with self._lock:
+            if verbs is not None:
+                self._verbs[self._key(resource)] = tuple(verbs)
+            if short_names:
+                self._short_names[self._key(resource)] = tuple(short_names)
             return self._by_path.setdefault(self._key(resource), resource)
+
+    def verbs(self, resource: ApiResource) -> tuple[str, ...]:
+        """What can be done with a resource."""
+        return self._verbs.get(self._key(resource), ALL_VERBS)
+
+    def short_names(self, resource: ApiResource) -> tuple[str, ...]:
+        """What a resource is called for short."""
+        return self._short_names.get(self._key(resource), _SHORT_NAMES.get(
+            str(resource.plural), ()) if self._key(resource) in self._builtin else ())
 
     def remove(self, resource: ApiResource) -> None:
         """Take a resource away."""
         with self._lock:
             self._by_path.pop(self._key(resource), None)
+            self._verbs.pop(self._key(resource), None)
+            self._short_names.pop(self._key(resource), None)
 
     def is_custom(self, resource: ApiResource) -> bool:
         """Whether a resource is a custom one, as those of a CustomResourceDefinition."""

@@ -4,36 +4,39 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 import ssl
 import threading
+import time
 import weakref
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from kube_reflect.object_ref import ApiResource
 from kube_reflect.testing._access import Access, Rule
 from kube_reflect.testing._api import Api
+from kube_reflect.testing._contents import Contents
 from kube_reflect.testing._http import Exchange, HttpServer
-from kube_reflect.testing._objects import Objects, checked_copy
+from kube_reflect.testing._kubeconfig import write_kubeconfig
 from kube_reflect.testing._requests import Request, RequestLog
-from kube_reflect.testing._resources import Registry
-from kube_reflect.testing._storage import Storage
 from kube_reflect.testing._watching import WatchOptions
 
 if TYPE_CHECKING:
     from kubernetes import client as kubernetes_client
 
+    from kube_reflect.store import Store
+
 logger = logging.getLogger(__name__)
 
-_FIRST_VERSION = 1000
 _CLOSE_TIMEOUT = 1.0
 _numbers = itertools.count(1)
 
 Plan = Callable[[Exchange], None]
 
 
-class FakeApiServer:
+class FakeApiServer(Contents):
     """A small API server on loopback, for testing programs that use one.
 
     It answers LIST, WATCH and the writes over real HTTP as a real server does, from objects that
@@ -68,9 +71,7 @@ class FakeApiServer:
             raise ValueError("bookmark_interval and watch_timeout must be more than 0 seconds")
         self.requests = RequestLog()
         self._access = Access(tokens)
-        self._registry = Registry()
-        self._storage = Storage(_FIRST_VERSION, history)
-        self._objects = Objects(self._registry, self._storage)
+        super().__init__(history)
         self._api = Api(self._registry, self._storage, self._objects, self._access,
                         WatchOptions(streaming_list, bookmark_interval, watch_timeout))
         self._http = HttpServer(host, port, f"kube-reflect-testing:{next(_numbers)}",
@@ -163,6 +164,34 @@ class FakeApiServer:
         self._clients.add(api_client)
         return api_client
 
+    def kubeconfig(self, path: str | os.PathLike[str], token: str | None = None, *,
+                   ca_cert: str | None = None) -> Path:
+        """Write a kubeconfig that leads here, for programs that read one; return its path.
+
+        :param path: the file, which is replaced if it exists.
+        :param token: as for :meth:`api_client`.
+        :param ca_cert: likewise.
+        """
+        if token is None:
+            token = next(iter(self.tokens or {}), None)
+        return write_kubeconfig(path, self.url, token, ca_cert)
+
+    def wait_until_seen(self, *stores: Store[Any], timeout: float = 5.0) -> None:
+        """Wait until stores have seen all that has happened here so far.
+
+        It asks their watches for a bookmark, and so costs no more than a round trip, whatever
+        their selectors and namespaces. A watch without bookmarks (``Config(bookmarks=False)``)
+        cannot tell.
+
+        :param stores: of reflectors that watch this server.
+        :param timeout: seconds for all together.
+        :raises TimeoutError: a store did not come that far; a `NotReady` if it was never ready.
+        """
+        deadline = time.monotonic() + timeout
+        version = str(self._storage.request_bookmarks())
+        for store in stores:
+            store.wait_for_version(version, max(0.0, deadline - time.monotonic()))
+
     @property
     def tokens(self) -> Mapping[str, str] | None:
         """The users by bearer token; set it anew to let tokens expire."""
@@ -171,98 +200,6 @@ class FakeApiServer:
     @tokens.setter
     def tokens(self, tokens: Mapping[str, str] | None) -> None:
         self._access.tokens = tokens
-
-    @property
-    def resource_version(self) -> str:
-        """The current resource version of the whole server."""
-        with self._storage.lock:
-            return str(self._storage.version)
-
-    def register(self, resource: ApiResource) -> ApiResource:
-        """Serve another resource, as a CustomResourceDefinition makes a real server do.
-
-        :param resource: without a plural, it is the kind in small letters and an ``s``; it is
-            namespaced unless it says no.
-        :return: the resource in full.
-        """
-        return self._registry.add(resource)
-
-    def unregister(self, resource: ApiResource | str) -> None:
-        """Delete all objects of a resource, end its watches cleanly, and serve 404 for it.
-
-        :raises ValueError: there is no such resource.
-        """
-        self._objects.unregister(self._registry.find(resource))
-
-    def create(self, obj: Mapping[str, Any]) -> dict[str, Any]:
-        """Create an object, and return it as stored.
-
-        :param obj: with apiVersion, kind and metadata.name or metadata.generateName; a namespaced
-            one without metadata.namespace goes to ``default``.
-        :raises ApiStatusError: 409 where it exists, 422 without a name.
-        :raises ValueError: its kind is not registered.
-        """
-        resource, namespace, obj = self._place(obj)
-        return self._objects.create(resource, namespace, obj).obj
-
-    def update(self, obj: Mapping[str, Any]) -> dict[str, Any]:
-        """Replace an object, and return it as stored; without a difference nothing happens.
-
-        :param obj: if it has a metadata.resourceVersion, it must be the current one.
-        :raises ApiStatusError: 404, or 409 for an old resourceVersion.
-        :raises ValueError: its kind is not registered.
-        """
-        resource, namespace, obj = self._place(obj)
-        return self._objects.update(resource, namespace, obj).obj
-
-    def patch(self, resource: ApiResource | str, name: str, patch: Mapping[str, Any],
-              namespace: str | None = None) -> dict[str, Any]:
-        """Apply a JSON merge patch to an object, and return it as stored.
-
-        :param resource: an ApiResource, a kind or a plural; likewise below.
-        :param namespace: ``default`` if it is left out for a namespaced resource.
-        :raises ApiStatusError: 404, 409.
-        """
-        found, namespace = self._find(resource, namespace)
-        patch = checked_copy(patch)
-        return self._objects.patch(found, namespace, name, patch).obj
-
-    def delete(self, obj_or_resource: Mapping[str, Any] | ApiResource | str,
-               name: str | None = None, namespace: str | None = None) -> dict[str, Any]:
-        """Delete an object, given as such or by resource and name; return its last state.
-
-        An object with finalizers is only marked, until an update takes the last of them away.
-
-        :raises ApiStatusError: 404.
-        :raises ValueError: its kind is not registered, or there is no name.
-        """
-        if isinstance(obj_or_resource, Mapping):
-            found, namespace, obj = self._place(obj_or_resource)
-            name = obj["metadata"].get("name")
-        else:
-            found, namespace = self._find(obj_or_resource, namespace)
-        if not name:
-            raise ValueError("delete needs the name of the object")
-        return self._objects.delete(found, namespace, name).obj
-
-    def get(self, resource: ApiResource | str, name: str,
-            namespace: str | None = None) -> dict[str, Any]:
-        """A copy of an object.
-
-        :raises ApiStatusError: 404.
-        """
-        found, namespace = self._find(resource, namespace)
-        return self._objects.get(found, namespace, name).obj
-
-    def objects(self, resource: ApiResource | str,
-                namespace: str | None = None) -> list[dict[str, Any]]:
-        """Copies of all objects of a resource, or of those in one namespace, in LIST's order."""
-        found = self._registry.find(resource)
-        prefix = f"{namespace}/" if namespace else ""
-        with self._storage.lock:
-            collection = self._objects.collection(found)
-            entries = collection.page(self._storage.version, prefix, "")
-        return [entry.obj for entry in entries]
 
     def compact(self) -> None:
         """Advance the resource version by one, and forget all history before it.
@@ -329,21 +266,6 @@ class FakeApiServer:
         return [connection for connection in self._http.connections()
                 if (exchange := connection.exchange) is not None
                 and exchange.request.verb == "watch"]
-
-    def _place(
-        self, obj: Mapping[str, Any]
-    ) -> tuple[ApiResource, str | None, dict[str, Any]]:
-        copied = checked_copy(obj)
-        if not isinstance(copied.get("metadata"), dict):
-            raise ValueError("an object needs apiVersion, kind and metadata")
-        resource = self._registry.of_object(copied.get("apiVersion", ""), copied.get("kind", ""))
-        return resource, self._objects.namespace_of(resource, copied), copied
-
-    def _find(
-        self, resource: ApiResource | str, namespace: str | None
-    ) -> tuple[ApiResource, str | None]:
-        found = self._registry.find(resource)
-        return found, (namespace or "default") if found.namespaced else None
 
     def _rule(self, target: ApiResource | str | None, namespace: str | None,
               verb: str | None) -> Rule:

@@ -154,6 +154,8 @@ class Storage:
     def __init__(self, first_version: int, history: int) -> None:
         self.lock = threading.RLock()
         self.version = first_version
+        #: Watches that have bookmarks are to send one that is this new.
+        self.bookmark_due = 0
         self._history = history
         self._floor = first_version
         self._collections: dict[tuple[str, str, str], Collection] = {}
@@ -211,6 +213,13 @@ class Storage:
             for collection in collections:
                 collection.rollback(version)
             self.version = version
+
+    def request_bookmarks(self) -> int:
+        """Have every watch, also one that begins soon, tell the current version; returns that."""
+        with self.lock:
+            self.bookmark_due = self.version
+            self.wake()
+            return self.version
 
     def wake(self) -> None:
         """Wake every watch; hold the lock."""

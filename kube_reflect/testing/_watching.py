@@ -75,6 +75,9 @@ class Watch:
         self._timeout = _timeout_of(request) or options.timeout
         self._position = 0
         self._current = 0
+        # The version of the last bookmark, and of the one that somebody is waiting for.
+        self._told = self._from or 0
+        self._due = 0
 
     def run(self) -> None:
         """Send the stream to its end.
@@ -130,7 +133,7 @@ class Watch:
             now = time.monotonic()
             if ended or now >= deadline:
                 break
-            if self._bookmarks and now >= next_bookmark:
+            if self._bookmarks and (now >= next_bookmark or self._told < self._due):
                 self._send_bookmark()
                 next_bookmark = now + interval
             until = min(deadline, next_bookmark) if self._bookmarks else deadline
@@ -142,6 +145,7 @@ class Watch:
         """The lines of the next changes, whether there are more, whether the stream ends."""
         with self._storage.lock:
             self._current = self._storage.version
+            self._due = self._storage.bookmark_due
             changes = self._collection.since(self._position)
             ended = self._collection.ended
         if changes is None:
@@ -168,6 +172,7 @@ class Watch:
 
     def _send_bookmark(self) -> None:
         # Nothing is known of a version that the server has not reached.
+        self._told = self._current
         if not self._from or self._current >= self._from:
             self._exchange.chunks([self._bookmark(self._current)])
 

@@ -5,6 +5,8 @@ It may import client/, the ground and the words, and knows nothing of caches or 
 """
 
 from kube_reflect.client import Closed, RequestError
-from kube_reflect.wire.source import ApiSource, Lines, Page, Source, WatchLine
+from kube_reflect.wire.lines import WatchLine
+from kube_reflect.wire.pages import Page
+from kube_reflect.wire.source import ApiSource, Items, Lines, Source
 
-__all__ = ["ApiSource", "Closed", "Lines", "Page", "RequestError", "Source", "WatchLine"]
+__all__ = ["ApiSource", "Closed", "Items", "Lines", "Page", "RequestError", "Source", "WatchLine"]

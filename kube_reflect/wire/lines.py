@@ -1,106 +1,226 @@
-"""The lines of a WATCH, as they come, and how long to wait for them."""
+"""The lines of a WATCH: cut from its bytes, parsed once, and how long to wait for them."""
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from kube_reflect.client import RequestError, Response
+from kube_reflect._json import loads
+from kube_reflect._object import Object, members
+from kube_reflect.client import OfficialWatch, RequestError, Response
+from kube_reflect.wire.record import ServerRecord
 
-__all__ = ["Segments"]
+__all__ = ["WatchBody", "WatchLine", "WatchLines"]
 
-#: A watch that the server ends sooner than this was not served, in seconds.
+#: A watch that the server ends sooner than this was not served, in seconds; nor says it anything
+#: of the server that one broke which ran for longer.
 _EARLY = 5.0
 #: A streaming list that shows no further object for this long is not going to end, in seconds.
 _LIST_SILENCE = 30.0
-#: Lines closer together than this are a burst, in which time counts more than memory; seconds.
-_HURRY = 0.002
-_PLACEHOLDER = b".\n"
+#: No object is near this long, in bytes: etcd takes 1.5 MB.
+_LONGEST_LINE = 64 * 1024 * 1024
+#: An event that holds a whole object, as the API server writes it.
+_EVENT = re.compile(r'\{"type":"(ADDED|MODIFIED|DELETED)","object":(?=\{)')
+_EVENT_MEMBERS = frozenset({b'"type"', b'"object"'})
 
 
-class Segments:
-    """The response of a WATCH, as the official Watch reads one, a line at a time.
+class WatchLine(NamedTuple):
+    """One line of a WATCH: its type (ADDED, …, ERROR) and the object, as on the wire."""
 
-    Given many lines in one segment it copies all the rest for each; given a body that is not
-    chunked it waits for its end; and it decodes what is decoded once more by the parser. So it
-    gets a placeholder for each line, as soon as that is there, and `line` is the line, with its
-    newline or without.
+    type: str
+    object: Object
 
-    :param seconds: after which the server was asked to end the watch.
+
+class WatchBody:
+    """The body of a WATCH as the official Watch reads it, a whole line at a time.
+
     :param idle_timeout: of the config, in seconds.
     :param initial: it begins with a streaming list.
     """
 
-    line: bytes = b""
-    #: Whether the line came hard upon the last.
-    hurried = False
-
-    def __init__(self, response: Response, *, seconds: int, idle_timeout: float,
-                 initial: bool) -> None:
+    def __init__(self, response: Response, *, idle_timeout: float, initial: bool) -> None:
         self._response = response
-        self.started = time.monotonic()
-        self._seconds = seconds
         self._idle_timeout = idle_timeout
+        self.started = time.monotonic()
         #: When the last whole line came, or else the headers.
         self.last_line = self.started
-        self._list_silence = min(_LIST_SILENCE, self._idle_timeout)
+        self._list_silence = min(_LIST_SILENCE, idle_timeout)
         self._list_deadline: float | None = None
         if initial:
             self.extend_list()
-            self._response.set_read_timeout(self._list_silence)
+            response.set_read_timeout(self._list_silence)
 
-    def stream(self, amt: int | None = None, decode_content: bool = False) -> Iterator[bytes]:
-        """Yield the lines, each with its newline. (The arguments are the official Watch's.)"""
+    def stream(self, amt: int | None = None, decode_content: bool = False,
+               ) -> Iterator[bytes | str]:
+        """Yield the lines, each with its newline. (The arguments are the official Watch's.)
+
+        :raises RequestError: for a line that does not end, and where the body breaks off.
+        """
         parts: list[bytes] = []
-        begun = 0.0
+        size, begun = 0, 0.0
         for chunk in self._response.chunks():
             now = time.monotonic()
             if self._list_deadline is not None and now > self._list_deadline:
                 raise RequestError("the streaming list does not end", started=True)
-            if 0 <= chunk.find(b"\n") == len(chunk) - 1:
-                # A line, or the end of one, as the API server sends them: it need not be copied.
-                lines, rest = [chunk], b""
-            else:
-                *lines, rest = chunk.split(b"\n")
-            if lines:
-                self.hurried = now - self.last_line < _HURRY
+            start = 0
+            while end := chunk.find(b"\n", start) + 1:
                 self.last_line = now
-                if parts:
-                    lines[0] = b"".join((*parts, lines[0]))
-                    parts.clear()
-                for self.line in lines:
-                    yield _PLACEHOLDER
-            elif parts and now - begun > self._idle_timeout:
+                # As the API server sends it, a line is a chunk, and need not be copied.
+                line = chunk[start:end] if not parts else b"".join((*parts, chunk[start:end]))
+                parts.clear()
+                start = end
+                if not line.isspace():
+                    yield _segment(line)
+            if start == len(chunk):
+                continue
+            if not parts:
+                size, begun = 0, now
+            elif now - begun > self._idle_timeout:
                 # A byte now and then keeps the socket from timing out.
                 raise RequestError("a line does not end", started=True)
-            if rest:
-                begun = begun if parts else now
-                parts.append(rest)
+            parts.append(chunk[start:])
+            size += len(chunk) - start
+            if size > _LONGEST_LINE:
+                raise RequestError(f"a line is longer than {_LONGEST_LINE} bytes", started=True)
         if parts:
             # Cut within a line, or the last line lacks its newline: parsing tells.
-            self.line = b"".join(parts)
-            yield _PLACEHOLDER
-
-    def check_end(self) -> None:
-        """Take a clean end of the stream for what it is.
-
-        :raises RequestError: it came too early.
-        """
-        elapsed = time.monotonic() - self.started
-        if elapsed < min(_EARLY, self._seconds / 2):
-            raise RequestError(f"the server ended the watch after {elapsed:.1f} s", started=True)
+            yield _segment(b"".join((*parts, b"\n")))
 
     def extend_list(self) -> None:
-        """The streaming list goes on: it has its time again."""
+        """Note that the streaming list goes on: it has its time again."""
         self._list_deadline = time.monotonic() + self._list_silence
 
     def expect_silence(self) -> None:
-        """The streaming list is complete: from now on only the idle deadline counts."""
+        """Note that the streaming list is complete: from now on only the idle deadline counts."""
         self._list_deadline = None
         self._response.set_read_timeout(self._idle_timeout)
 
     def close(self) -> None:
+        """Hang up, or give the connection back."""
         self._response.close()
 
     def release_conn(self) -> None:
-        """Do nothing, when the official Watch asks: `close` does it."""
+        """Do nothing: `close` has."""
+
+
+def _segment(line: bytes) -> bytes | str:
+    # Before 28 the official Watch dies of one bad byte.
+    return line if line.isascii() else line.decode("utf-8", "replace")
+
+
+class WatchLines:
+    """The lines of one WATCH, parsed: an iterator, for the thread that asked.
+
+    It raises RequestError where they break off.
+
+    :param seconds: after which the server was asked to end it.
+    :param idle_timeout: of the config, in seconds.
+    :param initial: it begins with a streaming list.
+    :param record: told what it shows of the server.
+    """
+
+    def __init__(self, response: Response, *, seconds: float, idle_timeout: float, initial: bool,
+                 record: ServerRecord) -> None:
+        self._record = record
+        self._seconds = seconds
+        self._initial = initial
+        self._body = WatchBody(response, idle_timeout=idle_timeout, initial=initial)
+        self._events = OfficialWatch(self._parse).read(self._body)
+        self._lines = self._read()
+
+    def __iter__(self) -> Iterator[WatchLine]:
+        # One generator for all: the machine goes on where it stopped, at the end of the list.
+        return self._lines
+
+    def _read(self) -> Iterator[WatchLine]:
+        try:
+            yield from self._events
+        except RequestError:
+            if not self._initial:
+                self._record.watch_cut(self._age())
+            raise
+        if self._age() < min(_EARLY, self._seconds / 2):
+            raise RequestError(f"the server ended the watch after {self._age():.1f} s",
+                               started=True)
+        self._record.watch_ended()
+        if not self._initial:
+            self._record.contact = time.monotonic()
+
+    def _age(self) -> float:
+        return time.monotonic() - self._body.started
+
+    @property
+    def served(self) -> bool:
+        """Whether it has run for so long that its breaking off says nothing of the server."""
+        return self._age() >= _EARLY
+
+    def listed(self) -> None:
+        """Note that the initial events are complete, so that silence is no longer wrong."""
+        self._initial = False
+        # What the list has shown is as old as its beginning.
+        self._record.contact = self._body.started
+        self._body.expect_silence()
+
+    def close(self) -> None:
+        """Hang up."""
+        # The official Watch closes the body when its generator is closed; if that has begun.
+        self._lines.close()  # type: ignore[attr-defined]
+        self._events.close()  # type: ignore[attr-defined]
+        self._body.close()
+
+    def _parse(self, line: str) -> WatchLine:
+        """Parse a line, and note what it says of the server; it is a contact with it."""
+        start = _EVENT.match(line)
+        if start is not None and line.endswith("}"):
+            try:
+                # If that is one JSON value, it is the object, and there is nothing beside it.
+                obj = Object.parse(line[start.end():-1].encode())
+            except ValueError:
+                found = _any_event(line)
+            else:
+                found = WatchLine(start[1], obj)
+        else:
+            found = _any_event(line)
+        kind, record = found.type, self._record
+        if self._initial:
+            # No contact: a list says nothing before it is complete.
+            record.list_shows(self._body.started)
+            if kind == "ADDED":
+                self._body.extend_list()
+        elif kind != "ERROR":
+            record.contact = self._body.last_line
+            if kind == "BOOKMARK":
+                record.sends_bookmarks = True
+        return found
+
+
+def _any_event(line: str) -> WatchLine:
+    """Parse a line that is not written as the API server writes those of objects."""
+    data = line.encode()
+    try:
+        event = loads(data)
+    except (ValueError, RecursionError) as error:
+        return _unreadable_event(data, error)
+    kind = event.get("type") if isinstance(event, dict) else None
+    content = event.get("object") if isinstance(event, dict) else None
+    if isinstance(kind, str) and isinstance(content, dict):
+        return WatchLine(kind, Object.of(content))
+    if isinstance(event, dict) and isinstance(event.get("items"), list):
+        # As of a server that does not know the parameter.
+        raise RequestError("the server answered a WATCH with a list", code=405, started=True)
+    raise RequestError(f"a line that is no watch event: {line[:80]!r}", started=True)
+
+
+def _unreadable_event(data: bytes, error: Exception) -> WatchLine:
+    """Parse a line whose object is too deep for the parser, or holds too long a number."""
+    try:
+        parts = dict(members(data.strip(), _EVENT_MEMBERS))
+        kind, obj = loads(parts[b'"type"']), Object.parse(parts[b'"object"'])
+    except (KeyError, ValueError, RecursionError):
+        pass
+    else:
+        if isinstance(kind, str):
+            return WatchLine(kind, obj)
+    raise RequestError(f"a line that is no JSON: {data[:80]!r}", started=True) from error

@@ -1,32 +1,39 @@
-"""Cut the body of a LIST into its items, without ever holding more than one decoded.
+"""Cut the body of a LIST into its items, and read of each what is to be known.
 
 A page of pods is megabytes long. Parsed as a whole it would hold the interpreter for tens of
-milliseconds and then exist as a page's worth of dicts; so the items are found in the bytes as
-they come, and each is parsed by itself.
+milliseconds and then exist as a page's worth of dicts; and one item that the parser refuses would
+spoil them all. So the items are found in the bytes as they come, and each is parsed by itself.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from kube_reflect.client import RequestError
 from kube_reflect._json import loads
-from kube_reflect.wire.raw import glance
+from kube_reflect._object import Object, members
+from kube_reflect.client import RequestError
 
 __all__ = ["Page"]
+
+#: How much is held that is no whole item yet, in bytes; a page whose kind comes after its items is
+#: held whole.
+_MOST_HELD = 256 * 1024 * 1024
+_BOM = b"\xef\xbb\xbf"
 
 _ITEMS = re.compile(rb'"items"\s*:\s*\[\s*')
 # With the strings that all items begin with (apiVersion, kind), and the key after them.
 _FIRST_KEY = re.compile(rb'\{(?:"[^"\\]*":"[^"\\]*",)*"[^"\\]*":\{?')
-_TOKEN = re.compile(rb'[{}]|"(?:[^"\\]+|\\.)*(?:"|(?P<open>\\?\Z))', re.DOTALL)
+# A string without an end is one token too: to look again from each quote in it would take for ever.
+_STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|(?P<open>\\?\Z))'
+_BRACE = re.compile(rb"[{}]|" + _STRING, re.DOTALL)
+#: What tells where an element of an array ends.
+_MARK = re.compile(rb"[{}\[\],]|" + _STRING, re.DOTALL)
 #: An item with a kind of its own, as custom resources have; ownerReferences have kinds too.
 _NAMED = re.compile(rb'\{\s*(?:"apiVersion"\s*:\s*"[^"\\]*"\s*,\s*)?"kind"\s*:')
-_SEPARATOR = re.compile(r"\s*,\s*")
-_WHITESPACE = re.compile(r"\s*")
-_raw_decode = json.JSONDecoder().raw_decode
+_ITEMS_KEY = b'"items"'
 
 
 class Page:
@@ -36,22 +43,25 @@ class Page:
     list. ``resource_version`` and ``continue_token`` are known when the last item has been read,
     since custom resources have them at the end of the page.
 
+    An item that cannot be parsed, for its depth or its numbers, is an `Object` all the same; what
+    is no JSON is no list.
+
     :param chunks: the body, in pieces of any size.
-    :param done: told when all has been read.
-    :param glancing: leave the items unparsed (as RawObject), where nothing is unusual.
+    :param done: called when all has been read.
     :raises RequestError: on iteration, for what is no list.
     """
 
     def __init__(self, chunks: Iterable[bytes],
-                 done: Callable[[Page], None] | None = None, *, glancing: bool = False) -> None:
+                 done: Callable[[Page], None] | None = None) -> None:
         self._chunks = iter(chunks)
         self._done = done
-        self._glancing = glancing
         self._buffer = bytearray()
+        #: What each item is given in front of its own keys.
+        self._named: bytes = b""
         self.resource_version: str | None = None
         self.continue_token: str | None = None
 
-    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+    def __iter__(self) -> Iterator[Object]:
         try:
             yield from self._items()
             if self._done is not None:
@@ -59,7 +69,7 @@ class Page:
         except (ValueError, RecursionError) as error:
             raise RequestError(f"the answer is no list: {error}", started=True) from error
 
-    def _items(self) -> Iterator[Any]:
+    def _items(self) -> Iterator[Object]:
         start = self._find_items()
         if start is None:
             yield from self._whole()
@@ -71,34 +81,37 @@ class Page:
             # The first "items" is not that of the list itself.
             yield from self._whole()
             return
-        kind, api_version = _item_kind(envelope), envelope.get("apiVersion")
-        if kind is None and not self._first_item_names_its_kind(start.end()):
+        if envelope.get("kind") is None and not self._first_item_names_its_kind(start.end()):
             yield from self._whole()
             return
+        self._read_kind(envelope)
         del self._buffer[:start.end()]
-        yield from _named(self._compact_items(kind, api_version), kind, api_version)
-        text = self._rest()
-        position = 0
-        if not text.startswith("]"):
-            for item, position in _spaced_items(text):
-                yield from _named([item], kind, api_version)
-        if not text.startswith("]", position):
-            raise ValueError("it does not end")
-        self._read_envelope(loads(head + b'"items":[]' + text[position + 1:].encode()))
+        yield from self._compact_items()
+        rest = self._rest()
+        end = 0
+        for item, end in _elements(rest):
+            yield self._item(item)
+        self._read_envelope(loads(head + b'"items":[]' + rest[end + 1:]))
 
     def _more(self) -> bool:
         for chunk in self._chunks:
             self._buffer += chunk
+            if len(self._buffer) > _MOST_HELD:
+                raise RequestError(f"more than {_MOST_HELD} bytes, and no end of an item",
+                                   started=True)
             return True
         return False
 
     def _find_items(self) -> re.Match[bytes] | None:
+        searched = 0
         while True:
-            found = _ITEMS.search(self._buffer)
+            found = _ITEMS.search(self._buffer, searched)
             # An item that begins later is waited for: white space may be cut in two.
             if found is not None and found.end() < len(self._buffer):
                 # A match of its own bytes: the buffer must be free to shrink.
-                return _ITEMS.search(bytes(self._buffer[:found.end()]))
+                return _ITEMS.search(bytes(self._buffer[:found.end()]), searched)
+            if found is None:
+                searched = max(0, len(self._buffer) - 200)
             if not self._more():
                 return None
 
@@ -109,7 +122,7 @@ class Page:
             pass
         return _NAMED.match(self._buffer, start) is not None
 
-    def _compact_items(self, kind: str | None, api_version: Any) -> Iterator[Any]:
+    def _compact_items(self) -> Iterator[Object]:
         """Yield all items but the last, as the API server writes them: without white space.
 
         Where one item ends and another begins stand the same bytes each time: ``},{"metadata":``
@@ -123,38 +136,35 @@ class Page:
         if first_key is None:
             return
         boundary = b"}," + first_key.group()
-        start = b"{"
-        if b'"kind":' not in boundary and isinstance(kind, str) and isinstance(api_version, str):
-            start += b'"kind":%s,"apiVersion":%s,' % (_json(kind), _json(api_version))
-        while True:
-            end = self._find(boundary)
-            if end is None:
+        start = b"{" if b'"kind":' in boundary else b"{" + self._named
+        while (end := self._find(boundary)) is not None:
+            if not buffer.startswith(b"{"):
                 return
             try:
-                item = self._parsed(start, end)
+                item = Object.parse(start + buffer[1:end + 1])
             except ValueError:
-                if not buffer.startswith(b"{"):
-                    return
                 # The same bytes within the item. To try each of them would take for ever where
                 # there are many, so its end is counted out.
                 end = self._item_end()
                 if end is None or buffer[end + 1:end + 2] != b",":
                     return
-                item = self._parsed(start, end)
+                item = self._item(bytes(buffer[:end + 1]))
+            if item.api_version is None or item.kind is None:
+                item = self._item(bytes(buffer[:end + 1]))
             del buffer[:end + 2]
             yield item
 
-    def _parsed(self, start: bytes, end: int) -> Any:
-        """Parse the item at the start of the buffer.
-
-        :param start: how it begins when it is given the kind of the list.
-        :param end: where its last brace is.
-        """
-        if self._glancing and self._buffer.startswith(b"{"):
-            seen = glance(start + self._buffer[1:end + 1])
-            if seen is not None:
-                return seen
-        return loads(bytes(self._buffer[:end + 1]))
+    def _item(self, data: bytes) -> Object:
+        """Parse an item, and give it the kind of the list where it has none."""
+        if not data.startswith(b"{"):
+            return Object.of(loads(data))
+        item = Object.parse(data)
+        if self._named and (item.kind is None or item.api_version is None):
+            # Complete each key separately: what comes last counts, and that is the item's own.
+            own = data[1:].lstrip()
+            named = self._named.rstrip(b",") if own.startswith(b"}") else self._named
+            item = Object.parse(b"{" + named + own)
+        return item
 
     def _find(self, boundary: bytes) -> int | None:
         searched = 0
@@ -169,7 +179,7 @@ class Page:
         depth = at = 0
         while True:
             # Of its own bytes: the buffer must be free to grow.
-            for token in _TOKEN.finditer(bytes(self._buffer), at):
+            for token in _BRACE.finditer(bytes(self._buffer), at):
                 if token["open"] is not None:
                     # A string that goes on in the next chunk is looked at again, whole.
                     break
@@ -191,24 +201,35 @@ class Page:
             pass
         return len(self._buffer) > before
 
-    def _rest(self) -> str:
+    def _rest(self) -> bytes:
         while self._more():
             pass
-        text = self._buffer.decode("utf-8", "replace")
+        rest = bytes(self._buffer)
         self._buffer.clear()
-        return text
+        return rest
 
-    def _whole(self) -> Iterator[Any]:
-        document = loads(self._rest())
-        if not isinstance(document, dict) or "items" not in document:
-            raise ValueError("it has no items")
-        items = document["items"]
+    def _whole(self) -> Iterator[Object]:
+        """Yield the items of a page whose kind or whose items are not where they should be."""
+        body = self._rest().removeprefix(_BOM).strip()
+        items = dict(members(body, frozenset({_ITEMS_KEY}))).get(_ITEMS_KEY)
         if items is None:
-            items = []
-        if not isinstance(items, list):
+            raise ValueError("it has no items")
+        if items != b"null" and not items.startswith(b"["):
             raise ValueError("its items are no array")
-        self._read_envelope(document)
-        yield from _named(items, _item_kind(document), document.get("apiVersion"))
+        envelope = loads(body.replace(items, b"[]", 1) if items.startswith(b"[") else body)
+        self._read_kind(envelope)
+        for item, _ in _elements(items[1:] if items.startswith(b"[") else b"]"):
+            yield self._item(item)
+        self._read_envelope(envelope)
+
+    def _read_kind(self, envelope: dict[str, Any]) -> None:
+        kind, api_version = envelope.get("kind"), envelope.get("apiVersion")
+        if not isinstance(kind, (str, type(None))):
+            raise ValueError("its kind is no string")
+        if kind is not None:
+            self._named = b'"kind":%s,' % _json(kind.removesuffix("List"))
+            if isinstance(api_version, str):
+                self._named += b'"apiVersion":%s,' % _json(api_version)
 
     def _read_envelope(self, envelope: Any) -> None:
         metadata = envelope.get("metadata")
@@ -221,36 +242,38 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _spaced_items(text: str) -> Iterator[tuple[Any, int]]:
-    """Yield the items that stand at the start of the text, each with where it ends."""
-    position = 0
-    while True:
-        item, position = _raw_decode(text, position)
-        separator = _SEPARATOR.match(text, position)
-        if separator is None:
-            space = _WHITESPACE.match(text, position)
-            yield item, space.end() if space else position
-            return
-        yield item, position
-        position = separator.end()
-
-
 def _json(text: str) -> bytes:
     return json.dumps(text).encode()
 
 
-def _item_kind(envelope: dict[str, Any]) -> str | None:
-    kind = envelope.get("kind")
-    if not isinstance(kind, (str, type(None))):
-        raise ValueError("its kind is no string")
-    return None if kind is None else kind.removesuffix("List")
+def _elements(text: bytes) -> Iterator[tuple[bytes, int]]:
+    """Yield the elements of an array, each with where in the text it ends; at last, the bracket.
+
+    :param text: what comes after the opening bracket.
+    :raises ValueError: where it does not end.
+    """
+    depth = start = 0
+    for token in _MARK.finditer(text):
+        mark, end = token[0], token.start()
+        if mark in b"{[":
+            depth += 1
+        elif mark == b"," and not depth:
+            yield _element(text[start:end]), end
+            start = end + 1
+        elif mark in b"}]":
+            if depth:
+                depth -= 1
+            elif mark == b"]":
+                if start or text[:end].strip():
+                    yield _element(text[start:end]), end
+                return
+            else:
+                break
+    raise ValueError("it does not end")
 
 
-def _named(items: Iterable[Any], kind: str | None, api_version: Any) -> Iterator[Any]:
-    """Give each item the apiVersion and kind that the server left out."""
-    for item in items:
-        # Each by itself, as of an item that is glanced at with both before what it has.
-        if kind is not None and isinstance(item, dict) and not ("kind" in item
-                                                                and "apiVersion" in item):
-            item = {"kind": kind, "apiVersion": api_version, **item}
-        yield item
+def _element(text: bytes) -> bytes:
+    text = text.strip()
+    if not text:
+        raise ValueError("an item is missing")
+    return text

@@ -8,7 +8,8 @@ from pathlib import Path
 from kubernetes import client
 
 from tests.support import _examples
-from ..test_cli import EQUAL, pod, run
+from ..cli._running import pod, run
+from ..cli.test_demo import EQUAL
 from ._apiserver import RealServer
 
 

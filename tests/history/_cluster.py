@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from kube_reflect.wire import RequestError, WatchLine
 
 from tests.support.machine_scripts import (
-    ScriptedPage, bookmark, error_line, list_end, refusal, status,
+    ScriptedPage, bookmark, error_line, line, list_end, refusal, status,
 )
 
 #: Namespace and name.
@@ -140,6 +140,8 @@ class Source:
         self._cluster = cluster
         #: How many requests may come before the machine must have something to say.
         self.patience = 0
+        #: Whether the last list had a version.
+        self._said = False
 
     def page(self, *, limit: int | None, continue_token: str | None,
              resource_version: str | None) -> Any:
@@ -162,7 +164,9 @@ class Source:
             items.insert(0, {"metadata": {}})
         token = f"{version}:{end}" if end < len(objects) else None
         # The list is as of its first page, whatever the later ones say.
-        said = None if fault == "versionless" else str(cluster.version)
+        # Once it is left out by mistake; not always, as by a server that has none.
+        self._said = fault != "versionless" or not self._said
+        said = str(cluster.version) if self._said else None
         return Page(cluster, items, said, token, error)
 
     def lines(self, *, resource_version: str | None, initial: bool) -> Any:
@@ -175,7 +179,7 @@ class Source:
                 raise refusal(410, "Expired")
             return Lines(cluster, None, [error_line(status(410, "Expired"))])
         if initial:
-            shown = [WatchLine("ADDED", obj) for obj in cluster.view().values()]
+            shown = [line("ADDED", obj) for obj in cluster.view().values()]
             return Lines(cluster, cluster.version, shown, initial=True)
         return Lines(cluster, int(resource_version or 0), [])
 
@@ -233,9 +237,9 @@ class Lines:
         for change in cluster.log:
             if change.version > position:
                 self._position = change.version
-                line = self._line(change)
-                if line is not None:
-                    return line
+                shown = self._line(change)
+                if shown is not None:
+                    return shown
         self._position = cluster.version
         if self._initial:
             self._initial = False
@@ -246,12 +250,12 @@ class Lines:
         had = self._cluster.is_selected(change.before)
         if self._cluster.is_selected(change.after):
             assert change.after is not None
-            return WatchLine("MODIFIED" if had else "ADDED", change.after)
+            return line("MODIFIED" if had else "ADDED", change.after)
         if not had:
             return None
         assert change.before is not None
         metadata = {**change.before["metadata"], "resourceVersion": str(change.version)}
-        return WatchLine("DELETED", {**change.before, "metadata": metadata})
+        return line("DELETED", {**change.before, "metadata": metadata})
 
     def _fail(self) -> WatchLine:
         match self._fault:
@@ -264,7 +268,7 @@ class Lines:
             case "blank error":
                 return error_line({})
             case "unknown":
-                return WatchLine("SURPRISE", {})
+                return line("SURPRISE", {})
             case "versionless":
                 return bookmark(None)
             case "behind":
@@ -273,6 +277,10 @@ class Lines:
                     raise RequestError("reset", started=True)
                 return bookmark("1")
         raise RequestError("cut within a line", started=True)
+
+    @property
+    def served(self) -> bool:
+        return False
 
     def listed(self) -> None:
         pass

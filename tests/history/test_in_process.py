@@ -104,7 +104,7 @@ class Histories(RuleBasedStateMachine):
         version = data.draw(st.sampled_from(sorted(self.cluster.past)))
         self.cluster.restore(version)
         self.restored = True
-        known = getattr(self.machine._state, "resource_version", None) or "0"
+        known = self.machine.resource_version or "0"
         self.must_look = self.must_look or int(known) > version
 
     def look_before_writes(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
+from kube_reflect._object import Object
 from kube_reflect.config import Config, InitialListStrategy
 from kube_reflect.watcher import Machine
 from kube_reflect.wire import Closed, RequestError, WatchLine
@@ -33,23 +34,28 @@ def refusal(code: int, reason: str | None = None, **fields: Any) -> RequestError
     return RequestError(f"HTTP {code}", code=code, status=status(code, reason), **fields)
 
 
+def line(kind: str, content: Any) -> WatchLine:
+    """Return the line of a watch for a mapping."""
+    return WatchLine(kind, Object.of(content))
+
+
 def added(name: str, version: str = "1") -> WatchLine:
-    return WatchLine("ADDED", pod(name, version))
+    return line("ADDED", pod(name, version))
 
 
 def modified(name: str, version: str) -> WatchLine:
-    return WatchLine("MODIFIED", pod(name, version))
+    return line("MODIFIED", pod(name, version))
 
 
 def deleted(name: str, version: str) -> WatchLine:
-    return WatchLine("DELETED", pod(name, version))
+    return line("DELETED", pod(name, version))
 
 
 def bookmark(version: str | None, **annotations: str) -> WatchLine:
     metadata: dict[str, Any] = {} if version is None else {"resourceVersion": version}
     if annotations:
         metadata["annotations"] = annotations
-    return WatchLine("BOOKMARK", {"apiVersion": "v1", "kind": "Pod", "metadata": metadata})
+    return line("BOOKMARK", {"apiVersion": "v1", "kind": "Pod", "metadata": metadata})
 
 
 def list_end(version: str | None) -> WatchLine:
@@ -57,7 +63,7 @@ def list_end(version: str | None) -> WatchLine:
 
 
 def error_line(content: dict[str, Any]) -> WatchLine:
-    return WatchLine("ERROR", content)
+    return line("ERROR", content)
 
 
 @dataclass
@@ -79,11 +85,13 @@ class ScriptedPage:
 
 
 class ScriptedLines:
-    """The lines of one watch, which ends cleanly or with an error."""
+    """The lines of one watch, which ends cleanly or with an error; perhaps after a while."""
 
-    def __init__(self, *lines: WatchLine, error: Exception | None = None) -> None:
+    def __init__(self, *lines: WatchLine, error: Exception | None = None,
+                 served: bool = False) -> None:
         self._lines = iter(lines)
         self._error = error
+        self.served = served
         self.closed = 0
         self.heard_listed = False
 
@@ -112,6 +120,12 @@ class List(NamedTuple):
     resource_version: str | None = None
 
 
+class Wait(NamedTuple):
+    """Time that passes between two polls."""
+
+    seconds: float
+
+
 class Watch(NamedTuple):
     """A request for a watch."""
 
@@ -127,7 +141,7 @@ class Script:
 
     def __init__(self, *answers: Answer) -> None:
         self._answers = deque(answers)
-        self.requests: list[List | Watch] = []
+        self.requests: list[List | Watch | Wait] = []
 
     def page(self, *, limit: int | None, continue_token: str | None,
              resource_version: str | None) -> Any:
@@ -137,6 +151,9 @@ class Script:
     def lines(self, *, resource_version: str | None, initial: bool) -> Any:
         self.requests.append(Watch(resource_version, initial))
         return self._next(ScriptedLines)
+
+    def wait(self, seconds: float) -> None:
+        self.requests.append(Wait(seconds))
 
     def close(self) -> None:
         self._answers.clear()
@@ -156,7 +173,7 @@ class Played(NamedTuple):
 
     items: list[Any]
     states: list[str]
-    requests: list[List | Watch]
+    requests: list[List | Watch | Wait]
     machine: Machine
 
     @property

@@ -31,7 +31,7 @@ def fake_threads() -> list[str]:
 def test_public_names() -> None:
     assert kube_reflect.testing.__all__ == [
         "ApiStatusError", "Exchange", "FakeApiServer", "FaultServer", "Injection", "Request",
-        "RequestLog", "faults"]
+        "RequestLog", "faults", "store_of"]
 
 
 def test_nothing_runs_before_start_and_after_close() -> None:

@@ -23,12 +23,13 @@ def made(draw: float, clock: Clock | None = None, **settings: Any) -> Backoff:
     return Backoff(rng=lambda: draw, timer=clock or Clock(), **settings)
 
 
-def delays(backoff: Backoff, clock: Clock, count: int, work: float = 0.0) -> list[float]:
+def delays(backoff: Backoff, clock: Clock, count: int, work: float = 0.0,
+           **failure: Any) -> list[float]:
     """Fail again and again, each time after some work, and wait as long as told."""
     found = []
     for _ in range(count):
         clock.now += work
-        found.append(backoff.next_delay())
+        found.append(backoff.next_delay(**failure))
         clock.now += found[-1]
     return found
 
@@ -42,7 +43,7 @@ def test_the_range_doubles_up_to_half_a_minute() -> None:
 def test_a_low_draw_has_a_floor() -> None:
     clock = Clock()
     assert delays(made(0.0, clock), clock, 8) == pytest.approx(
-        [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 20, 20])
+        [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 13.4, 20])
 
 
 @pytest.mark.parametrize("draw", [0.0, 0.25, 0.5, 0.999])
@@ -62,9 +63,22 @@ def test_whatever_is_drawn_it_does_not_hammer() -> None:
     assert sum(delays(backoff, clock, 3)) >= 60
 
 
-def test_requests_of_one_try_count_each() -> None:
-    assert made(1.0).next_delay(requests=2) == pytest.approx(1.6)
-    assert made(1.0).next_delay(requests=0) == pytest.approx(0.8)
+def test_a_try_of_two_requests_has_twice_the_maximum_and_no_more() -> None:
+    clock = Clock()
+    assert delays(made(1.0, clock), clock, 9, requests=2) == pytest.approx(
+        [0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 51.2, 60, 60])
+    assert delays(made(0.0, clock), clock, 12, requests=2)[-3:] == pytest.approx([60, 60, 60])
+
+
+@pytest.mark.parametrize("draws", [(0.0, 0.0, 0.0, 1.0), (0.0, 1.0, 0.0, 1.0), (0.5, 0.0, 1.0)])
+def test_no_pause_is_longer_than_the_trouble_so_far(draws: tuple[float, ...]) -> None:
+    clock, drawn = Clock(), iter(draws)
+    backoff = Backoff(rng=lambda: next(drawn), timer=clock)
+    began = clock.now
+    for _ in draws:
+        pause = backoff.next_delay(requests=2)
+        assert pause <= clock.now - began + 0.8 + 1e-9
+        clock.now += pause
 
 
 @pytest.mark.parametrize(("asked", "delay"), [
@@ -109,6 +123,43 @@ def test_the_delay_itself_is_not_health() -> None:
 def test_short_successes_in_between_do_not_start_it_over() -> None:
     clock = Clock()
     assert delays(made(1.0, clock), clock, 8, work=60)[-1] == pytest.approx(30)
+
+
+@pytest.mark.parametrize("ran", [5, 15, 60, 290])
+def test_a_watch_that_was_served_is_resumed_at_once(ran: float) -> None:
+    clock = Clock()
+    backoff = made(1.0, clock)
+    delays(backoff, clock, 8)
+    assert delays(backoff, clock, 20, work=ran, furthest=2, resumes=True) == pytest.approx(
+        [0.8] * 20)
+
+
+def test_a_watch_that_was_not_served_adds_up() -> None:
+    clock = Clock()
+    backoff = made(1.0, clock)
+    assert delays(backoff, clock, 9, work=4.9, furthest=2, resumes=True)[-1] == pytest.approx(30)
+
+
+def test_the_time_of_a_list_is_none_of_the_watch_after_it() -> None:
+    clock = Clock()
+    backoff = made(1.0, clock)
+    for _ in range(9):
+        clock.now += 20
+        backoff.listed()
+        pause = backoff.next_delay(requests=2, furthest=2, resumes=True)
+        clock.now += pause
+    assert pause == pytest.approx(60)
+
+
+def test_a_try_that_comes_further_than_any_before_starts_it_over() -> None:
+    clock = Clock()
+    backoff = made(1.0, clock)
+    delays(backoff, clock, 6)
+    assert delays(backoff, clock, 2, furthest=1) == pytest.approx([0.8, 1.6])
+    delays(backoff, clock, 2)
+    assert delays(backoff, clock, 2, furthest=1) == pytest.approx([12.8, 25.6])
+    assert delays(backoff, clock, 2, furthest=2) == pytest.approx([0.8, 1.6])
+    assert delays(backoff, clock, 6)[-1] == pytest.approx(30)
 
 
 def test_reset_starts_over() -> None:

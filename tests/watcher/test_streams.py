@@ -6,12 +6,17 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import pytest
+
 from kube_reflect.backoff import Backoff
-from kube_reflect.errors import InitialListFailed, WatchFailed
+from kube_reflect.errors import (
+    InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed,
+)
 from kube_reflect.events import Apply, Bookmark, Delete, Init, InitApply, InitDone
-from kube_reflect.streams import applied_objects, backoff, modify, touched_objects
+from kube_reflect.streams import applied_objects, backoff, modify, reflect, touched_objects
 
 from tests.support.machine_scripts import pod
+from tests.watcher.test_backoff import Clock
 
 FAILED, CUT = InitialListFailed("no", retry_after=9.0), WatchFailed("cut")
 STREAM: list[Any] = [
@@ -19,8 +24,20 @@ STREAM: list[Any] = [
     Apply(pod("c", "11")), Bookmark("12"), Delete(pod("a", "13")), CUT, Apply(pod("d", "14"))]
 
 
-def policy() -> Backoff:
-    return Backoff(initial=1, maximum=100, rng=lambda: 1.0, timer=lambda: 0.0)
+def policy(clock: Clock | None = None) -> Backoff:
+    return Backoff(initial=1, maximum=100, rng=lambda: 1.0, timer=clock or Clock())
+
+
+def pauses(stream: list[Any]) -> list[float]:
+    """Return how long is waited after each error, where nothing but that takes time."""
+    clock, slept = Clock(), []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        clock.now += seconds
+
+    assert list(backoff(stream, policy(clock), sleep=sleep)) == stream
+    return slept
 
 
 def test_backoff_passes_everything_on() -> None:
@@ -29,17 +46,30 @@ def test_backoff_passes_everything_on() -> None:
 
 
 def test_backoff_waits_after_errors_only() -> None:
-    slept: list[float] = []
-    assert len(list(backoff(STREAM, policy(), sleep=slept.append))) == len(STREAM)
-    # The first as long as the server asked.
-    assert slept == [9.0, 2.0]
+    # The first as long as the server asked; with the second, a watch had begun.
+    assert pauses(STREAM) == [9.0, 1.0]
+    assert pauses([WatchStartFailed("no")] * 4) == [1.0, 2.0, 4.0, 8.0]
 
 
-def test_backoff_waits_twice_as_long_where_each_try_is_a_list_and_a_watch() -> None:
-    slept: list[float] = []
-    loop = [Init(), InitDone("1"), CUT] * 2
-    assert list(backoff(loop, policy(), sleep=slept.append)) == loop
-    assert slept == [2.0, 4.0]
+@pytest.mark.parametrize("loop", [
+    [Init(), InitDone("1"), CUT], [Init(), InitDone("1"), Apply(pod("a", "2")), CUT],
+    [WatchError("gone", code=410)], [NoResourceVersion("none")],
+    [WatchError("gone", status={"reason": "Expired"})],
+])
+def test_backoff_has_twice_the_maximum_where_each_try_is_a_list_and_a_watch(
+        loop: list[Any]) -> None:
+    assert pauses(loop * 10)[-3:] == [128.0, 200.0, 200.0]
+
+
+@pytest.mark.parametrize("error", [CUT, WatchStartFailed("no"), WatchError("no", code=500),
+                                   InitialListFailed("no")])
+def test_backoff_has_the_maximum_where_each_try_is_one_request(error: Any) -> None:
+    assert pauses([error] * 9)[-3:] == [64.0, 100.0, 100.0]
+
+
+def test_backoff_starts_over_where_the_list_works_again() -> None:
+    lists = [InitialListFailed("no")] * 6
+    assert pauses([*lists, Init(), InitDone("1"), WatchStartFailed("no")])[-2:] == [32.0, 1.0]
 
 
 def test_backoff_passes_an_error_on_before_it_waits() -> None:
@@ -62,11 +92,17 @@ def test_backoff_asks_for_nothing_before_it_is_asked() -> None:
     assert list(itertools.islice(items, 2)) == STREAM[:2] == asked
 
 
-def test_backoff_counts_a_list_between_errors_once() -> None:
-    slept: list[float] = []
-    stream: list[Any] = [Init(), InitDone("1"), CUT, CUT, Init(), InitDone("2"), CUT]
-    assert len(list(backoff(stream, policy(), sleep=slept.append))) == 7
-    assert slept == [2.0, 2.0, 8.0]
+def test_reflect_applies_events_and_passes_everything_on() -> None:
+    applied: list[Any] = []
+
+    class Cache:
+        def apply_watcher_event(self, event: Any) -> None:
+            applied.append(event)
+
+    for item in (passing := reflect(Cache(), STREAM)):
+        assert item is FAILED or item is CUT or item is applied[-1]
+    assert list(passing) == []
+    assert applied == [item for item in STREAM if item is not FAILED and item is not CUT]
 
 
 def test_modify_changes_objects_and_nothing_else() -> None:

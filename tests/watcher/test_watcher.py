@@ -9,7 +9,7 @@ import pytest
 
 from kube_reflect.config import Config, InitialListStrategy, ListSemantic
 from kube_reflect.errors import (
-    InitialListFailed, NoResourceVersion, WatchError, WatcherError,
+    InitialListFailed, NoResourceVersion, WatchError, WatcherError, WatchFailed,
 )
 from kube_reflect.events import Apply, Delete, Init, InitApply, InitDone
 from kube_reflect.watcher import Machine
@@ -17,7 +17,7 @@ from kube_reflect.wire import RequestError, WatchLine
 
 from tests.support.machine_scripts import (
     AUTO, LIST, STREAM, List, Script, ScriptedLines, ScriptedPage, Watch, added, bookmark,
-    deleted, error_line, list_end, modified, play, pod, refusal, status,
+    deleted, error_line, line, list_end, modified, play, pod, refusal, status,
 )
 
 ANY = Config(initial_list_strategy=InitialListStrategy.LIST_WATCH,
@@ -116,11 +116,28 @@ def test_an_expired_token_leads_to_one_list_without_pages(expired: RequestError)
                                List(500), Watch("30")]
 
 
-def test_a_list_without_a_version_is_told_and_begun_again() -> None:
-    played = play(ScriptedPage([pod("a")], None), ScriptedPage([pod("a")], "10"))
-    assert played.kinds == ["Init", "InitApply", "NoResourceVersion",
-                            "Init", "InitApply", "InitDone"]
-    assert isinstance(played.items[2], NoResourceVersion)
+def test_a_list_that_lacks_its_version_for_once_is_told_and_begun_again() -> None:
+    played = play(ScriptedPage([pod("a")], "10"), ScriptedLines(error_line(status(410))),
+                  ScriptedPage([pod("a")], None), ScriptedPage([pod("a")], None),
+                  ScriptedPage([pod("a")], "11"))
+    assert played.kinds[3:] == ["WatchError", "Init", "InitApply", "NoResourceVersion",
+                                "Init", "InitApply", "NoResourceVersion",
+                                "Init", "InitApply", "InitDone"]
+    assert isinstance(played.items[6], NoResourceVersion)
+
+
+def test_lists_that_lack_a_version_are_watched_from_now_on_and_made_anew_after_that() -> None:
+    played = play(ScriptedPage([pod("a")], None), ScriptedLines(added("a"), added("b", "7")),
+                  ScriptedPage([pod("b")], None),
+                  ScriptedLines(added("b", "7"), error=RequestError("cut", started=True)),
+                  ScriptedPage([pod("b")], None))
+    assert played.items == [
+        Init(), InitApply(pod("a")), InitDone(None), Apply(pod("a")), Apply(pod("b", "7")),
+        Init(), InitApply(pod("b")), InitDone(None), Apply(pod("b", "7")), played.items[-4],
+        Init(), InitApply(pod("b")), InitDone(None)]
+    assert isinstance(played.items[-4], WatchFailed)
+    assert played.requests == [List(500), Watch(None), List(500), Watch(None), List(500),
+                               Watch(None)]
 
 
 def test_any_asks_for_what_is_in_memory_at_first_only() -> None:
@@ -162,14 +179,14 @@ def test_what_is_deleted_during_a_streaming_list_is_passed_on() -> None:
 
 @pytest.mark.parametrize("other", [
     bookmark("9"), bookmark("9", other="true"),
-    WatchLine("BOOKMARK", {"metadata": {"resourceVersion": "9", "annotations": None}}),
+    line("BOOKMARK", {"metadata": {"resourceVersion": "9", "annotations": None}}),
 ])
 def test_another_bookmark_does_not_end_a_streaming_list(other: WatchLine) -> None:
     played = play(ScriptedLines(other, added("a"), list_end("10")), config=STREAM)
     assert played.items == [Init(), InitApply(pod("a")), InitDone("10")]
 
 
-@pytest.mark.parametrize("code", [400, 405, 415, 422])
+@pytest.mark.parametrize("code", [400, 405, 408, 410, 415, 422])
 def test_auto_lists_where_streaming_lists_are_refused_and_remembers(
         code: int, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "kube_reflect"):
@@ -181,15 +198,40 @@ def test_auto_lists_where_streaming_lists_are_refused_and_remembers(
     assert caplog.text.count("no streaming list") == 1
 
 
-@pytest.mark.parametrize("error", [
-    refusal(401), refusal(403), refusal(404), refusal(410), refusal(429, retry_after=1.0),
-    refusal(500), refusal(503), RequestError("refused"),
-])
+@pytest.mark.parametrize("error", [refusal(401), refusal(403), refusal(404),
+                                   refusal(429, retry_after=1.0)])
 def test_auto_tries_again_where_a_list_would_be_refused_too(error: RequestError) -> None:
     played = play(error, ScriptedLines(list_end("10")), config=AUTO)
     assert played.kinds == ["InitialListFailed", "Init", "InitDone"]
     assert played.items[0].code == error.code
     assert played.requests[:2] == [Watch(None, True), Watch(None, True)]
+
+
+@pytest.mark.parametrize("error", [refusal(500), refusal(503), RequestError("refused")])
+def test_auto_says_what_may_be_for_the_streaming_and_lists(error: RequestError) -> None:
+    played = play(error, ScriptedPage([], "10"), config=AUTO)
+    assert played.kinds == ["InitialListFailed", "Init", "InitDone"]
+    assert played.requests == [Watch(None, True), List(500), Watch("10")]
+
+
+def test_auto_tries_both_in_turn_while_neither_works() -> None:
+    played = play(refusal(500), refusal(500), refusal(500), refusal(503),
+                  ScriptedLines(list_end("10")), config=AUTO)
+    assert played.requests[:5] == [Watch(None, True), List(500)] * 2 + [Watch(None, True)]
+    assert played.items[-1] == InitDone("10")
+
+
+def test_auto_tries_a_streaming_list_again_after_some_lists_and_then_after_more() -> None:
+    answers: list[Any] = [refusal(422)]
+    for number in range(12):
+        if number == 4:
+            answers.append(refusal(422))
+        answers += [ScriptedPage([], "10"), ScriptedLines(error_line(status(410)))]
+    played = play(*answers, ScriptedLines(list_end("20")), config=AUTO)
+    streaming = [number for number, request in enumerate(played.requests)
+                 if request == Watch(None, True)]
+    # After four lists and their watches, and after eight.
+    assert streaming == [0, 9, 26]
 
 
 def test_a_forced_streaming_list_never_falls_back() -> None:
@@ -201,7 +243,7 @@ def test_a_forced_streaming_list_never_falls_back() -> None:
 @pytest.mark.parametrize(("broken", "message"), [
     (lambda: ScriptedLines(added("a")), "before its end bookmark"),
     (lambda: ScriptedLines(added("a"), error=RequestError("cut", started=True)), "cut"),
-    (lambda: ScriptedLines(added("a"), WatchLine("CHANGED", {})), "CHANGED"),
+    (lambda: ScriptedLines(added("a"), line("CHANGED", {})), "CHANGED"),
 ])
 def test_auto_lists_after_a_streaming_list_that_broke_off(broken: Any, message: str) -> None:
     lines = broken()
@@ -219,13 +261,32 @@ def test_a_forced_streaming_list_that_broke_off_is_begun_again() -> None:
     assert played.states == ["InitialWatch", "Empty", "InitialWatch", "Watching", "InitListed"]
 
 
-@pytest.mark.parametrize("config", [AUTO, STREAM])
-def test_an_error_event_in_a_streaming_list_begins_it_anew(config: Config) -> None:
-    lines = ScriptedLines(added("a"), error_line(status(410, "Expired")))
-    played = play(lines, ScriptedLines(list_end("10")), config=config)
+@pytest.mark.parametrize("content", [status(410, "Expired"), status(500), {}])
+def test_an_error_event_in_a_streaming_list_begins_it_anew(content: dict[str, Any]) -> None:
+    lines = ScriptedLines(added("a"), error_line(content))
+    played = play(lines, ScriptedLines(list_end("10")), config=STREAM)
     assert played.kinds == ["Init", "InitApply", "WatchError", "Init", "InitDone"]
-    assert isinstance(played.items[2], WatchError) and played.items[2].code == 410
+    assert isinstance(played.items[2], WatchError) and played.items[2].status == content
     assert lines.closed == 1
+
+
+@pytest.mark.parametrize(("last", "kind"), [
+    (error_line(status(410, "Expired")), "WatchError"), (error_line(status(500)), "WatchError"),
+    (error_line({}), "WatchError"), (list_end(None), "NoResourceVersion"),
+])
+def test_auto_lists_after_a_streaming_list_that_was_no_good(last: WatchLine, kind: str) -> None:
+    lines = ScriptedLines(added("a"), last)
+    played = play(lines, ScriptedPage([pod("a")], "10"), config=AUTO)
+    assert played.kinds == ["Init", "InitApply", kind, "Init", "InitApply", "InitDone"]
+    assert played.requests == [Watch(None, True), List(500), Watch("10")]
+    assert lines.closed == 1
+
+
+@pytest.mark.parametrize("code", [401, 403, 404, 429])
+def test_auto_streams_again_where_an_error_event_says_nothing_of_streaming(code: int) -> None:
+    played = play(ScriptedLines(error_line(status(code))), ScriptedLines(list_end("10")),
+                  config=AUTO)
+    assert played.requests[:2] == [Watch(None, True)] * 2
 
 
 def test_a_streaming_list_without_a_version_is_told_and_begun_again() -> None:
@@ -254,8 +315,21 @@ def test_whoever_stops_iterating_hangs_up(config: Config) -> None:
 
 
 def test_errors_are_watcher_errors() -> None:
-    errors = [item for item in play(refusal(500), refusal(500), ScriptedPage([], None)).items
+    errors = [item for item in play(refusal(500), refusal(500), ScriptedPage([], "10")).items
               if isinstance(item, Exception)]
-    assert len(errors) == 3
+    assert len(errors) == 2
     assert all(isinstance(error, WatcherError) for error in errors)
     assert isinstance(errors[0], InitialListFailed)
+
+
+def test_each_transition_is_one_line_in_the_debug_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, "kube_reflect.watcher"):
+        play(ScriptedPage([], "10"), ScriptedLines())
+    assert [record.getMessage() for record in caplog.records] == [
+        "Empty -> InitPage", "InitPage -> InitListed", "InitListed -> Watching",
+        "Watching -> InitListed"]
+
+
+def test_the_machine_says_where_it_is() -> None:
+    machine = play(ScriptedPage([], "10"), ScriptedLines(added("a", "11"))).machine
+    assert repr(machine) == "<Machine InitListed at 11>"

@@ -22,14 +22,14 @@ from kube_reflect.watcher import Machine  # noqa: E402
 from kube_reflect.wire import Closed, RequestError, WatchLine  # noqa: E402
 
 from tests.support.machine_scripts import (  # noqa: E402
-    ScriptedLines, ScriptedPage, bookmark, error_line, list_end, pod, refusal, status,
+    ScriptedLines, ScriptedPage, bookmark, error_line, line, list_end, pod, refusal, status,
 )
 
 CONFIGS = st.builds(Config, page_size=st.sampled_from([1, 2, 500, None]),
                     list_semantic=st.sampled_from(ListSemantic),
                     initial_list_strategy=st.sampled_from(InitialListStrategy))
 CODES = [None, 400, 401, 403, 404, 410, 422, 429, 500, 503]
-GARBAGE = [WatchLine("CHANGED", {}), WatchLine("ADDED", {}), error_line(status(500)),
+GARBAGE = [line("CHANGED", {}), line("ADDED", {}), error_line(status(500)),
            error_line(status(410, "Expired")), error_line({}), bookmark(None)]
 
 
@@ -52,10 +52,10 @@ class Server:
             self.version += 1
             old = self.objects.pop(name, None)
             if old is not None and self.rng.random() < 0.5:
-                self.log.append(WatchLine("DELETED", pod(name, str(self.version))))
+                self.log.append(line("DELETED", pod(name, str(self.version))))
                 continue
             self.objects[name] = pod(name, str(self.version), uid=f"{name}-{self.version}")
-            self.log.append(WatchLine("MODIFIED" if old else "ADDED", self.objects[name]))
+            self.log.append(line("MODIFIED" if old else "ADDED", self.objects[name]))
         if self.rng.random() < 0.15:
             self.oldest, self.tokens = self.version, {}
 
@@ -105,7 +105,7 @@ class Server:
 
     def stream(self, initial: bool, since: int) -> Iterator[WatchLine]:
         if initial:
-            yield from (WatchLine("ADDED", one) for one in list(self.objects.values()))
+            yield from (line("ADDED", one) for one in list(self.objects.values()))
             yield list_end(str(self.version))
             since = self.version
         elif since < self.oldest:
@@ -113,9 +113,14 @@ class Server:
             return
         if self.faults:
             self.change()
-        for line in self.log:
-            if int(line.object["metadata"]["resourceVersion"]) > since:
-                yield line
+        for shown in self.log:
+            if int(shown.object.resource_version or 0) > since:
+                yield shown
+
+    def wait(self, seconds: float) -> None:
+        """Let the cluster live on."""
+        if self.faults:
+            self.change()
 
     def close(self) -> None:
         self.faults = 0
@@ -135,6 +140,8 @@ def check_grammar(items: list[Any]) -> None:
             case InitDone(version):
                 assert listing and version
                 listing, listed, last = False, True, int(version)
+            case Apply(obj) if not obj:
+                assert listed and not listing
             case Apply(obj):
                 assert listed and not listing
                 version = int(obj["metadata"]["resourceVersion"])

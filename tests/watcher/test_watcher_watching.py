@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from kube_reflect.errors import NoResourceVersion, WatchError, WatchFailed, WatchStartFailed
+from kube_reflect.config import Config, InitialListStrategy
+from kube_reflect.errors import WatchError, WatchFailed, WatchStartFailed
 from kube_reflect.events import Apply, Bookmark, Delete, Init, InitDone
 from kube_reflect.wire import Closed, RequestError, WatchLine
 
 from tests.support.machine_scripts import (
-    List, Played, Script, ScriptedLines, ScriptedPage, Watch, added, bookmark, deleted,
-    error_line, modified, pod, refusal, status,
+    List, Played, Script, ScriptedLines, ScriptedPage, Wait, Watch, added, bookmark, deleted,
+    error_line, line, modified, pod, refusal, status,
 )
 from tests.support.machine_scripts import play as play_all
 
@@ -50,7 +51,7 @@ def test_a_watch_that_ends_is_resumed_from_the_last_version(
 
 
 @pytest.mark.parametrize("error", [
-    RequestError("refused"), refusal(401), refusal(403), refusal(404), refusal(429),
+    RequestError("refused"), refusal(401), refusal(403), refusal(429),
     refusal(500), refusal(503, retry_after=4.0),
 ])
 def test_a_watch_that_cannot_be_started_is_tried_again(error: RequestError) -> None:
@@ -121,7 +122,7 @@ def test_a_watch_cut_after_lines_is_resumed_any_number_of_times() -> None:
 
 @pytest.mark.parametrize("broken", [
     lambda: ScriptedLines(error=GARBAGE),
-    lambda: ScriptedLines(WatchLine("CHANGED", pod("a", "11"))),
+    lambda: ScriptedLines(line("CHANGED", pod("a", "11"))),
     lambda: ScriptedLines(error_line(status(500))),
 ])
 def test_garbage_is_resumed_twice_then_relisted(broken: Any) -> None:
@@ -139,6 +140,24 @@ def test_one_good_line_and_garbage_counts_from_one_again() -> None:
                                List(500), Watch("20")]
 
 
+def test_a_watch_that_ran_for_a_while_says_nothing_of_its_version() -> None:
+    cut = RequestError("cut", started=True)
+    played = play(*[ScriptedLines(error=cut, served=True) for _ in range(20)])
+    assert played.requests == [Watch("10")] * 21
+
+
+def test_a_list_that_has_not_helped_is_not_made_so_soon_again() -> None:
+    def garbage(count: int) -> list[Any]:
+        return [ScriptedLines(error=GARBAGE) for _ in range(count)]
+
+    played = play(*garbage(3), ScriptedPage([], "20"), *garbage(6), ScriptedPage([], "30"),
+                  *garbage(5), ScriptedLines(added("a", "31"), error=GARBAGE), *garbage(2),
+                  ScriptedPage([], "40"))
+    lists = [number for number, request in enumerate(played.requests)
+             if isinstance(request, List)]
+    assert lists == [3, 10, 19]
+
+
 def test_a_refused_watch_between_does_not_hide_garbage() -> None:
     played = play(ScriptedLines(error=GARBAGE), refusal(500), ScriptedLines(error=GARBAGE),
                   refusal(500), ScriptedLines(error=GARBAGE), ScriptedPage([], "20"))
@@ -154,22 +173,33 @@ def test_a_clean_end_between_counts_from_one_again() -> None:
     assert played.items[-1] == Apply(pod("a", "11"))
 
 
-@pytest.mark.parametrize("line", [
-    WatchLine("ADDED", {"metadata": {"name": "a"}}), WatchLine("MODIFIED", {}), bookmark(None),
-    WatchLine("DELETED", {"metadata": None}), WatchLine("ADDED", pod("a", "")),
-    WatchLine("ADDED", {"metadata": {"name": "a", "resourceVersion": 11}}),
+@pytest.mark.parametrize("content", [
+    {"metadata": {"name": "a"}}, {}, {"metadata": None}, pod("a", ""),
+    {"metadata": {"name": "a", "resourceVersion": 11}}, pod("a", "abc"), pod("a", "-1"),
 ])
-def test_a_line_without_a_version_is_told_and_relisted(line: WatchLine) -> None:
-    lines = ScriptedLines(line)
-    played = play(lines, ScriptedPage([], "20"))
-    assert played.kinds == ["NoResourceVersion", "Init", "InitDone"]
-    assert isinstance(played.items[0], NoResourceVersion)
-    assert line.type in str(played.items[0])
-    assert lines.closed == 1
+@pytest.mark.parametrize("kind", ["ADDED", "MODIFIED", "DELETED"])
+def test_an_event_whose_version_tells_nothing_is_applied_and_does_not_move_it(
+        kind: str, content: dict[str, Any]) -> None:
+    played = play(ScriptedLines(line(kind, content), added("b", "11"), line(kind, content)))
+    odd = "Delete" if kind == "DELETED" else "Apply"
+    assert played.kinds == [odd, "Apply", odd]
+    assert played.items[0].object == content
+    assert played.requests == [Watch("10"), Watch("11")]
 
 
-@pytest.mark.parametrize("line", [added("a", "9"), modified("a", "1"), deleted("a", "9"),
-                                  bookmark("9"), added("a", "abc")])
+def test_a_bookmark_without_a_version_is_ignored() -> None:
+    played = play(ScriptedLines(bookmark(None), added("a", "11"), bookmark(None)))
+    assert played.kinds == ["Apply"] and played.requests == [Watch("10"), Watch("11")]
+
+
+def test_an_object_may_be_deleted_with_the_version_that_it_had() -> None:
+    played = play(ScriptedLines(added("a", "11"), added("b", "12"), deleted("a", "11"),
+                                deleted("b", "3"), added("c", "13")))
+    assert played.kinds == ["Apply", "Apply", "Delete", "Delete", "Apply"]
+    assert played.requests == [Watch("10"), Watch("13")]
+
+
+@pytest.mark.parametrize("line", [added("a", "9"), modified("a", "1"), bookmark("9")])
 def test_a_version_that_goes_back_is_told_and_relisted(line: WatchLine) -> None:
     lines = ScriptedLines(line)
     played = play(lines, ScriptedPage([], "5"))
@@ -177,6 +207,22 @@ def test_a_version_that_goes_back_is_told_and_relisted(line: WatchLine) -> None:
     assert isinstance(played.items[0], WatchFailed) and "back" in str(played.items[0])
     assert played.requests == [Watch("10"), List(500), Watch("5")]
     assert lines.closed == 1
+
+
+def test_versions_of_events_that_are_never_those_of_lists_are_not_compared() -> None:
+    """As where each object counts its own changes."""
+    behind = [(ScriptedLines(added("a", "3")), ScriptedPage([], "10")) for _ in range(3)]
+    played = play(*sum(behind, ()), ScriptedLines(added("a", "4"), added("b", "1")))
+    assert played.kinds == ["WatchFailed", "Init", "InitDone"] * 3 + ["Apply"] * 2
+    assert played.requests[-1] == Watch("10")
+
+
+def test_a_server_that_goes_back_again_and_again_is_relisted_each_time() -> None:
+    answers: list[Any] = []
+    for _ in range(6):
+        answers += [ScriptedLines(added("a", "11"), added("b", "9")), ScriptedPage([], "10")]
+    played = play(*answers)
+    assert played.kinds == ["Apply", "WatchFailed", "Init", "InitDone"] * 6
 
 
 def test_versions_are_numbers_and_not_strings() -> None:
@@ -248,3 +294,59 @@ def test_the_script_is_used_up_in_order() -> None:
     assert list(script.page(limit=None, continue_token=None, resource_version=None)) == []
     with pytest.raises(Closed):
         script.lines(resource_version="10", initial=False)
+
+
+POLLED = Config(initial_list_strategy=InitialListStrategy.LIST_WATCH, poll_interval=7)
+
+
+@pytest.mark.parametrize("version", [None, "10"])
+@pytest.mark.parametrize("code, config", [(405, POLLED), (501, POLLED),
+                                          (405, Config(poll_interval=7))])
+def test_what_cannot_be_watched_is_polled(code: int, config: Config, version: str | None) -> None:
+    first = [] if config is POLLED else [refusal(code)]
+    played = play_all(*first, ScriptedPage([pod("a")], version), refusal(code),
+                      ScriptedPage([pod("b")], version), refusal(500), ScriptedPage([], version),
+                      config=config)
+    assert played.kinds == ["Init", "InitApply", "InitDone", "Init", "InitApply", "InitDone",
+                            "Init", "InitialListFailed", "Init", "InitDone", "Init"]
+    asked = played.requests[len(first):]
+    assert asked == [List(500), Watch(version), Wait(7), List(500), Wait(7), List(500), List(500),
+                     Wait(7), List(500)]
+    assert set(played.states[2 if not first else 3:]) == {"Polling"}
+    assert played.machine.state == "Polling"
+
+
+def test_what_is_polled_is_watched_when_that_is_possible_at_last() -> None:
+    pages = [ScriptedPage([], "10") for _ in range(19)]
+    played = play(refusal(405), *pages, ScriptedPage([], "10"), refusal(503), *pages,
+                  ScriptedPage([], "10"), ScriptedLines(added("a", "11")))
+    assert [item for item in played.items if isinstance(item, Exception)] == []
+    assert played.items[-1] == Apply(pod("a", "11"))
+    watches = [number for number, request in enumerate(played.requests)
+               if isinstance(request, Watch)]
+    # Each twentieth time.
+    assert watches == [0, 41, 82, 83]
+    assert played.machine.state == "InitListed"
+
+
+@pytest.mark.parametrize("code", [400, 404, 422])
+def test_a_watch_that_is_refused_while_lists_work_is_polled(code: int) -> None:
+    relists = 0 if code == 404 else 1
+    played = play(refusal(code), *[ScriptedPage([], "10")] * relists, refusal(code),
+                  ScriptedPage([], "10"), refusal(code), ScriptedPage([], "10"))
+    assert [item.code for item in played.items if isinstance(item, Exception)] == [code] * 2
+    assert played.machine.state == "Polling"
+
+
+def test_a_kind_that_is_not_found_is_no_reason_to_poll() -> None:
+    played = play(refusal(404), refusal(404), refusal(404), ScriptedPage([], "10"),
+                  ScriptedLines(added("a", "11")))
+    assert played.kinds == ["WatchStartFailed"] * 2 + ["Init", "InitialListFailed", "Init",
+                                                       "InitDone", "Apply"]
+
+
+def test_a_server_that_answers_a_watch_with_a_list_is_polled() -> None:
+    answer = RequestError("the server answered a WATCH with a list", code=405, started=True)
+    played = play(ScriptedLines(error=answer), ScriptedPage([], "10"))
+    assert played.kinds == ["Init", "InitDone", "Init"]
+    assert played.requests == [Watch("10"), Wait(30), List(500), Wait(30), List(500)]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kube_reflect._object import BadObject, Object, compare_versions
+from kube_reflect._object import BadObject, Object, compare_versions, members
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -99,3 +99,19 @@ def test_versions_are_compared_by_their_digits(
         one: str, other: str, expected: int | None) -> None:
     found = compare_versions(one, other)
     assert found == expected if expected is None else (found or 0) * abs(expected) == expected
+
+
+@pytest.mark.parametrize(("json_text", "expected"), [
+    (b'{"a":null,"b":[1,{"a":2}],"c":"a","a":"b"}', [(b"null", b'[1,{"a":2}]', b'"b"')]),
+    (b'{ "b" : {} , "x" : "\\"}]", "a" : -1.5e3 }', [(b"{}", b"-1.5e3")]),
+    (b'{"x":{"a":1},"y":["a","b"]}', [()]), (b"{}", [()]),
+])
+def test_members_are_cut_out_of_their_object(json_text: bytes, expected: Any) -> None:
+    found = list(members(json_text, frozenset({b'"a"', b'"b"'})))
+    assert [tuple(value for _, value in found)] == expected
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{", b'{"a":[}', b"{}}", b'{"a":1}x', b"null"])
+def test_members_of_what_is_no_object_are_refused(data: bytes) -> None:
+    with pytest.raises(ValueError):
+        list(members(data, frozenset({b'"a"'})))

@@ -17,7 +17,7 @@ def test_the_defaults() -> None:
     assert config.initial_list_strategy is InitialListStrategy.AUTO
     assert (config.timeout, config.page_size, config.bookmarks) == (290, 500, True)
     assert (config.idle_timeout, config.connect_timeout) == (150, 10)
-    assert config.gzip is False
+    assert config.gzip is False and config.poll_interval == 30
 
 
 def test_it_is_frozen_and_comparable() -> None:
@@ -52,6 +52,7 @@ def test_what_makes_sense_is_taken(name: str, value: Any) -> None:
     ("idle_timeout", float("nan")),
     ("connect_timeout", 0), ("connect_timeout", -1), ("connect_timeout", float("inf")),
     ("connect_timeout", float("nan")),
+    ("poll_interval", 0), ("poll_interval", -1), ("poll_interval", float("inf")),
 ])
 def test_what_is_out_of_range_is_refused_by_name(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=name):
@@ -70,7 +71,7 @@ def test_a_selector_that_does_not_parse_is_refused(name: str, value: str) -> Non
 @pytest.mark.parametrize(("name", "value"), [
     ("timeout", "290"), ("timeout", None), ("timeout", True), ("page_size", "5"),
     ("page_size", 5.0), ("page_size", True), ("idle_timeout", None), ("connect_timeout", "1"),
-    ("bookmarks", 1), ("bookmarks", "yes"), ("gzip", None), ("list_semantic", "any"),
+    ("poll_interval", None), ("bookmarks", 1), ("bookmarks", "yes"), ("gzip", None), ("list_semantic", "any"),
     ("initial_list_strategy", "auto"), ("label_selector", {"app": "web"}),
     ("field_selector", 5),
 ])

@@ -101,7 +101,8 @@ def _converter(declared: str) -> Callable[[Any], Any]:
         return _SIMPLE[declared]
     many = _MANY.fullmatch(declared)
     if not many:
-        return functools.partial(_build, getattr(kubernetes.client, declared))
+        # Looked up when there is one: 36 names a model that it left out.
+        return lambda value: _build(getattr(kubernetes.client, declared), value)
     each = _converter(many[1] or many[2])
     if many[1]:
         return lambda values: [None if one is None else each(one) for one in values]

@@ -241,7 +241,7 @@ def _members(views: _Views, shape: Shape) -> dict[str, Any]:
     def __copy__(view: Any) -> Any:
         return copy.copy(views.plain(view))
 
-    def __deepcopy__(view: Any, memo: dict[int, Any]) -> Any:
+    def __deepcopy__(view: Any, memo: dict[int, Any] | None = None) -> Any:
         return copy.deepcopy(views.plain(view), memo)
 
     def __reduce_ex__(view: Any, protocol: Any) -> Any:

@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,50 +22,12 @@ from kube_reflect.cli._proof import Listing, compare
 from kube_reflect.errors import WatchFailed
 from kube_reflect.testing import FakeApiServer
 
-from tests.support._examples import ROOT, write_kubeconfig
+from ._running import DEADLINE, MODULE, WITHOUT_RICH, Terminal, environment, pod, run
 
-DEADLINE = 30.0
 EQUAL = "the cache equals the server"
-MODULE = ("-m", "kube_reflect.cli")
-WITHOUT_RICH = ("-c", """
-import sys
-sys.modules["rich.console"] = None
-from kube_reflect.cli import main
-sys.exit(main())
-""")
 
 
-def environment(**more: str) -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if name != "KUBECONFIG"}
-    return {**inherited, "PYTHONPATH": str(ROOT), **more}
-
-
-def run(*args: str, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *MODULE, *args], env=environment(**more), text=True,
-                          capture_output=True, timeout=DEADLINE)
-
-
-@pytest.fixture
-def server() -> Iterator[FakeApiServer]:
-    with FakeApiServer() as server:
-        for number in range(20):
-            server.create(pod(f"pod-{number}"))
-        yield server
-
-
-@pytest.fixture
-def kubeconfig(server: FakeApiServer, tmp_path: Path) -> str:
-    path = tmp_path / "kubeconfig"
-    with server.api_client() as api_client:
-        write_kubeconfig(api_client, path)
-    return str(path)
-
-
-def pod(name: str) -> dict[str, object]:
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "here"},
-            "spec": {"containers": []}, "status": {"phase": "Running"}}
-
-
+@pytest.mark.slow
 def test_it_ends_by_itself_without_a_terminal_and_proves_the_cache() -> None:
     began = time.monotonic()
     ran = run("demo")
@@ -174,37 +135,6 @@ def test_a_reader_that_goes_away() -> None:
         assert process.stderr.read() == ""
 
 
-class Terminal:
-    """A process whose output is a terminal."""
-
-    def __init__(self, *command: str) -> None:
-        pytest.importorskip("termios")
-        self._ours, theirs = os.openpty()
-        self.process = subprocess.Popen(
-            [sys.executable, *command], stdout=theirs, stderr=subprocess.PIPE,
-            env=environment(TERM="xterm", COLUMNS="80", LINES="24"))
-        os.close(theirs)
-        self.shown = ""
-
-    def read_until(self, holds: Callable[[str], bool]) -> None:
-        """Read until something is shown, or it ends."""
-        while not holds(self.shown):
-            try:
-                data = os.read(self._ours, 65536)
-            except OSError:
-                return
-            if not data:
-                return
-            self.shown += data.decode("utf-8", "replace")
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        assert self.process.stderr is not None
-        self.process.stderr.close()
-        os.close(self._ours)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [MODULE, WITHOUT_RICH], ids=["with rich", "without rich"])
 def test_on_a_terminal_it_runs_until_it_is_interrupted(command: tuple[str, ...]) -> None:
@@ -230,9 +160,11 @@ def test_on_a_terminal_it_runs_until_it_is_interrupted(command: tuple[str, ...])
 def test_interrupted_before_there_is_anything_to_compare(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         config = tmp_path / "kubeconfig"
-        with FakeApiServer() as server, server.api_client() as api_client:
-            api_client.configuration.host = f"http://127.0.0.1:{silent.getsockname()[1]}"
-            write_kubeconfig(api_client, config)
+        with FakeApiServer() as server:
+            server.kubeconfig(config)
+            written = config.read_text().replace(
+                server.url, f"http://127.0.0.1:{silent.getsockname()[1]}")
+        config.write_text(written)
         command = [sys.executable, *MODULE, "demo", "--kubeconfig", str(config)]
         with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True) as process:

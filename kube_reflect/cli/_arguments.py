@@ -1,0 +1,67 @@
+"""Arguments that several commands take."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from typing import Any
+
+from kube_reflect.selector import parse, parse_field_selector
+
+__all__ = ["add_connection", "add_scope", "add_seconds", "field_selector", "label_selector",
+           "seconds"]
+
+
+def add_connection(parser: argparse.ArgumentParser) -> None:
+    """Let it be said which cluster."""
+    group = parser.add_argument_group("the cluster")
+    group.add_argument("--kubeconfig", metavar="PATH", help=(
+        "default: $KUBECONFIG, ~/.kube/config, or in a pod its service account"))
+    group.add_argument("--context", metavar="NAME", help="of the kubeconfig")
+
+
+def add_scope(parser: argparse.ArgumentParser) -> None:
+    """Let it be said which objects of a resource."""
+    group = parser.add_argument_group("which of them")
+    where = group.add_mutually_exclusive_group()
+    where.add_argument("-n", "--namespace", metavar="NAME",
+                       help="default: that of the context, or 'default'")
+    where.add_argument("-A", "--all-namespaces", action="store_true")
+    group.add_argument("-l", "--selector", metavar="LABELS", type=label_selector,
+                       help="a label selector: 'app=web,tier in (front, back),!canary'")
+    group.add_argument("--field-selector", metavar="FIELDS", type=field_selector,
+                       help="a field selector: 'spec.nodeName=node-1,status.phase!=Running'")
+
+
+def add_seconds(parser: argparse.ArgumentParser) -> None:
+    """Let it end by itself."""
+    parser.add_argument("--seconds", metavar="N", type=seconds, help="end after so many")
+
+
+def _checked(parser: Any, what: str, text: str) -> str:
+    try:
+        parser(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"no {what} selector: {error}") from error
+    return text
+
+
+def label_selector(text: str) -> str:
+    """Check a label selector."""
+    return _checked(parse, "label", text)
+
+
+def field_selector(text: str) -> str:
+    """Check a field selector."""
+    return _checked(parse_field_selector, "field", text)
+
+
+def seconds(text: str) -> float:
+    """Read a number of seconds above 0."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not 0 < found < math.inf:
+        raise argparse.ArgumentTypeError(f"a number of seconds above 0 is needed, not {text!r}")
+    return found

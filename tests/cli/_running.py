@@ -1,0 +1,69 @@
+"""The command as a user runs it: as a process, and on a terminal."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.support._examples import ROOT
+
+DEADLINE = 30.0
+MODULE = ("-m", "kube_reflect")
+WITHOUT_RICH = ("-c", """
+import sys
+sys.modules["rich.console"] = None
+from kube_reflect.cli import main
+sys.exit(main())
+""")
+
+
+def environment(**more: str) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if name != "KUBECONFIG"}
+    return {**inherited, "PYTHONPATH": str(ROOT), **more}
+
+
+def run(*args: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *MODULE, *args], env=environment(**more), text=True,
+                          capture_output=True, timeout=DEADLINE)
+
+
+def pod(name: str, namespace: str = "here", **labels: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": name, "namespace": namespace, "labels": labels},
+            "spec": {"containers": []}, "status": {"phase": "Running"}}
+
+
+class Terminal:
+    """A process whose output is a terminal."""
+
+    def __init__(self, *command: str, **more: str) -> None:
+        pytest.importorskip("termios")
+        self._ours, theirs = os.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, *command], stdout=theirs, stderr=subprocess.PIPE,
+            env=environment(TERM="xterm", COLUMNS="80", LINES="24", **more))
+        os.close(theirs)
+        self.shown = ""
+
+    def read_until(self, holds: Callable[[str], bool]) -> None:
+        """Read until something is shown, or it ends."""
+        while not holds(self.shown):
+            try:
+                data = os.read(self._ours, 65536)
+            except OSError:
+                return
+            if not data:
+                return
+            self.shown += data.decode("utf-8", "replace")
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+        os.close(self._ours)

@@ -1,0 +1,42 @@
+"""A fake cluster, and the way to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kube_reflect.testing import FakeApiServer
+
+from tests.support import _examples
+
+
+def pod(name: str, namespace: str = "shop") -> dict[str, Any]:
+    return {
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": name, "namespace": namespace, "labels": {"app": name}},
+        "spec": {"containers": [{"name": "main", "image": "nginx"}], "nodeName": "node-1"},
+        "status": {"phase": "Running"},
+    }
+
+
+@pytest.fixture
+def server() -> Iterator[FakeApiServer]:
+    with FakeApiServer() as server:
+        server.create(pod("web-0"))
+        yield server
+
+
+@pytest.fixture
+def kubeconfig(server: FakeApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A kubeconfig that leads to the cluster, and that `load_config` finds."""
+    path = tmp_path / "kubeconfig"
+    with server.api_client() as api_client:
+        _examples.write_kubeconfig(api_client, path)
+    monkeypatch.setenv("KUBECONFIG", str(path))
+    # It reads the variable when it is imported.
+    for module in ("kubernetes.config", "kubernetes.config.kube_config"):
+        monkeypatch.setattr(f"{module}.KUBE_CONFIG_DEFAULT_LOCATION", str(path))
+    return path

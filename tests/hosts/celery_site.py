@@ -1,0 +1,65 @@
+"""A Celery application whose tasks read the cache for as long as they may."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+from celery import Celery
+from celery.exceptions import SoftTimeLimitExceeded
+from kubernetes import client, config
+
+from kube_reflect import Reflector
+from kube_reflect.contrib.celery import start_in_workers
+
+FOLDER = os.environ.get("CELERY_FOLDER", "")
+
+app = Celery("site", broker="filesystem://", backend=f"file://{FOLDER}/results")
+app.conf.update(
+    broker_transport_options={"data_folder_in": f"{FOLDER}/queue",
+                              "data_folder_out": f"{FOLDER}/queue", "polling_interval": 0.02},
+    worker_prefetch_multiplier=16, task_ignore_result=False, worker_send_task_events=False)
+
+config.load_config()
+pods = Reflector(client.CoreV1Api().list_namespaced_pod, "shop",
+                 indexers={"node": lambda mapping: [mapping["spec"]["nodeName"]]})
+start_in_workers(pods)
+
+
+def read_all(name: str = "web-0") -> list[int]:
+    """Read by each method."""
+    store = pods.store
+    found = store.get(name, "shop")
+    # Only once it is decoded as it should be does this say something.
+    assert found is None or found.metadata.name == name
+    return [len(store.state(namespace="shop")), len(store.by_index("node", "node-1")),
+            len(store.snapshot().keys()), len(store.keys()),
+            len(store.state(where=lambda pod: pod.spec.node_name == "node-1"))]
+
+
+@app.task  # type: ignore[misc]
+def read() -> int:
+    """Read until time is up."""
+    times = 0
+    try:
+        while True:
+            read_all()
+            times += 1
+    except SoftTimeLimitExceeded:
+        return times
+
+
+@app.task  # type: ignore[misc]
+def look(name: str) -> dict[str, Any]:
+    """Tell whether this process has what is new, by every method; None where it waits for ever."""
+    found: list[Any] = []
+
+    def ask() -> None:
+        status = pods.status
+        found.append([status.live, read_all(name), pods.store.get(name, "shop") is not None])
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(5)
+    return {"pid": os.getpid(), "found": found[0] if found else None}

@@ -1,0 +1,24 @@
+"""What type checkers are to refuse: each line that says so, and no other."""
+
+from __future__ import annotations
+
+from kubernetes import client
+
+from kube_reflect import Reflector, shared
+
+v1 = client.CoreV1Api()
+pods = Reflector(v1.list_namespaced_pod, "shop")
+pod = pods.store.get("x")
+assert pod is not None
+
+Reflector(v1.read_namespaced_pod, "x", "shop")  # wrong
+shared(v1.read_namespaced_pod, "x", "shop")  # wrong
+pod.spce  # wrong
+pods.store.state(where=lambda one: one.metadta)  # wrong
+pods.store.get(7)  # wrong
+
+
+def node_added(node: client.V1Node) -> None: ...
+
+
+pods.add_handler(on_add=node_added)  # wrong
