@@ -24,6 +24,7 @@ from tests.support.reflector_helpers import Deadly, LIST_WATCH, pod, server, thr
 
 __all__ = ["server", "v1"]
 
+
 def test_the_status_before_the_start(v1: client.CoreV1Api) -> None:
     status = Reflector(v1.list_namespaced_pod, "ns").status
     assert status.phase is Phase.STOPPED

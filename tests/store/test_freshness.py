@@ -8,8 +8,8 @@ import pytest
 from kubernetes import client
 
 from kube_reflect import (
-    Backoff, Config, InitialListStrategy, Phase, Reflector, StaleCache, Watcher, Writer, WriterDropped,
-    reflect,
+    Backoff, Config, InitialListStrategy, Phase, Reflector, StaleCache, Watcher, Writer,
+    WriterDropped, reflect,
 )
 from kube_reflect.events import Init, InitDone
 from kube_reflect.testing import FaultServer, faults
