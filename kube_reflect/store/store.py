@@ -104,7 +104,7 @@ class Store(Reads[K]):
         self._touch(max_staleness)
         value: K | None = self._read(key)
         if value is None and self._cache.unlisted:
-            self._cache.admit()
+            self._cache.admit(key[0])
             value = self._read(key)
         return value
 
@@ -270,8 +270,8 @@ class Store(Reads[K]):
         self._cache.touch()
         return self._cache.cut(choose)
 
-    def _admit(self) -> None:
-        self._cache.admit()
+    def _admit(self, namespace: str | None = None) -> None:
+        self._cache.admit(namespace)
 
     def _all(self) -> list[K]:
         return self._cache.all_decoded(self._decoded)
