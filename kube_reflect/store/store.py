@@ -249,6 +249,9 @@ class Store(Reads[K]):
     def _check_staleness(self, allowed: float) -> None:
         checked_timeout(allowed, "max_staleness")
         staleness = self._cache.staleness()
+        if self._cache.unlisted and staleness is not None and not math.isinf(staleness):
+            raise StaleCache("there has been no complete list yet; "
+                             f"a staleness of {allowed:g} s was allowed")
         if staleness is None:
             raise StaleCache("no contact with the API server; "
                              f"a staleness of {allowed:g} s was allowed")
