@@ -66,8 +66,8 @@ ERRORS: dict[str, Exception] = {
 THINGS = {"Backoff", "Reflector", "Shared", "Snapshot", "Store", "Subscription", "Watcher",
           "Writer"}
 # Unions for type checkers; a string; functions.
-OTHERS = {"Change", "Event", "__version__"} | {name for name in kube_reflect.__all__
-                                if inspect.isfunction(getattr(kube_reflect, name))}
+OTHERS = {"Change", "Event", "__version__"} | {
+    name for name in kube_reflect.__all__ if inspect.isfunction(getattr(kube_reflect, name))}
 
 
 def again(value: Any) -> list[Any]:
