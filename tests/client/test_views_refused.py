@@ -72,6 +72,8 @@ def test_the_reason_is_one_line(data: Any, read: Callable[[Any], Any], reason: s
 @pytest.mark.parametrize(("data", "read", "reason"), [
     ({"metadata": {"labels": {"x": 1}}}, lambda pod: pod.metadata.labels,
      "metadata.labels.x: should be a valid string"),
+    ({"metadata": {"labels": {"a.b/c\n": 1}}}, lambda pod: pod.metadata.labels,
+     "metadata.labels['a.b/c\\n']: should be a valid string"),
     ({"spec": {"dnsConfig": {"nameservers": ["a", None]}}},
      lambda pod: pod.spec.dns_config.nameservers,
      "spec.dnsConfig.nameservers[1]: should be a valid string"),
