@@ -23,7 +23,7 @@ from ._views_objects import objects_of  # noqa: E402
 PHASES = settings(phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
                   suppress_health_check=list(HealthCheck))
 EXAMPLES = settings(PHASES, max_examples=150)
-MANY = settings(PHASES, max_examples=5000)
+MANY = settings(PHASES, max_examples=1500)
 
 any_object = st.sampled_from(models()).flatmap(
     lambda model: st.tuples(st.just(model), objects_of(model)))
