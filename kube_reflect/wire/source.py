@@ -79,6 +79,7 @@ class ApiSource:
         self._rng = rng
         self._requests = Requests(ListFunction(list_func, args, kwargs), config,
                                   metadata_only=metadata_only, new_client=new_client)
+        self._closed = False
         self._record = ServerRecord()
         self._list_began = 0.0
         # A queue, not an event: its put is safe within a signal handler that interrupts its get.
@@ -92,8 +93,14 @@ class ApiSource:
         """
         return self._record.contact
 
+    @property
+    def first_list(self) -> float | None:
+        """When the first list began of which anything has come; as `contact`."""
+        return self._record.first_list
+
     def close(self) -> None:
         """End whatever is under way, and all later requests; from any thread, at once."""
+        self._closed = True
         self._requests.close()
         self._closing.put(None)
 
@@ -102,8 +109,9 @@ class ApiSource:
         try:
             self._closing.get(timeout=seconds)
         except Empty:
-            return
-        raise Closed
+            pass
+        if self._closed:
+            raise Closed
 
     def page(self, *, limit: int | None, continue_token: str | None,
              resource_version: str | None) -> Items:

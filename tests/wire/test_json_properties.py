@@ -17,7 +17,7 @@ from hypothesis import strategies as st  # noqa: E402
 
 from tests.wire.test_json import module_with  # noqa: E402
 from tests.wire.test_lines import read  # noqa: E402
-from tests.wire.test_pages import known  # noqa: E402
+from tests.wire.test_page_items import known  # noqa: E402
 
 STDLIB = module_with("stdlib")
 

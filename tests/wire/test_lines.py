@@ -20,7 +20,7 @@ from kube_reflect.wire.lines import WatchBody, WatchLines
 from kube_reflect.wire.record import ServerRecord
 
 from tests.support.cache_helpers import pod
-from tests.wire.test_pages import A, BOUNDARIES, TOO_DEEP, TOO_LONG, known, plain
+from tests.wire.test_page_items import A, BOUNDARIES, TOO_DEEP, TOO_LONG, known, plain
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -225,16 +225,16 @@ def test_closed_before_it_was_read_it_hangs_up() -> None:
     assert response.closed
 
 
-def test_a_list_is_no_contact_before_it_is_complete_but_the_first_sign_of_life() -> None:
+def test_a_list_is_no_contact_before_it_is_complete_but_it_is_seen() -> None:
     record = ServerRecord()
     response = Response([LINES[0] + b"\n", LINES[1] + b"\n"])
     lines = lines_of(response, record, initial=True)
-    assert record.contact is None
+    assert record.contact is record.first_list is None
     next(iter(lines))
-    began = record.contact
-    assert began is not None and response.read_timeouts == [30]
+    began = record.first_list
+    assert record.contact is None and began is not None and response.read_timeouts == [30]
     next(iter(lines))
-    assert record.contact == began
+    assert record.contact is None and record.first_list == began
     lines.listed()
     assert record.contact == began and response.read_timeouts == [30, 60]
 

@@ -16,7 +16,7 @@ from kube_reflect._object import Object  # noqa: E402
 from kube_reflect.client import RequestError  # noqa: E402
 from kube_reflect.wire import Page  # noqa: E402
 
-from tests.wire.test_pages import check_items, expected, known  # noqa: E402
+from tests.wire.test_page_items import check_items, expected, known  # noqa: E402
 
 # Pieces of what the items are found by, so that they turn up where they mean nothing.
 TRICKY = st.sampled_from([
