@@ -114,7 +114,7 @@ class Board:
         if len(keys) > room:
             keys.sort(key=lambda key: -self._marks[key].at if key in self._marks else 0.0)
             keys = keys[:room]
-            note = f"{room:,} shown, the last changed first"
+            note = f"{room:,} shown, last changed first"
         return Group(title, self._table(keys), self._status(status, note))
 
     def _forget_old_marks(self) -> None:
