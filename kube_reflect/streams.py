@@ -26,10 +26,19 @@ T = TypeVar("T")
 
 
 class EventWriter(Protocol):
-    """What `reflect` applies events to: a `Writer`, or one's own cache."""
+    """What `reflect` applies events to: a `Writer`, or a cache of one's own."""
+
+    def claim(self) -> object:
+        """Note that a stream feeds it; raise ValueError if another does already."""
 
     def apply_watcher_event(self, event: Event) -> object:
         """Apply one event."""
+
+    def failed(self, error: WatcherError) -> object:
+        """Note an error of the stream."""
+
+    def close(self, reason: BaseException | None = None) -> object:
+        """End: nothing more will come, for this reason if there is one."""
 
 
 def backoff(stream: Iterable[T], policy: Backoff | None = None, *,
@@ -70,15 +79,30 @@ def _pause(policy: Backoff, error: WatcherError, listed: bool) -> float:
 def reflect(writer: EventWriter, stream: Iterable[Item]) -> Iterator[Item]:
     """Apply each event of a stream to a writer, and pass it on, errors too.
 
-    Nothing happens unless somebody iterates.
+    Nothing happens unless somebody iterates. When the iteration ends, so does the writer.
 
-    :param writer: a `Writer`, which feeds from this stream only.
+    :param writer: what to apply them to; it feeds from this stream only.
     :param stream: a watcher, or a stream made from one.
+    :raises ValueError: at once, if the writer feeds from a stream already.
     """
-    for item in stream:
-        if not isinstance(item, WatcherError):
-            writer.apply_watcher_event(item)
-        yield item
+    writer.claim()
+    return _reflected(writer, stream)
+
+
+def _reflected(writer: EventWriter, stream: Iterable[Item]) -> Iterator[Item]:
+    try:
+        for item in stream:
+            if isinstance(item, WatcherError):
+                writer.failed(item)
+            else:
+                writer.apply_watcher_event(item)
+            yield item
+    except Exception as error:
+        # Those who wait are to hear why.
+        writer.close(error)
+        raise
+    finally:
+        writer.close()
 
 
 def modify(stream: Iterable[Item], change: Callable[[Object], Object]) -> Iterator[Item]:

@@ -30,6 +30,10 @@ __all__ = ["Door", "Exchange", "attached_manager", "error_body", "is_attachable"
 _BUFFER = 256 * 1024
 #: How much of an error's body is read, in bytes.
 _ERROR_BODY = 64 * 1024
+#: No retries and no sleeps in there: they could be neither counted nor interrupted.
+_RETRIES = urllib3.Retry(
+    total=None, connect=0, read=0, status=0, other=0, redirect=3,
+    respect_retry_after_header=False, raise_on_status=False, raise_on_redirect=False)
 #: Seconds for a connection whose timeout nobody has said, which none of ours is.
 _TIMEOUT = 60.0
 
@@ -77,7 +81,7 @@ class Door:
         query = [*_pairs(fields), *exchange.query.items()]
         if query:
             url += ("&" if "?" in url else "?") + urlencode(query)
-        kwargs.pop("retries", None)
+        kwargs["retries"] = _RETRIES
         handle.deadline = time.monotonic() + exchange.header_timeout
         try:
             response = self._manager.request(
@@ -123,13 +127,7 @@ def attached_manager(original: urllib3.PoolManager, handle: ConnectionHandle) ->
     """Copy a pool, the same in everything but that its connections are attached to the handle."""
     manager: Any = unpatched_copy(original)
     manager.pools = type(original.pools)(4, dispose_func=None)
-    # No retries and no sleeps in there: they could be neither counted nor interrupted.
-    retries = urllib3.Retry(
-        total=None, connect=0, read=0, status=0, other=0, redirect=3,
-        respect_retry_after_header=False, raise_on_status=False, raise_on_redirect=False)
-    manager.connection_pool_kw = {
-        **original.connection_pool_kw, "maxsize": 1, "block": False, "retries": retries,
-    }
+    manager.connection_pool_kw = {**original.connection_pool_kw, "maxsize": 1, "block": False}
     manager.pool_classes_by_scheme = {
         scheme: _attached_pool(pool_class, handle)
         for scheme, pool_class in original.pool_classes_by_scheme.items()

@@ -37,7 +37,11 @@ class EntryMaker:
                 self._transform, lambda: first.pop() if first else loads(obj.json())))
         except FunctionFailed as error:
             raise BadObject(f"the transform failed ({error})") from error
-        if changed.key != obj.key:
+        try:
+            is_another = changed.key != obj.key
+        except BadObject as error:
+            raise BadObject(f"the transform made no object of it ({error})") from error
+        if is_another:
             raise BadObject("the transform changed its name or namespace")
         return changed
 

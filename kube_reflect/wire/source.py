@@ -79,7 +79,6 @@ class ApiSource:
         self._rng = rng
         self._requests = Requests(ListFunction(list_func, args, kwargs), config,
                                   metadata_only=metadata_only, new_client=new_client)
-        self._closed = False
         self._record = ServerRecord()
         self._list_began = 0.0
         # A queue, not an event: its put is safe within a signal handler that interrupts its get.
@@ -95,7 +94,6 @@ class ApiSource:
 
     def close(self) -> None:
         """End whatever is under way, and all later requests; from any thread, at once."""
-        self._closed = True
         self._requests.close()
         self._closing.put(None)
 
@@ -104,9 +102,8 @@ class ApiSource:
         try:
             self._closing.get(timeout=seconds)
         except Empty:
-            pass
-        if self._closed:
-            raise Closed
+            return
+        raise Closed
 
     def page(self, *, limit: int | None, continue_token: str | None,
              resource_version: str | None) -> Items:
@@ -133,7 +130,7 @@ class ApiSource:
         requests, record = self._requests, self._record
         if initial and not requests.streams_lists:
             # As a server without streaming lists would answer.
-            raise RequestError("the list function streams no lists", code=400)
+            raise RequestError("the list function takes no send_initial_events", code=400)
         seconds = max(1, int(record.limited(self._timeout_seconds())))
         query: dict[str, Any] = {
             "watch": True,

@@ -87,9 +87,9 @@ def _main(run: Run) -> str:
     rows = []
     for row in ROWS:
         official = median(results, "official", row.group, row.figure)
-        line = [_label(row), "" if row.listing else number(scaled(official, row), row.digits)]
+        line = [_label(row), "" if row.of == "-list" else number(scaled(official, row), row.digits)]
         for name in _OURS:
-            ours = median(results, name + "-list" * row.listing, row.group, row.figure)
+            ours = median(results, name + row.of, row.group, row.figure)
             line += [number(scaled(ours, row), row.digits), ratio(official, ours, more=row.more)]
         rows.append(line)
     head = ["", "official", "``[fast]``", "better", "plain", "better"]

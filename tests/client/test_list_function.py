@@ -40,23 +40,27 @@ def typed_list_methods(api_client: client.ApiClient) -> Iterator[Any]:
 
 
 def test_every_typed_method_tells(api_client: client.ApiClient) -> None:
-    found = {}
+    found, models = {}, {}
     for method in typed_list_methods(api_client):
         namespaced = "namespaced" in method.__name__
-        resource = resource_of(method, ("here",) if namespaced else (), {})
+        function = ListFunction(method, ("here",) if namespaced else ())
+        resource, model = function.resource, function.model
         assert resource is not None, method
         assert resource.kind[0].isupper() and resource.plural == resource.plural.lower()
         assert resource.namespaced is (True if namespaced else None)
-        # Each is the item of the list that the method returns.
-        item = inspect.signature(method).return_annotation.__name__.removesuffix("List")
-        assert item.endswith(resource.kind)
+        assert inspect.isclass(model) and model.__name__.endswith(resource.kind), method
         found[resource.api_version, resource.kind] = resource.plural
+        models[resource.api_version, resource.kind] = model
     assert len(found) > 60
     assert found["v1", "Pod"] == "pods" and found["v1", "Namespace"] == "namespaces"
     assert found["v1", "Event"] == found["events.k8s.io/v1", "Event"] == "events"
     assert found["apps/v1", "Deployment"] == "deployments"
     assert found["apiregistration.k8s.io/v1", "APIService"] == "apiservices"
     assert found["storage.k8s.io/v1", "CSINode"] == "csinodes"
+    assert models["v1", "Event"] is client.CoreV1Event
+    # Not what the name of the list says, where that says something else.
+    if ("resource.k8s.io/v1", "ResourceClaim") in models:
+        assert models["resource.k8s.io/v1", "ResourceClaim"] is client.ResourceV1ResourceClaim
 
 
 def test_partials_tell(api_client: client.ApiClient) -> None:

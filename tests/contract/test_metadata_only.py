@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from kubernetes import client, dynamic
 
+from kube_reflect.client import eager_maker
 from kube_reflect import ApiResource, Applied, Config, InitialListStrategy, ObjectRef, Reflector
 
 from ._objects import CONFIG_MAPS, DEPLOYMENTS, config_map, deployment, thing
@@ -88,7 +89,7 @@ def test_a_model_of_the_metadata(
     server.create(config_map("listed", namespace, "", OURS))
     with reflecting(v1.list_namespaced_config_map, namespace, metadata_only=True,
                     config=Config(label_selector="ours"),
-                    model=lambda one: client.V1ObjectMeta.from_dict(one["metadata"])) as r:
+                    model=lambda one: eager_maker(client.V1ObjectMeta)(one["metadata"])) as r:
         server.create(config_map("watched", namespace, "", OURS))
         for name in ("listed", "watched"):
             assert eventually(lambda: name in {ref.name for ref in r.store.keys()})

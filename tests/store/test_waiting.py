@@ -1,4 +1,4 @@
-"""kube_reflect._waiting, through Store.wait_for and Store.wait_for_version"""
+"""kube_reflect.store.waiting, through Store.wait_for and Store.wait_for_version"""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def has_version(version: str) -> Condition:
 
 
 def waits(writer: Writer, count: int = 1) -> bool:
-    return len(writer._cache.listeners) + len(writer._core.waiters) == count
+    return len(writer._cache.listeners) + len(writer._cache.waiters._queues) == count
 
 
 def test_what_holds_already_returns_at_once() -> None:
@@ -113,7 +113,7 @@ def test_an_empty_cache_is_not_a_deletion() -> None:
 def test_never_ready_is_said_with_its_cause() -> None:
     writer = Writer(ApiResource("", "v1", "Pod"))
     cause = InitialListFailed("no such permission", code=403)
-    writer._cache.gate.last_error = cause
+    writer.failed(cause)
     with pytest.raises(NotReady) as caught:
         writer.as_reader().wait_for("a", is_created, 0.01, namespace="ns")
     assert str(caught.value) == ("waited for Pod.v1./a.ns to meet is_created; the store was not "

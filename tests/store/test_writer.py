@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from kube_reflect.dispatcher import Applied
 from kube_reflect.errors import WatcherError
 from kube_reflect.events import Apply, Bookmark, Delete, Init, InitApply, InitDone
 from kube_reflect.object_ref import ApiResource, ObjectRef
@@ -275,16 +276,46 @@ def test_indexes_follow_every_kind_of_change() -> None:
     assert store.index_values("node") == ["n3"] and store.by_index("images", "x") == []
 
 
-def test_a_relist_reads_the_same_version_of_an_object_once() -> None:
-    seen: list[str] = []
+def test_a_relist_keeps_what_it_shows_as_it_was() -> None:
+    indexed: list[str] = []
 
-    def transform(obj: dict[str, Any]) -> dict[str, Any]:
-        seen.append(obj["metadata"]["name"])
-        return obj
+    def by_name(obj: dict[str, Any]) -> list[str]:
+        indexed.append(obj["metadata"]["name"])
+        return [obj["metadata"]["name"]]
 
-    writer, _ = listed(pod("a"), pod("b"), transform=transform)
-    relist(writer, pod("a"), pod("b", version="2"), pod("c"))
-    assert seen == ["a", "b", "b", "c"]
+    writer, store = listed(pod("a"), pod("b"), indexers={"name": by_name})
+    before = {one["metadata"]["name"]: one for one in store}
+    # The order of the fields is none of an object.
+    reordered = dict(reversed(pod("a").items()))
+    relist(writer, reordered, pod("b", version="2"), pod("c"))
+    assert indexed == ["a", "b", "b", "c"]
+    assert store.get("a", "ns") is before["a"] and store.get("b", "ns") is not before["b"]
+
+
+def test_a_relist_shows_another_content_of_the_same_version() -> None:
+    """A definition got a default, or the server was upgraded; the version is the same."""
+    writer, store = listed({**node("crayon", "3"), "size": 1}, version="5")
+    subscription = writer.subscribe()
+    assert subscription.get(0).object["size"] == 1
+    new = {**node("crayon", "3"), "size": 1, "color": "white"}
+    relist(writer, new, version="6")
+    assert store.get("crayon") == new and store.state() == [new]
+    change = subscription.get(0)
+    assert isinstance(change, Applied) and change.object == new and not change.is_new
+    assert store.resource_version == "6"
+    with pytest.raises(TimeoutError):
+        subscription.get(0)
+
+
+def test_a_relist_shows_what_a_transform_makes_of_it_now() -> None:
+    """The transform is compared by what it gives: a closure may give something else today."""
+    tag = ["old"]
+    writer, store = listed(pod("a"), transform=lambda obj: {**obj, "tag": tag[0]})
+    relist(writer, pod("a"))
+    assert store.state() == [{**pod("a"), "tag": "old"}]
+    tag[0] = "new"
+    relist(writer, pod("a"))
+    assert store.state() == [{**pod("a"), "tag": "new"}]
 
 
 def test_objects_without_uid_or_version_are_not_taken_for_the_same() -> None:

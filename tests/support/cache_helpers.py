@@ -48,10 +48,10 @@ def relist(writer: Writer, *objects: Any, version: str = "100") -> None:
     feed(writer, Init(), *map(InitApply, objects), InitDone(version))
 
 
-def listed(*objects: Any, **settings: Any) -> tuple[Writer, Store[Any]]:
+def listed(*objects: Any, version: str = "100", **settings: Any) -> tuple[Writer, Store[Any]]:
     """Make a writer that has seen a list, and a reader of it."""
     writer = Writer(**settings)
-    relist(writer, *objects)
+    relist(writer, *objects, version=version)
     return writer, writer.as_reader()
 
 

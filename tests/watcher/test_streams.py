@@ -92,17 +92,44 @@ def test_backoff_asks_for_nothing_before_it_is_asked() -> None:
     assert list(itertools.islice(items, 2)) == STREAM[:2] == asked
 
 
+class Cache:
+    """Writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+
+    def claim(self) -> None:
+        self.told.append("claimed")
+
+    def apply_watcher_event(self, event: Any) -> None:
+        self.told.append(event)
+
+    def failed(self, error: Any) -> None:
+        self.told.append(error)
+
+    def close(self, reason: Any = None) -> None:
+        self.told.append(reason)
+
+
 def test_reflect_applies_events_and_passes_everything_on() -> None:
-    applied: list[Any] = []
+    cache = Cache()
+    passing = reflect(cache, STREAM)
+    assert cache.told == ["claimed"]
+    for item in passing:
+        assert item is cache.told[-1]
+    assert cache.told == ["claimed", *STREAM, None]
 
-    class Cache:
-        def apply_watcher_event(self, event: Any) -> None:
-            applied.append(event)
 
-    for item in (passing := reflect(Cache(), STREAM)):
-        assert item is FAILED or item is CUT or item is applied[-1]
-    assert list(passing) == []
-    assert applied == [item for item in STREAM if item is not FAILED and item is not CUT]
+def test_reflect_says_why_it_ends() -> None:
+    cache, error = Cache(), KeyError("odd")
+
+    def stream() -> Iterator[Any]:
+        yield Init()
+        raise error
+
+    with pytest.raises(KeyError):
+        list(reflect(cache, stream()))
+    assert cache.told[-2:] == [error, None]
 
 
 def test_modify_changes_objects_and_nothing_else() -> None:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
-from kube_reflect._json import fast, loads
+from kube_reflect._json import fast
 from kube_reflect.client.views.failures import fails_again
 
 __all__ = ["Document", "JsonSource", "Path", "Way", "nesting", "opened"]
@@ -58,8 +58,15 @@ _TYPES = {dict: "object", list: "list", str: "string", bool: "boolean", type(Non
 _SIMPLE = frozenset({str, bool, int, float, type(None)})
 
 
-def _take_raw(node: Any) -> Any:
-    return loads(node)
+def _parse(data: Any) -> Any:
+    """Parse bytes, what msgspec cut of them, or a string; as `kube_reflect._json.loads` does."""
+    if fast is not None:
+        try:
+            return fast.loads(data)
+        except ValueError as error:
+            # Stricter than the standard library, which has the last word.
+            fails_again(error, fast.loads, data)
+    return json.loads(data if isinstance(data, str) else bytes(data).decode("utf-8", "replace"))
 
 
 def _take_parsed(node: Any) -> Any:
@@ -69,12 +76,12 @@ def _take_parsed(node: Any) -> Any:
 
 # One scan a level, and nothing made of what is below.
 _RAW = None if fast is None else Way(
-    root=lambda data: data, members=fast.members, items=fast.items, take=_take_raw,
+    root=lambda data: data, members=fast.members, items=fast.items, take=_parse,
     kind=lambda node: _BYTES.get(memoryview(node)[0], "number"))
 
 # Everything parsed once, for installations without the extra `fast`.
 _PARSED = Way(
-    root=loads, members=lambda node: node, items=lambda node: node, take=_take_parsed,
+    root=_parse, members=lambda node: node, items=lambda node: node, take=_take_parsed,
     kind=lambda node: _TYPES.get(type(node), "number"))
 
 # Slow, but stopped by nothing: neither by deep nesting nor by numbers of thousands of digits, so
@@ -107,7 +114,7 @@ def _scan_members(text: str) -> dict[str, str]:
 
 
 _SCANNED = Way(
-    root=lambda data: data.decode("utf-8", "replace").strip(), take=loads, members=_scan_members,
+    root=lambda data: data.decode("utf-8", "replace").strip(), take=_parse, members=_scan_members,
     items=lambda text: list(_pieces(text)), kind=lambda text: _KINDS.get(text[0], "number"))
 
 _WAYS = (*([] if _RAW is None else [_RAW]), _PARSED, _SCANNED)
@@ -123,14 +130,19 @@ class Document:
         self._data = source.json()
         self.size = len(self._data)
         self._ways = _WAYS
-        # The way, the root, and the levels by their paths: always of one piece.
-        self._levels: tuple[Way, Any, dict[Path, Any]] | None = None
+        # The way, and the levels by their paths.
+        self._levels: tuple[Way, dict[Path, Any]] | None = None
 
     def level(self, path: Path) -> tuple[Way, Any]:
         """Return the nodes of an object or of a list, by key or place.
 
         :raises ValueError: if that cannot be had in any way.
         """
+        state = self._levels
+        if state is not None:
+            found = state[1].get(path)
+            if found is not None:
+                return state[0], found
         for way in self._ways:
             try:
                 return way, self._cut(way, path)
@@ -147,23 +159,18 @@ class Document:
         :raises ValueError: if something in it cannot be parsed.
         """
         if not path:
-            return loads(self._data)
+            return _parse(self._data)
         way, level = self.level(path[:-1])
         return way.take(level[path[-1]])
 
     def _cut(self, way: Way, path: Path) -> Any:
         state = self._levels
         if state is None or state[0] is not way:
-            self._levels = state = (way, way.root(self._data), {})
-        _, root, levels = state
-        found = levels.get(path)
-        if found is not None:
-            return found
+            self._levels = state = way, {(): way.members(way.root(self._data))}
+        levels = state[1]
         depth = len(path)
-        while depth and path[:depth] not in levels:
+        while path[:depth] not in levels:
             depth -= 1
-        if not depth and () not in levels:
-            levels[()] = way.members(root)
         for at in range(depth, len(path)):
             node = levels[path[:at]][path[at]]
             cut = way.items if way.kind(node) == "list" else way.members

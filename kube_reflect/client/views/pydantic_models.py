@@ -1,24 +1,27 @@
 """Models of the client from version 37 on: pydantic's.
 
-What it leans on: ``model_fields`` with their ``serialization_alias``, ``from_dict``, and
-``validate_assignment`` of ``__pydantic_validator__``, which checks one field by itself. pydantic is
-not imported: it is there when such a model is.
+What it leans on: ``model_fields`` with their ``annotation`` and ``serialization_alias``,
+``from_dict``, and, where a model checks a field with a function of its own,
+``validate_assignment`` of its ``__pydantic_validator__``. pydantic is imported only when there is
+such a model.
 """
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Callable
 from typing import Any, Annotated, Union, get_args, get_origin
 
+from kube_reflect.client.views.failures import Unfit
 from kube_reflect.client.views.shapes import Field, Shape, noun
 
 __all__ = ["is_pydantic", "shape_of"]
 
 _set = object.__setattr__
-_KINDS = {str: "string", int: "number", float: "number", bool: "boolean", bytes: "string",
-          list: "list", dict: "object"}
-_NOUNS = {int: "an integer", bytes: "base64"}
+_KINDS = {str: "string", int: "number", float: "number", bool: "boolean", list: "list",
+          dict: "object"}
+_NOUNS = {int: "an integer"}
 
 
 def is_pydantic(model: Any) -> bool:
@@ -61,13 +64,13 @@ def _field(model: Any, name: str, info: Any, checked: bool) -> Field:
     kind = _kind(declared)
     many = origin in (list, dict)
     child = args[-1] if many else declared
-    special = "a timestamp" if getattr(declared, "__name__", "") == "datetime" else _NOUNS.get(
-        _base(declared), "")
+    special = "a timestamp" if getattr(declared, "__name__", "") == "datetime" else (
+        "base64" if _is_base64(declared) else _NOUNS.get(_base(declared), ""))
     found = child if isinstance(child, type) and is_pydantic(child) else None
     if found is not None and not many:
         kind = "object"
     return Field(info.serialization_alias or name, kind, noun(kind, special),
-                 _decoder(model, name, None if checked else _exact(declared)), found, many)
+                 _decoder(model, name, info, checked), found, many)
 
 
 def _without_none(annotation: Any) -> Any:
@@ -86,8 +89,16 @@ def _base(declared: Any) -> Any:
 def _kind(declared: Any) -> str:
     if getattr(declared, "__name__", "") == "datetime":
         return "string"
+    if _is_base64(declared):
+        return "string"
     base = _base(declared)
     return _KINDS.get(base, "") if isinstance(base, type) else ""
+
+
+def _is_base64(declared: Any) -> bool:
+    # Bytes or a string, as both of which base64 may be given.
+    return get_origin(declared) is Union and {_base(one) for one in get_args(declared)} == {
+        bytes, str}
 
 
 def _exact(declared: Any) -> type | None:
@@ -100,14 +111,27 @@ def _exact(declared: Any) -> type | None:
     return None
 
 
-def _decoder(model: Any, name: str, exact: type | None) -> Callable[[Any], Any]:
-    validator = model.__pydantic_validator__
+@functools.cache
+def _validator(annotation: Any) -> Callable[[Any], Any]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(annotation).validator.validate_python
+
+
+def _decoder(model: Any, name: str, info: Any, checked: bool) -> Callable[[Any], Any]:
+    exact = None if checked else _exact(_without_none(info.annotation))
+    optional = info.annotation is Any or type(None) in get_args(info.annotation)
 
     def decode(value: Any) -> Any:
-        if type(value) is exact:
+        if type(value) is exact or value is None and optional:
             return value
+        if value is None:
+            raise Unfit("should not be null")
+        if not checked:
+            return _validator(info.annotation)(value)
+        # What the model itself has checked of a field, it checks where the field is set.
         probe = _blank(model, {}, set())
-        validator.validate_assignment(probe, name, value)
+        model.__pydantic_validator__.validate_assignment(probe, name, value)
         return vars(probe)[name]
 
     return decode

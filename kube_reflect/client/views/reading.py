@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from kube_reflect.client.views.documents import JsonSource, Path, Way, nesting, opened
@@ -85,11 +85,22 @@ def _field_error(error: Exception, field: Field, source: JsonSource, path: Path)
     reason, within = reason_of(error)
     if isinstance(error, RecursionError):
         reason = _too_deep(error, way, node)
-    elif found not in (field.kind, "null", "missing") and field.kind and not within or (
-            found in ("null", "missing")):
-        reason = f"should be {field.noun}, is {found if found == 'missing' else a(found)}"
-    where = _dotted((*path, field.key, *within))
+    elif found in ("null", "missing"):
+        reason, within = f"should be {field.noun}, is {found}", ()
+    elif field.kind and found != field.kind:
+        reason, within = f"should be {field.noun}, is {a(found)}", ()
+    where = _dotted((*path, field.key, *(_found(way.take(node), within) if within else ())))
     return FieldError(f"{source.ref()}: {where}: {reason}", field=where)
+
+
+def _found(value: Any, within: Path) -> Iterator[str | int]:
+    """Yield as much of a path as there is; pydantic's also has the types that it tried."""
+    for one in within:
+        try:
+            value = value[one]
+        except (LookupError, TypeError):
+            return
+        yield one
 
 
 def _too_deep(error: RecursionError, way: Way, node: Any) -> str:

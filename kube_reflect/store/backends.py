@@ -1,0 +1,159 @@
+"""The libraries that make bytes small, behind one interface."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from typing import Any, Protocol
+
+__all__ = ["BACKENDS", "FRAME", "Backend", "Compress", "Decompress", "StandardLibrary", "Zlib",
+           "Zstandard"]
+
+Compress = Callable[[bytes], bytes]
+Decompress = Callable[[bytes, int], bytes]
+
+
+class Backend(Protocol):
+    """A way to compress. What it makes belongs to one thread at a time."""
+
+    #: What it is called.
+    name: str
+    #: How much of a dictionary it makes use of, in bytes.
+    reach: int
+    #: A byte cannot become more than so many.
+    ratio: int
+    #: What it raises for what it cannot read.
+    errors: tuple[type[Exception], ...]
+
+    def dictionary(self, content: bytes) -> Any:
+        """Give what the others take as a dictionary."""
+
+    def compressor(self, dictionary: Any) -> Compress:
+        """Give what compresses; the dictionary may be None."""
+
+    def decompressor(self, dictionary: Any) -> Decompress:
+        """Give what decompresses what is known to become so many bytes.
+
+        It gives at most one more, and raises one of the errors for what it cannot read.
+        """
+
+
+#: How each frame begins: a number that says it is one, and that it has no dictionary's number, no
+#: checksum and no length. It need not be kept; put before what is read back, it leaves nothing to
+#: ask for more memory than we allow.
+FRAME = b"\x28\xb5\x2f\xfd\x00"
+
+
+class Zstandard(Backend):
+    """The package zstandard, the quickest: 7 us for a pod of 11,600 bytes, 2.5 us to read it."""
+
+    name = "zstandard"
+    reach = 32 * 1024
+    ratio = 1 << 15
+    level = 1
+
+    def __init__(self) -> None:
+        self._zstandard = import_module("zstandard")
+        self.errors = (self._zstandard.ZstdError,)
+
+    def dictionary(self, content: bytes) -> Any:
+        made = self._zstandard.ZstdCompressionDict(
+            content, dict_type=self._zstandard.DICT_TYPE_RAWCONTENT)
+        made.precompute_compress(self.level)
+        # Its other half is made when it is first needed: now, before other threads see it.
+        self.decompressor(made)
+        return made
+
+    def compressor(self, dictionary: Any) -> Compress:
+        made = self._zstandard.ZstdCompressor(
+            self.level, dict_data=dictionary, write_content_size=False, write_dict_id=False)
+        compress: Compress = made.compress
+        return compress
+
+    def decompressor(self, dictionary: Any) -> Decompress:
+        decompress: Decompress = self._zstandard.ZstdDecompressor(dict_data=dictionary).decompress
+        return decompress
+
+
+class StandardLibrary(Backend):
+    """``compression.zstd`` of Python 3.14: 8 us for such a pod, and 11 us to read it."""
+
+    name = "compression.zstd"
+    reach = 32 * 1024
+    ratio = 1 << 15
+
+    def __init__(self, module: str = "compression.zstd") -> None:
+        self._zstd = import_module(module)
+        self.errors = (self._zstd.ZstdError, EOFError)
+        asked = self._zstd.CompressionParameter
+        self._options = {asked.compression_level: 1, asked.content_size_flag: 0,
+                         asked.checksum_flag: 0, asked.dict_id_flag: 0}
+
+    def dictionary(self, content: bytes) -> Any:
+        return self._zstd.ZstdDict(content, is_raw=True).as_digested_dict
+
+    def compressor(self, dictionary: Any) -> Compress:
+        made = self._zstd.ZstdCompressor(options=self._options, zstd_dict=dictionary)
+        return partial(made.compress, mode=made.FLUSHFRAME)
+
+    def decompressor(self, dictionary: Any) -> Decompress:
+        return partial(self._decompress, dictionary)
+
+    def _decompress(self, dictionary: Any, frame: bytes, length: int) -> bytes:
+        decompressor = self._zstd.ZstdDecompressor(dictionary)
+        json: bytes = decompressor.decompress(frame, length + 1)
+        if not decompressor.eof:
+            raise ValueError("it does not end where it should")
+        return json
+
+
+class Zlib(Backend):
+    """zlib: 20 us for such a pod, 6 us to read it, and half as much again in bytes."""
+
+    name = "zlib"
+    # Half of how far back it sees: the rest is for the object.
+    reach = 16 * 1024
+    ratio = 1100
+    level = 3
+    errors = (zlib.error,)
+
+    def dictionary(self, content: bytes) -> Any:
+        return content
+
+    def compressor(self, dictionary: bytes | None) -> Compress:
+        made = zlib.compressobj(self.level, zlib.DEFLATED, -zlib.MAX_WBITS, zdict=dictionary or b"")
+        return partial(self._compress, made)
+
+    @staticmethod
+    def _compress(base: Any, json: bytes) -> bytes:
+        # A copy of one that has read the dictionary takes half the time of making one.
+        compressor = base.copy()
+        compressed: bytes = FRAME + compressor.compress(json) + compressor.flush()
+        return compressed
+
+    def decompressor(self, dictionary: bytes | None) -> Decompress:
+        return partial(self._decompress, dictionary or b"")
+
+    @staticmethod
+    def _decompress(dictionary: bytes, frame: bytes, length: int) -> bytes:
+        decompressor = zlib.decompressobj(-zlib.MAX_WBITS, dictionary)
+        json = decompressor.decompress(memoryview(frame)[len(FRAME):], length + 1)
+        if not decompressor.eof:
+            raise ValueError("it does not end where it should")
+        return json
+
+
+def _found() -> tuple[Backend, ...]:
+    found: list[Backend] = []
+    for backend in (Zstandard, StandardLibrary):
+        try:
+            found.append(backend())
+        except ImportError:
+            continue
+    return *found, Zlib()
+
+
+#: Those that can be used here, the best one first.
+BACKENDS: tuple[Backend, ...] = _found()
