@@ -77,8 +77,7 @@ class Scene:
         store.wait_until_ready(DEADLINE)
         store.wait_until_live(DEADLINE)
         written = self.server.update({**pod("a"), "number": run.number})
-        store.wait_for_version(written["metadata"]["resourceVersion"], DEADLINE)
-        assert store.get("a", "ns")["number"] == run.number
+        wait_until(lambda: store.get("a", "ns") == written, "the object as it was written")
         assert versions(store.by_index("n", "all")) == versions(store)
         with reflector.subscribe() as subscription:
             other = Follower()
@@ -253,13 +252,14 @@ class SharedScene:
         self.mine: Shared[Any] | None = None
 
     def share(self) -> Shared[Any]:
-        return shared(*self.arguments, model=dict, config=LIST_WATCH)
+        return shared(*self.arguments, model=dict, config=LIST_WATCH, name=self.arguments[1])
 
     def operate(self) -> None:
         self.mine = self.share()
 
     def threads(self) -> list[threading.Thread]:
-        return [one for one in threading.enumerate() if one.name.startswith("kube-reflect:")]
+        return [one for one in threading.enumerate()
+                if one.name == f"kube-reflect:{self.arguments[1]}"]
 
 
 @everywhere
