@@ -61,8 +61,8 @@ class ConnectionHandle:
         return f"<{type(self).__name__} {self.state.value}>"
 
     def __del__(self) -> None:
-        # No lock: nobody else knows of it any more.
-        for duplicate in self._duplicates.values():
+        # No lock: nobody else knows of it any more. (Nor of one whose making was interrupted.)
+        for duplicate in getattr(self, "_duplicates", {}).values():
             duplicate.close()
 
     @property
