@@ -12,6 +12,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 from kube_reflect import streams
+from kube_reflect._threads import start_thread
 from kube_reflect.backoff import Backoff
 from kube_reflect.errors import WatcherError
 from kube_reflect.events import Event, InitDone
@@ -109,7 +110,7 @@ class Worker:
         self._contact = before.contact if before is not None else None
         self._health.enter(Phase.LISTING)
         _workers.add(self)
-        self._thread.start()
+        start_thread(self._thread)
 
     def close(self) -> None:
         """Have the thread end, whatever it is waiting for; does not wait for that. Any thread."""
