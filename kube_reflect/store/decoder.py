@@ -65,18 +65,19 @@ class Decoder:
         value, is_sound = self.make(entry)
         if not self._sharing or not is_sound:
             return value
-        gone = None
+        gone: list[Any] = []
         with self._lock:
             if entry.value is not None:
                 # Another reader was quicker.
                 return entry.value
             self._decoded[entry] = None
             entry.value = value
-            if len(self._decoded) > self._limit:
-                oldest, _ = self._decoded.popitem(last=False)
+            while len(self._decoded) > self._limit:
+                oldest = next(iter(self._decoded))
                 # Its end may be somebody's code, and comes after the lock.
-                gone, oldest.value = oldest.value, None
-        del gone
+                gone.append(oldest.value)
+                oldest.value = None
+                del self._decoded[oldest]
         return value
 
     def forget(self, entry: Entry | None) -> None:

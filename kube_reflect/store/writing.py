@@ -98,8 +98,9 @@ class NamespaceWriter:
     def remove(self) -> None:
         """Take its namespace, and all in it, out of the cache; when its stream has ended."""
         self.settle()
-        self._buffer = Table(self._cache.table.indexes)
-        self._swap(None, Reason.UNWATCHED)
+        if not self._gone:
+            self._buffer = Table(self._cache.table.indexes)
+            self._swap(None, Reason.UNWATCHED)
 
     def settle(self) -> None:
         """Complete a change that an exception has interrupted."""

@@ -138,7 +138,7 @@ class ApiSource:
         requests, record = self._requests, self._record
         if initial and not requests.streams_lists:
             # As a server without streaming lists would answer.
-            raise RequestError("the list function streams no lists", code=400)
+            raise RequestError("the list function takes no send_initial_events", code=400)
         seconds = max(1, int(record.limited(self._timeout_seconds())))
         query: dict[str, Any] = {
             "watch": True,

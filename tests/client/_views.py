@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import json
 from collections.abc import Iterator
@@ -51,6 +52,7 @@ def view(model: Any, data: Any) -> Any:
     return view_maker(model)(Source(data))
 
 
+@functools.cache
 def pods() -> list[bytes]:
     with gzip.open(DATA / "pods-v1.36.jsonl.gz") as lines:
         return [line.strip() for line in lines]

@@ -20,7 +20,6 @@ from tests.support.cache_helpers import DEADLINE, running
 from tests.support.fork_helpers import Child
 
 
-
 def backported() -> list[Backend]:
     """Give that of Python 3.14, where its module is installed as a package."""
     try:

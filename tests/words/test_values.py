@@ -15,7 +15,7 @@ import kube_reflect
 from kube_reflect import (
     ApiResource, Applied, Apply, Bookmark, Config, Delete, Deleted, Init, InitApply,
     InitDone, InitialListStrategy, ListSemantic, Memory, NamespaceStatus, NotReady, ObjectRef,
-    Phase, Resync, StaleCache, Status, conditions, errors, indexers, predicates, selector,
+    Phase, Reason, Resync, StaleCache, Status, conditions, errors, indexers, predicates, selector,
     transforms)
 from kube_reflect.conditions import Condition
 from tests.support.cache_helpers import listed, pod
@@ -46,6 +46,7 @@ VALUES: dict[str, list[Any]] = {
     "NamespaceStatus": [ONE],
     "ObjectRef": [REF, ObjectRef("a"), REF.erased()],
     "Phase": list(Phase),
+    "Reason": list(Reason),
     "Resync": [Resync(((REF, POD),)) if "objects" in inspect.signature(Resync).parameters
                else Resync()],
     "Status": [STATUS],
@@ -64,9 +65,9 @@ ERRORS: dict[str, Exception] = {
 # What is a thing with threads, locks or a place in one process, and no value.
 THINGS = {"Backoff", "Reflector", "Shared", "Snapshot", "Store", "Subscription", "Watcher",
           "Writer"}
-# Unions for type checkers; functions.
-OTHERS = {"Change", "Event"} | {name for name in kube_reflect.__all__
-                                if inspect.isfunction(getattr(kube_reflect, name))}
+# Unions for type checkers; a string; functions.
+OTHERS = {"Change", "Event", "__version__"} | {
+    name for name in kube_reflect.__all__ if inspect.isfunction(getattr(kube_reflect, name))}
 
 
 def again(value: Any) -> list[Any]:
