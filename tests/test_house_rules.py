@@ -40,7 +40,7 @@ WORDS = {
 ROOMS: dict[str, set[str]] = {
     "client": set(),
     "wire": {"client"},
-    "_states": {"wire"},
+    "_states": {"wire", "client"},
     "watcher": {"wire", "client", "_states"},
     "streams": {"watcher", "client"},
     "store": set(),
