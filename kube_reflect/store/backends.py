@@ -96,7 +96,7 @@ class StandardLibrary(Backend):
 
     def compressor(self, dictionary: Any) -> Compress:
         made = self._zstd.ZstdCompressor(options=self._options, zstd_dict=dictionary)
-        return partial(made.compress, mode=made.FLUSHFRAME)
+        return partial(made.compress, mode=made.FLUSH_FRAME)
 
     def decompressor(self, dictionary: Any) -> Decompress:
         return partial(self._decompress, dictionary)
