@@ -92,7 +92,8 @@ class StandardLibrary(Backend):
                          asked.checksum_flag: 0, asked.dict_id_flag: 0}
 
     def dictionary(self, content: bytes) -> Any:
-        return self._zstd.ZstdDict(content, is_raw=True).as_digested_dict
+        # It takes none of less than eight bytes.
+        return self._zstd.ZstdDict(content.rjust(8), is_raw=True).as_digested_dict
 
     def compressor(self, dictionary: Any) -> Compress:
         made = self._zstd.ZstdCompressor(options=self._options, zstd_dict=dictionary)
