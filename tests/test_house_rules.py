@@ -312,7 +312,8 @@ def asserts(node: ast.AST) -> bool:
     if not isinstance(node, ast.Call):
         return False
     name = ast.unparse(node.func)
-    return name in {"pytest.raises", "pytest.warns", "pytest.fail", "interrupt_everywhere"} or bool(
+    return name in {"pytest.raises", "pytest.warns", "pytest.fail", "interrupt_everywhere",
+                    "interrupt"} or bool(
         re.match(r"_?(assert|check|expect)", name.rsplit(".", 1)[-1])
     )
 

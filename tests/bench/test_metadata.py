@@ -12,4 +12,4 @@ def test_metadata_is_a_fraction() -> None:
     assert metadata.slim < metadata.kept
     lines = text(whole, metadata).splitlines()
     assert lines[0].split() == ["bytes", "a", "pod", "whole", "metadata", "share"]
-    assert len(lines) == 9
+    assert len(lines) == 8
