@@ -23,9 +23,9 @@ __all__ = ["Empty", "InitListed", "InitPage", "InitialWatch", "Polling", "Refusa
 logger = logging.getLogger(__name__)
 
 _LIST_END = "k8s.io/initial-events-end"
-#: Refusals of a streaming list that say nothing of streaming lists: who asks, what is asked for,
-#: or how often. A LIST would be refused too.
-_REFUSED_ANYWAY = frozenset({401, 403, 404, 429})
+#: Refusals of a streaming list that say nothing of streaming lists: who asks, or how often. A LIST
+#: would be refused too.
+_REFUSED_ANYWAY = frozenset({401, 403, 429})
 #: After how many LISTs a streaming list is tried again that failed; doubled from one failure to
 #: the next, up to the second number.
 _LISTS_FIRST, _LISTS_MOST = 4, 64

@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar, Union
 
+from kube_reflect._object import BadObject, Object as Known
 from kube_reflect.backoff import Backoff
 from kube_reflect.client import is_expired
 from kube_reflect.config import Config
@@ -106,10 +107,16 @@ def _reflected(writer: EventWriter, stream: Iterable[Item]) -> Iterator[Item]:
 
 
 def modify(stream: Iterable[Item], change: Callable[[Object], Object]) -> Iterator[Item]:
-    """Pass everything on, with each object as the function returns it."""
+    """Pass everything on, with each object as the function returns it.
+
+    An object that cannot be read, too deep for the parser for instance, is passed on as it is.
+    """
     for item in stream:
         if isinstance(item, (InitApply, Apply, Delete)):
-            item = replace(item, object=change(item.object))
+            try:
+                item = replace(item, object=change(item.object))
+            except BadObject:
+                pass
         yield item
 
 
@@ -202,20 +209,25 @@ class _Values:
         now = self._timer()
         while self._known and now - next(iter(self._known.values()))[2] >= self._ttl:
             self._known.popitem(last=False)
-        name = _name(obj)
+        known = Known.of(obj)
+        name = known.namespace, known.name
         if self._listed is not None:
             self._listed.add(name)
-        value = predicate(obj)
+        try:
+            value = predicate(obj)
+        except BadObject:
+            # Whoever stores it is to find out.
+            value = None
         if value is None:
             return True
-        uid = obj["metadata"].get("uid") if name != (None, None) else None
         before = self._known.pop(name, None)
-        self._known[name] = uid, value, now
-        return before is None or before[:2] != (uid, value)
+        self._known[name] = known.uid, value, now
+        return before is None or before[:2] != (known.uid, value)
 
     def forget(self, obj: Object) -> None:
         """Forget an object that is gone."""
-        name = _name(obj)
+        known = Known.of(obj)
+        name = known.namespace, known.name
         self._known.pop(name, None)
         if self._listed is not None:
             self._listed.discard(name)
@@ -230,13 +242,6 @@ class _Values:
         if listed is not None:
             for name in self._known.keys() - listed:
                 del self._known[name]
-
-
-def _name(obj: Object) -> _Name:
-    metadata = obj.get("metadata")
-    if not isinstance(metadata, Mapping):
-        return None, None
-    return metadata.get("namespace"), metadata.get("name")
 
 
 def watch_object(list_func: Any, name: str, *args: Any, config: Config | None = None,
@@ -307,11 +312,8 @@ def _life(stream: Iterable[Item]) -> Iterator[Object | None | WatcherError]:
                 yield None
             case InitDone() | Apply():
                 found = item.object if isinstance(item, Apply) else listed
-                if present is not None and found is not None and _uid(present) != _uid(found):
+                if present is not None and found is not None and (
+                        Known.of(present).uid != Known.of(found).uid):
                     yield None
                 present = found
                 yield found
-
-
-def _uid(obj: Object) -> Any:
-    return obj["metadata"].get("uid")

@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
+from kube_reflect._object import Object
 from kube_reflect.backoff import Backoff
 from kube_reflect.errors import (
     InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed,
 )
 from kube_reflect.events import Apply, Bookmark, Delete, Init, InitApply, InitDone
-from kube_reflect.streams import applied_objects, backoff, modify, reflect, touched_objects
+from kube_reflect.streams import (
+    applied_objects, backoff, modify, predicate_filter, reflect, touched_objects,
+)
 
 from tests.support.machine_scripts import pod
 from tests.watcher.test_backoff import Clock
@@ -151,3 +154,12 @@ def test_applied_objects_are_those_that_are_there() -> None:
 def test_touched_objects_are_the_deleted_ones_too() -> None:
     assert list(touched_objects(STREAM)) == [
         FAILED, pod("a"), pod("b"), pod("c", "11"), pod("a", "13"), CUT, pod("d", "14")]
+
+
+def test_an_object_that_cannot_be_read_is_passed_on_as_it_is() -> None:
+    bad = Object.parse(b'{"metadata":{"name":"a"},"spec":' + b"[" * 5000 + b"]" * 5000 + b"}")
+    stream: list[Any] = [Init(), InitApply(bad), InitDone("1"), Apply(bad), Apply(pod("b"))]
+    passed = list(modify(stream, lambda obj: {**obj, "seen": True}))
+    assert passed[:4] == stream[:4] and passed[3].object is bad
+    assert passed[4].object["seen"]
+    assert list(predicate_filter(stream, lambda obj: obj["metadata"]["name"])) == stream
