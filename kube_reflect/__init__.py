@@ -1,9 +1,11 @@
 """A threaded, synchronous, client-side cache of Kubernetes objects."""
 
+from kube_reflect._version import __version__
 from kube_reflect.backoff import Backoff
 from kube_reflect.config import Config, InitialListStrategy, ListSemantic
-from kube_reflect.dispatcher import Applied, Change, Deleted, Resync, Subscription
+from kube_reflect.dispatcher import Applied, Change, Deleted, Reason, Resync, Subscription
 from kube_reflect.errors import (
+    ConditionFailed,
     FieldError,
     InitialListFailed,
     KubeReflectError,
@@ -18,7 +20,7 @@ from kube_reflect.errors import (
 )
 from kube_reflect.events import Apply, Bookmark, Delete, Event, Init, InitApply, InitDone
 from kube_reflect.object_ref import ApiResource, ObjectRef
-from kube_reflect.reflector import Reflector, Shared, reflect, shared
+from kube_reflect.reflector import Reflector, Shared, close_all, reflect, shared
 from kube_reflect.signals import stop_on_signals
 from kube_reflect.status import NamespaceStatus, Phase, Status
 from kube_reflect.store import Memory, Snapshot, Store, Writer
@@ -32,6 +34,7 @@ __all__ = [
     "Backoff",
     "Bookmark",
     "Change",
+    "ConditionFailed",
     "Config",
     "Delete",
     "Deleted",
@@ -50,6 +53,7 @@ __all__ = [
     "NotReady",
     "ObjectRef",
     "Phase",
+    "Reason",
     "Reflector",
     "Resync",
     "Shared",
@@ -65,6 +69,8 @@ __all__ = [
     "WatcherError",
     "Writer",
     "WriterDropped",
+    "__version__",
+    "close_all",
     "drop_last_applied",
     "drop_managed_fields",
     "keep",

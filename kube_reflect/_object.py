@@ -65,7 +65,9 @@ class Object(Mapping[str, Any]):
         elif self.name is None:
             self._problem = BadObject("it has no metadata.name")
         elif namespace and self.namespace is None:
-            self._problem = BadObject("its metadata.namespace is no string")
+            # No key is better than another object's: that of one without a namespace.
+            self._problem = BadObject(f"its metadata.namespace is no string (of {self.name!r})")
+            self.name = None
 
     @classmethod
     def parse(cls, json: bytes) -> Object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import configparser
 import dataclasses
 import inspect
 from pathlib import Path
@@ -17,11 +18,12 @@ from kube_reflect import (
 )
 
 NAMES = """
-    ApiResource Applied Apply Backoff Bookmark Change Config Delete Deleted Event FieldError
-    Init InitApply InitDone InitialListFailed InitialListStrategy KubeReflectError ListSemantic
-    Memory NamespaceStatus NoResourceVersion NotReady ObjectRef Phase Reflector Resync Shared
-    Snapshot StaleCache Status Store Subscription WatchError WatchFailed WatchStartFailed
-    Watcher WatcherError Writer WriterDropped drop_last_applied drop_managed_fields keep
+    ApiResource Applied Apply Backoff Bookmark Change ConditionFailed Config Delete Deleted Event
+    FieldError Init InitApply InitDone InitialListFailed InitialListStrategy
+    KubeReflectError ListSemantic Memory NamespaceStatus NoResourceVersion NotReady
+    ObjectRef Phase Reason Reflector Resync Shared Snapshot StaleCache Status Store
+    Subscription WatchError WatchFailed WatchStartFailed Watcher WatcherError Writer
+    WriterDropped __version__ close_all drop_last_applied drop_managed_fields keep
     reflect shared stop_on_signals
 """.split()
 
@@ -90,6 +92,12 @@ def test_the_package_s_init_is_imports_and_names_only() -> None:
     assert imported == set(NAMES)
 
 
+def test_the_version_is_that_of_the_package() -> None:
+    declared = configparser.ConfigParser()
+    declared.read(Path(__file__).parent.parent / "setup.cfg", "utf-8")
+    assert kube_reflect.__version__ == declared["metadata"]["version"]
+
+
 @pytest.mark.parametrize(("owner", "name", "parameters"), SIGNATURES,
                          ids=lambda value: getattr(value, "__name__", str(value)[:20]))
 def test_methods_take_what_they_took(owner: Any, name: str, parameters: str) -> None:
@@ -102,7 +110,8 @@ def test_methods_take_what_they_took(owner: Any, name: str, parameters: str) -> 
         same = found.pop(parameter.name)
         assert (same.kind, same.default) == (parameter.kind, parameter.default), parameter
     # Whatever else it takes can be left out.
-    assert all(more.default is not more.empty for more in found.values()), found
+    assert all(more.default is not more.empty or more.kind is more.VAR_KEYWORD
+               for more in found.values()), found
 
 
 def test_positional_parameters_come_in_their_order() -> None:

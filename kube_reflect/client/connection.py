@@ -63,8 +63,8 @@ class ConnectionHandle:
         return f"<{type(self).__name__} {self.state.value}>"
 
     def __del__(self) -> None:
-        # No lock: nobody else knows of it any more.
-        for duplicate in self._duplicates.values():
+        # No lock: nobody else knows of it any more. (Nor of one whose making was interrupted.)
+        for duplicate in getattr(self, "_duplicates", {}).values():
             duplicate.close()
 
     @property
@@ -108,26 +108,27 @@ class ConnectionHandle:
 
         :param fileno: which one; without it, all.
         """
-        for duplicate in self._taken(fileno):
-            duplicate.close()
+        self._let_go(list(self._duplicates) if fileno is None else [fileno])
 
     def shutdown(self) -> None:
         """End the connection, and with it whatever waits for it; from any thread."""
-        for duplicate in self._taken():
-            try:
-                duplicate.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                # The other side was quicker.
-                pass
-            duplicate.close()
+        self._let_go(list(self._duplicates), shutdown=True)
 
-    def _taken(self, fileno: int | None = None) -> list[socket.socket]:
+    def _let_go(self, filenos: list[int], *, shutdown: bool = False) -> None:
+        """Close duplicates. Each keeps its place until then: who is interrupted may try again."""
         with self._lock:
-            if fileno is not None:
-                one = self._duplicates.pop(fileno, None)
-                return [] if one is None else [one]
-            duplicates, self._duplicates = self._duplicates, {}
-        return list(duplicates.values())
+            for fileno in filenos:
+                duplicate = self._duplicates.get(fileno)
+                if duplicate is None:
+                    continue
+                if shutdown:
+                    try:
+                        duplicate.shutdown(socket.SHUT_RDWR)
+                    except OSError:
+                        # The other side was quicker.
+                        pass
+                duplicate.close()
+                self._duplicates.pop(fileno, None)
 
     def close(self) -> None:
         """Shut down, and let no other request begin; from any thread, any number of times."""

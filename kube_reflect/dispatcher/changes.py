@@ -6,9 +6,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar, Union
 
 from kube_reflect.object_ref import ObjectRef
-from kube_reflect.store.cache import Cache
-from kube_reflect.store.entry import Entry
-from kube_reflect.store.listener import Reason
+from kube_reflect.store import Cache, Entry, Reason
 
 __all__ = ["Applied", "Change", "Deleted", "Lazy", "Reason", "Resync"]
 

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 
 from kube_reflect._locks import Deadline, Waiters
 from kube_reflect._object import Key
-from kube_reflect.store.entry import Entry
-from kube_reflect.store.listener import Delta, Reason
+from kube_reflect.store import Delta, Entry, Reason
 
 __all__ = ["LOOK_AGAIN", "OVERFLOWS", "Pending", "State", "Step", "Taken"]
 

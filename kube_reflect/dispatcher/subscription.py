@@ -6,7 +6,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from kube_reflect import _locks
 from kube_reflect._locks import Deadline, Waiters, new_lock
@@ -15,10 +15,7 @@ from kube_reflect.dispatcher.pending import (
     LOOK_AGAIN, OVERFLOWS, Pending, Processing, State, Step, Taken,
 )
 from kube_reflect.errors import KubeReflectError
-from kube_reflect.store.cache import Cache
-
-if TYPE_CHECKING:
-    from kube_reflect.store import Store
+from kube_reflect.store import Cache, Store
 
 __all__ = ["Subscription", "subscribe"]
 

@@ -11,7 +11,7 @@ from typing import Any
 from kube_reflect import _locks
 from kube_reflect._locks import Deadline, new_lock
 from kube_reflect.dispatcher import Handler
-from kube_reflect.reflector.namespaces import Namespaces
+from kube_reflect.reflector.namespaces import Namespaces, NamespaceWatch
 from kube_reflect.store import Cache
 
 __all__ = ["Engine", "close_all"]
@@ -142,27 +142,32 @@ class Engine:
         """
         _locks.renew()
         deadline = Deadline(timeout)
-        with self._lock:
-            if namespace not in self.namespaces.watches:
-                raise ValueError(f"namespace {namespace!r} is not watched")
-            watch = self.namespaces.take_out(namespace)
-        # Without the lock, for the thread may be in a callback that wants it.
+        watch = self.namespaces.watches.get(namespace)
+        if watch is None:
+            raise ValueError(f"namespace {namespace!r} is not watched")
+        try:
+            with self._lock:
+                if self.namespaces.watches.get(namespace) is not watch:
+                    raise ValueError(f"namespace {namespace!r} is not watched")
+                self.namespaces.take_out(namespace)
+            # Without the lock, for the thread may be in a callback that wants it.
+            self._end_watch(watch, deadline)
+        except BaseException:
+            # Also where an exception ends the waiting: nobody keeps these objects up any more.
+            if self.namespaces.watches.get(namespace) is not watch:
+                self._end_watch(watch, Deadline(0))
+            raise
+
+    def _end_watch(self, watch: NamespaceWatch, deadline: Deadline) -> None:
+        """Have nothing left of a watch that nobody knows any more; it may be called again."""
         worker = watch.close()
         # A subscriber that has the writer wait may be waiting for this very thread.
         self.cache.unblock()
-        try:
-            if worker is not None:
-                worker.join(deadline.left())
-        finally:
-            # Also where an exception ends the waiting: nobody keeps these objects up any more.
-            try:
-                watch.writer.remove()
-            except BaseException:
-                watch.writer.remove()
-                raise
-            finally:
-                if self._running or self._finalizer is None:
-                    self.cache.unblock(False)
+        if worker is not None:
+            worker.join(deadline.left())
+        watch.writer.remove()
+        if self._running or self._finalizer is None:
+            self.cache.unblock(False)
 
     def add_handler(self, new_handler: Callable[[str, Callable[[Handler[Any]], None]],
                                                 Handler[Any]]) -> Handler[Any]:

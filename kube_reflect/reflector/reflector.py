@@ -203,16 +203,19 @@ class Reflector(Generic[K]):
         self._namespaces = Namespaces(cache, name, watchers, backoff_factory(backoff, several))
         for namespace in names:
             self._namespaces.add(namespace)
-        identity = watchers.identity
-        what = None if identity is None else (identity, *_calling_line())
+        what = None if watchers.identity is None else (watchers.identity, *_calling_line())
         self._engine = Engine(name, cache, self._namespaces, what)
         #: The name of the reflector, as in the names of its threads.
         self.name = name
-        #: The cache; it keeps the reflector going, too.
-        self.store: Store[K] = Store(cache, self._engine)
+        self._store: Store[K] = Store(cache, self._engine)
 
     def __repr__(self) -> str:
         return f"<Reflector {self.name} {self.status.phase.value}>"
+
+    @property
+    def store(self) -> Store[K]:
+        """The cache, to be read; it keeps the reflector going, too."""
+        return self._store
 
     def after_fork(self) -> None:
         """Take note that this is a child process, where the thread is gone.

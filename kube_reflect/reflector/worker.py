@@ -12,9 +12,10 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 from kube_reflect import streams
+from kube_reflect._threads import start_thread
 from kube_reflect.backoff import Backoff
 from kube_reflect.errors import WatcherError
-from kube_reflect.events import Event
+from kube_reflect.events import Event, InitDone
 from kube_reflect.reflector.health import Health
 from kube_reflect.status import Phase
 from kube_reflect.store import Cache, Forgotten, NamespaceWriter
@@ -66,6 +67,8 @@ class Worker:
         # Written by the thread, read by close() and by who asks for the last contact.
         self._watcher: Watcher | None = None
         self._contact: float | None = None
+        # Whether this watcher has listed everything, so that what is stored is what it has seen.
+        self._is_complete = False
         self._thread = threading.Thread(target=self._run, name=f"kube-reflect:{health.name}",
                                         daemon=True)
 
@@ -77,9 +80,18 @@ class Worker:
         """When the server was last heard of, on `time.monotonic`; from any thread."""
         watcher = self._watcher
         contact = watcher.contact if watcher is not None else None
-        if contact is not None:
+        if contact is not None and (self._is_complete or self._contact is None):
+            # Else what is stored is of an earlier watcher, and as old as its last contact.
             self._contact = contact
         return self._contact
+
+    @property
+    def answered(self) -> float | None:
+        """The same; while a first list is slow, when that began of which something has come."""
+        contact, watcher = self.contact, self._watcher
+        if contact is None and watcher is not None:
+            return watcher.first_list
+        return contact
 
     @property
     def is_alive(self) -> bool:
@@ -106,7 +118,7 @@ class Worker:
         self._contact = before.contact if before is not None else None
         self._health.enter(Phase.LISTING)
         _workers.add(self)
-        self._thread.start()
+        start_thread(self._thread)
 
     def close(self) -> None:
         """Have the thread end, whatever it is waiting for; does not wait for that. Any thread."""
@@ -178,6 +190,7 @@ class Worker:
         self._sleep(self._backoff.next_delay())
 
     def _follow(self) -> None:
+        self._is_complete = False
         watcher = self._watcher = self._new_watcher(self._health.entered_state)
         if self._closing:
             # Between its making and its place in the attribute, close() could not see it.
@@ -189,6 +202,7 @@ class Worker:
                     self._health.failed(item)
                 else:
                     self._apply(item)
+                    self._is_complete = self._is_complete or isinstance(item, InitDone)
                     self._health.worked(item)
         finally:
             watcher.close()

@@ -175,7 +175,8 @@ class Cache:
                     self.listeners = tuple(one for one in self.listeners if one not in done)
                 listeners = record.listeners = tuple(
                     one for one in listeners if one not in done)
-            deltas.pop()
+            if deltas and deltas[-1] is delta:
+                deltas.pop()
         self.waiters.notify()
 
     def notify(self) -> None:
@@ -340,12 +341,16 @@ class Cache:
             self.settle_locked()
             return choose(self.table)
 
-    def admit(self) -> None:
+    def admit(self, namespace: str | None = None) -> None:
         """Let a read in that gives what is there, or what is not; see `StoreOptions`.
 
-        :raises NotReady: if there has been no complete list.
+        :param namespace: all that it asks for; None: it may be anything.
+        :raises NotReady: if there has been no complete list of it.
         """
         if not self.unlisted or self.options.when_not_ready == "empty":
+            return
+        if namespace is not None and namespace in self.listed:
+            # The others may take as long as they like.
             return
         if self.options.when_not_ready == "raise" or self.lifecycle is not Lifecycle.RUNNING:
             raise self.readiness.not_ready("not ready")

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+from kube_reflect._describe import reason_of
 from kube_reflect._json import loads
 from kube_reflect._locks import new_lock
 from kube_reflect._object import BadObject
@@ -65,18 +66,19 @@ class Decoder:
         value, is_sound = self.make(entry)
         if not self._sharing or not is_sound:
             return value
-        gone = None
+        gone: list[Any] = []
         with self._lock:
             if entry.value is not None:
                 # Another reader was quicker.
                 return entry.value
             self._decoded[entry] = None
             entry.value = value
-            if len(self._decoded) > self._limit:
-                oldest, _ = self._decoded.popitem(last=False)
+            while len(self._decoded) > self._limit:
+                oldest = next(iter(self._decoded))
                 # Its end may be somebody's code, and comes after the lock.
-                gone, oldest.value = oldest.value, None
-        del gone
+                gone.append(oldest.value)
+                oldest.value = None
+                del self._decoded[oldest]
         return value
 
     def forget(self, entry: Entry | None) -> None:
@@ -105,8 +107,9 @@ class Decoder:
         try:
             value = attempt(self._model, lambda: parsed.pop() if parsed else self.mapping(entry))
         except FunctionFailed as error:
-            why = f"the model refused it ({error})".replace("\n", " ")
-            cause = f"the model refused it ({type(error.__cause__).__name__})"
+            refusal = error.__cause__ or error
+            why = f"the model refused it ({reason_of(refusal, self.mapping(entry))})"
+            cause = f"the model refused it ({type(refusal).__name__})"
         else:
             if value is not None:
                 return value, True

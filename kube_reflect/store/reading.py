@@ -39,8 +39,8 @@ class Reads(Generic[K]):
         """Return what is chosen from the table of one moment."""
         raise NotImplementedError
 
-    def _admit(self) -> None:
-        """Raise or wait if there is nothing to read yet."""
+    def _admit(self, namespace: str | None = None) -> None:
+        """Raise or wait if there is nothing to read yet, in a namespace or at all."""
 
     def _key(self, ref: Any, namespace: str | None) -> Key:
         if isinstance(ref, ObjectRef):
@@ -89,7 +89,7 @@ class Reads(Generic[K]):
         if where is not None:
             _check_callable("where", where)
         selector = parse(labels) if labels is not None else None
-        self._admit()
+        self._admit(namespace)
         if namespace is None:
             if not selector:
                 return self._where(self._all(), where)

@@ -104,7 +104,7 @@ class Store(Reads[K]):
         self._touch(max_staleness)
         value: K | None = self._read(key)
         if value is None and self._cache.unlisted:
-            self._cache.admit()
+            self._cache.admit(key[0])
             value = self._read(key)
         return value
 
@@ -249,6 +249,9 @@ class Store(Reads[K]):
     def _check_staleness(self, allowed: float) -> None:
         checked_timeout(allowed, "max_staleness")
         staleness = self._cache.staleness()
+        if self._cache.unlisted and staleness is not None and not math.isinf(staleness):
+            raise StaleCache("there has been no complete list yet; "
+                             f"a staleness of {allowed:g} s was allowed")
         if staleness is None:
             raise StaleCache("no contact with the API server; "
                              f"a staleness of {allowed:g} s was allowed")
@@ -270,8 +273,8 @@ class Store(Reads[K]):
         self._cache.touch()
         return self._cache.cut(choose)
 
-    def _admit(self) -> None:
-        self._cache.admit()
+    def _admit(self, namespace: str | None = None) -> None:
+        self._cache.admit(namespace)
 
     def _all(self) -> list[K]:
         return self._cache.all_decoded(self._decoded)

@@ -37,10 +37,17 @@ def test_one_that_is_refused_neither_blocks_nor_hides(
     for where in (a, b):
         server.grant(where, "list", "watch")
     with reflecting(reader.list_namespaced_config_map, namespaces=namespaces, ready=False,
-                    config=CONFIG, model=dict, backoff=quick) as r:
+                    config=CONFIG, model=dict, backoff=quick, ready_timeout=0.1) as r:
         assert eventually(lambda: all(r.status.namespaces[where].live for where in (a, b))
                           and r.status.namespaces[refused].code == 403)
-        assert by_key(r.store.state()) == {(where, "one"): made[where] for where in (a, b)}
+        # What was listed can be read, and what was not says so.
+        for where in (a, b):
+            assert r.store.state(namespace=where) == [made[where]]
+            assert r.store.get("never", where) is None and len(r.store) == 2
+        with pytest.raises(NotReady, match="403"):
+            r.store.state()
+        with pytest.raises(NotReady, match="403"):
+            r.store.get("one", refused)
         new = server.create(config_map("new", a, "1", OURS))
         assert eventually(lambda: r.store.get("new", a) == new)
         # Ready means all of them, and which of them is not, and why, is there to be seen.

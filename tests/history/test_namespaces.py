@@ -18,9 +18,12 @@ from hypothesis.stateful import (  # noqa: E402
 )
 
 from kube_reflect import (  # noqa: E402
-    Apply, Bookmark, Config, Delete, Init, InitDone, InitialListStrategy, WatcherError, Writer,
+    Apply, Bookmark, Config, Delete, Init, InitDone, InitialListStrategy, WatcherError,
 )
-from kube_reflect.store.feed import Feed, Forgotten  # noqa: E402
+from kube_reflect.dispatcher import subscribe  # noqa: E402
+from kube_reflect.store import (  # noqa: E402
+    Cache, EntryMaker, Forgotten, NamespaceWriter, Store, StoreOptions,
+)
 from kube_reflect.watcher import Machine  # noqa: E402
 
 from ._cluster import Cluster, Key, Source, State  # noqa: E402
@@ -64,19 +67,18 @@ class Part:
 class Watched:
     """A namespace as it is watched: where its events come from, and where they go."""
 
-    def __init__(self, cluster: Cluster, writer: Writer, namespace: str, config: Config) -> None:
+    def __init__(self, cluster: Cluster, cache: Cache, namespace: str, config: Config) -> None:
         self.source = Source(Part(cluster, namespace))  # type: ignore[arg-type]
         self.items = Machine(self.source, config).run()
-        self.feed = Feed(writer._core, writer._entries, namespace)
+        self.writer = NamespaceWriter(cache, EntryMaker(cache), namespace)
         self.listing = False
         self.listed = False
-        writer._core.expect(namespace)
 
     def step(self) -> Any:
         self.source.patience = 20
         item = next(self.items)
         if not isinstance(item, WatcherError):
-            self.feed.apply(item)
+            self.writer.apply(item)
         if isinstance(item, Init):
             self.listing = True
         elif isinstance(item, InitDone):
@@ -93,8 +95,8 @@ class Histories(RuleBasedStateMachine):
         self.cluster = Cluster(selects, streams)
         self.config = Config(page_size=page_size, initial_list_strategy=InitialListStrategy.AUTO,
                              label_selector="app=web" if selects else None)
-        self.writer = Writer(model=dict, indexers={"app": by_app})
-        self.store = self.writer.as_reader()
+        self.cache = Cache(None, StoreOptions(indexers={"app": by_app}))
+        self.store: Store[Any] = Store(self.cache)
         self.watched: dict[str, Watched] = {}
         self.folds: list[Fold] = []
         for namespace in "xy":
@@ -133,16 +135,16 @@ class Histories(RuleBasedStateMachine):
     def toggle(self, namespace: str) -> None:
         """Begin to watch a namespace, or cease to."""
         if namespace in self.watched:
-            feed = self.watched.pop(namespace).feed
-            feed.empty()
+            writer = self.watched.pop(namespace).writer
+            writer.remove()
             # A thread that has not ended yet brings nothing back.
             late = {"apiVersion": "v1", "kind": "Pod", "metadata": {
                 "name": "late", "namespace": namespace, "labels": {"app": "web"}}}
             for event in Apply(late), Delete(late), Bookmark("1"):
                 with pytest.raises(Forgotten):
-                    feed.apply(event)
+                    writer.apply(event)
         else:
-            self.watched[namespace] = Watched(self.cluster, self.writer, namespace, self.config)
+            self.watched[namespace] = Watched(self.cluster, self.cache, namespace, self.config)
         self.check()
 
     @precondition(lambda self: self.watched)
@@ -156,7 +158,8 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: len(self.folds) < 4)
     @rule(size=st.sampled_from([1, 2, 1024]), overflow=st.sampled_from(["coalesce", "resync"]))
     def subscribe(self, size: int, overflow: str) -> None:
-        self.folds.append(Fold(self.writer.subscribe(buffer_size=size, overflow=overflow)))
+        self.folds.append(Fold(subscribe(self.cache, self.store, buffer_size=size,
+                                         overflow=overflow)))
 
     @rule()
     def take_changes(self) -> None:
@@ -183,7 +186,7 @@ class Histories(RuleBasedStateMachine):
 
     def check(self) -> None:
         """Check what holds after every event."""
-        snapshot, versions = self.store.snapshot(), self.writer._core.versions
+        snapshot, versions = self.store.snapshot(), self.cache.versions
         held = by_key(snapshot.state())
         for namespace in SPACES:
             there = within(namespace, held)
@@ -209,7 +212,7 @@ class Histories(RuleBasedStateMachine):
             self.cluster.request_faults.clear()
             self.cluster.line_faults.clear()
             self.come_to_rest()
-            self.writer.close()
+            self.cache.end()
 
 
 class TestHistories(Histories.TestCase):  # type: ignore[name-defined,misc]

@@ -18,7 +18,8 @@ FOLDER = os.environ.get("CELERY_FOLDER", "")
 app = Celery("site", broker="filesystem://", backend=f"file://{FOLDER}/results")
 app.conf.update(
     broker_transport_options={"data_folder_in": f"{FOLDER}/queue",
-                              "data_folder_out": f"{FOLDER}/queue", "polling_interval": 0.02},
+                              "data_folder_out": f"{FOLDER}/queue",
+                              "control_folder": f"{FOLDER}/control", "polling_interval": 0.02},
     worker_prefetch_multiplier=16, task_ignore_result=False, worker_send_task_events=False)
 
 config.load_config()

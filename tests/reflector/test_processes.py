@@ -132,7 +132,9 @@ store.wait_until_ready(timeout=10)
 wait_until(lambda: reflector.status.live)
 reads = [lambda: len(store) == 2, lambda: store.get("a", "ns").metadata.name == "a",
          lambda: len(store.state()) == 2, lambda: len(store.snapshot().keys()) == 2,
-         lambda: store.wait_until_ready(timeout=0) is None and store.ready]
+         lambda: not store.ready and not reflector.status.ready
+         and reflector.status.staleness < 10 and len(store) == 2
+         and store.wait_until_ready(timeout=8) is None and store.ready]
 say([in_child(read) for read in reads], reflector.status.live)
 say(wait_until(lambda: store.get("late", "ns") is not None), reflector.status.last_error)
 reflector.close()

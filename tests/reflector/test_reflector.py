@@ -93,7 +93,9 @@ def test_it_keeps_up_with_the_server(server: FakeApiServer, v1: client.CoreV1Api
 
 def test_nothing_starts_by_itself(server: FakeApiServer, v1: client.CoreV1Api) -> None:
     reflector = Reflector(v1.list_namespaced_pod, "ns", name="idle")
-    assert reflector.store.state() == [] and not reflector.store.ready
+    assert len(reflector.store) == 0 and not reflector.store.ready
+    with pytest.raises(NotReady, match="never started$"):
+        reflector.store.state()
     assert not threads_of("idle") and len(server.requests) == 0
     reflector.close()
     with pytest.raises(WriterDropped):

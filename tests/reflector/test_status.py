@@ -1,8 +1,11 @@
-"""kube_reflect.status"""
+"""Reflector.status, as a user sees it."""
 
 from __future__ import annotations
 
-import logging
+import copy
+import dataclasses
+import json
+import pickle
 import time
 from typing import Any
 
@@ -11,98 +14,15 @@ from kubernetes import client
 
 from kube_reflect.backoff import Backoff
 from kube_reflect.dispatcher import Applied
-from kube_reflect.errors import InitialListFailed, StaleCache, WatchFailed
+from kube_reflect.errors import StaleCache, WatchFailed
 from kube_reflect.reflector import Reflector
-from kube_reflect.status import Health, Phase
+from kube_reflect.status import Phase
 from kube_reflect.testing import FakeApiServer
 
 from tests.support.cache_helpers import DEADLINE, wait_until
-from tests.support.reflector_helpers import LIST_WATCH, pod, server, threads_of, v1
+from tests.support.reflector_helpers import Deadly, LIST_WATCH, pod, server, threads_of, v1
 
 __all__ = ["server", "v1"]
-
-FORBIDDEN = InitialListFailed("cannot list: HTTP 403", code=403)
-REFUSED = InitialListFailed("cannot list: refused")
-
-
-class Time:
-    """A clock, and a timer, that move when they are told to."""
-
-    def __init__(self) -> None:
-        self.now = 5000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Time:
-    return Time()
-
-
-@pytest.fixture
-def health(clock: Time, caplog: pytest.LogCaptureFixture) -> Health:
-    caplog.set_level(logging.INFO, "kube_reflect")
-    return Health("name", clock=clock, timer=clock)
-
-
-def said(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.levelname for record in caplog.records]
-
-
-@pytest.mark.parametrize(("state", "phase"), [
-    ("Empty", Phase.LISTING), ("InitPage", Phase.LISTING), ("InitialWatch", Phase.LISTING),
-    ("InitListed", Phase.CONNECTING), ("Watching", Phase.WATCHING),
-])
-def test_each_state_of_the_watcher_is_a_phase(health: Health, state: str, phase: Phase) -> None:
-    assert health.moment.phase is Phase.STOPPED
-    health.entered_state(state)
-    assert health.moment.phase is phase
-
-
-def test_a_phase_knows_since_when(health: Health, clock: Time) -> None:
-    health.enter(Phase.LISTING)
-    clock.now += 5
-    health.entered_state("InitPage")
-    assert health.moment.since == 5000
-    health.entered_state("InitListed")
-    assert health.moment.since == 5005
-
-
-def test_each_kind_of_failure_is_said_once(
-        health: Health, caplog: pytest.LogCaptureFixture) -> None:
-    for error in (FORBIDDEN, FORBIDDEN, REFUSED, REFUSED, FORBIDDEN):
-        health.failed(error)
-        health.waiting(1.0)
-    assert said(caplog) == ["WARNING"] * 2
-    assert health.moment.error is FORBIDDEN and health.moment.phase is Phase.BACKING_OFF
-
-
-def test_a_failure_is_over_after_some_time_of_work(
-        health: Health, clock: Time, caplog: pytest.LogCaptureFixture) -> None:
-    health.worked()
-    assert said(caplog) == []
-    health.failed(FORBIDDEN)
-    health.waiting(3.0)
-    clock.now += 12.9
-    health.worked()
-    health.failed(FORBIDDEN)
-    assert said(caplog) == ["WARNING"]
-    clock.now += 10
-    health.worked()
-    health.worked()
-    assert said(caplog) == ["WARNING", "INFO"]
-    health.failed(FORBIDDEN)
-    assert said(caplog) == ["WARNING", "INFO", "WARNING"]
-    assert health.moment.error is FORBIDDEN
-
-
-def test_a_thread_that_died_is_said_aloud(
-        health: Health, caplog: pytest.LogCaptureFixture) -> None:
-    death = MemoryError("no more")
-    health.died(death)
-    assert health.moment.phase is Phase.DEAD and health.moment.error is death
-    assert said(caplog) == ["ERROR"] and "no more" in caplog.text
 
 
 def test_the_status_before_the_start(v1: client.CoreV1Api) -> None:
@@ -169,29 +89,40 @@ def test_the_status_counts_objects_that_are_spoilt(
         assert (status.objects, status.poisoned, status.last_error) == (1, 1, None)
 
 
-def test_a_dead_thread_of_one_namespace_is_no_less_silent(
+def test_a_transform_that_exits_spoils_that_object_alone(
         server: FakeApiServer, v1: client.CoreV1Api, caplog: pytest.LogCaptureFixture) -> None:
-    deadly = ["other"]
-
     def transform(obj: dict[str, Any]) -> dict[str, Any]:
-        if obj["metadata"]["namespace"] in deadly:
+        if obj["metadata"]["name"] == "a":
             raise SystemExit("enough")
         return obj
 
-    with Reflector(v1.list_namespaced_pod, namespaces=["ns", "other"],
-                   transform=transform) as reflector:
+    with Reflector(v1.list_namespaced_pod, "ns", transform=transform) as reflector:
         reflector.store.wait_until_ready(timeout=DEADLINE)
+        server.create(pod("c"))
+        wait_until(lambda: reflector.store.get("c", "ns") is not None)
+        status = reflector.status
+        assert (status.objects, status.poisoned, status.thread_alive) == (2, 1, True)
+    assert "SystemExit: enough" in caplog.text and "a.ns" in caplog.text
+
+
+def test_a_dead_thread_of_one_namespace_is_no_less_silent(
+        server: FakeApiServer, v1: client.CoreV1Api, caplog: pytest.LogCaptureFixture) -> None:
+    backoffs = [Backoff(0.01, maximum=0.02), Deadly(0.01, maximum=0.02)]
+    with Reflector(v1.list_namespaced_pod, namespaces=["ns", "other"],
+                   backoff=lambda: backoffs.pop(0) if backoffs else Backoff(0.01)) as reflector:
+        reflector.store.wait_until_ready(timeout=DEADLINE)
+        wait_until(lambda: server.watches == 2)
         subscription = reflector.subscribe()
-        server.create(pod("c", "other"))
+        server.disconnect()
         wait_until(lambda: {name: one.phase for name, one in reflector.status.namespaces.items()}
                    == {"ns": Phase.WATCHING, "other": Phase.DEAD}, "the death")
         assert [change.ref.name for change in subscription if isinstance(change, Applied)] == [
             "a", "b"]
         status = reflector.status
         assert status.phase is Phase.DEAD and not status.live and not status.thread_alive
+        server.create(pod("c", "other"))
         server.create(pod("d"))
         wait_until(lambda: reflector.store.get("d", "ns") is not None, "the other namespace")
-        deadly.clear()
         reflector.start()
         wait_until(lambda: reflector.store.get("c", "other") is not None and reflector.status.live,
                    "its return")
@@ -200,14 +131,24 @@ def test_a_dead_thread_of_one_namespace_is_no_less_silent(
 
 def test_a_dead_thread_is_never_silent(
         server: FakeApiServer, v1: client.CoreV1Api, caplog: pytest.LogCaptureFixture) -> None:
-    class Death(BaseException):
-        pass
-
-    def transform(obj: dict[str, Any]) -> dict[str, Any]:
-        raise Death("the end")
-
-    with Reflector(v1.list_namespaced_pod, "ns", transform=transform, name="dies") as reflector:
+    with Reflector(v1.list_namespaced_pod, "ns", name="dies", backoff=Deadly()) as reflector:
+        wait_until(lambda: server.watches == 1)
+        server.disconnect()
         wait_until(lambda: not threads_of("dies"), "the end of the thread")
         status = reflector.status
         assert status.phase is Phase.DEAD and not status.live and not status.thread_alive
-        assert isinstance(status.last_error, Death) and "the end" in caplog.text
+        assert isinstance(status.last_error, SystemExit) and "as if" in caplog.text
+        assert reflector.store.get("a", "ns") is not None
+
+
+def test_a_status_can_be_taken_anywhere(server: FakeApiServer, v1: client.CoreV1Api) -> None:
+    server.forbid("pods")
+    with Reflector(v1.list_namespaced_pod, namespaces=["ns"]) as reflector:
+        wait_until(lambda: reflector.status.code == 403)
+        status = reflector.status
+    for other in (pickle.loads(pickle.dumps(status)), copy.deepcopy(status)):
+        assert other.phase is status.phase and other.code == 403
+        assert type(other.last_error) is type(status.last_error)
+        assert str(other.last_error) == str(status.last_error)
+    assert dataclasses.asdict(status)["namespaces"]["ns"]["code"] == 403
+    assert "403" in json.loads(json.dumps(status.to_dict()))["last_error"]

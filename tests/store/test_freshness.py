@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 
 import pytest
 from kubernetes import client
 
 from kube_reflect import (
-    Backoff, Config, InitialListStrategy, Reflector, StaleCache, Watcher, Writer, WriterDropped,
-    reflect,
+    Backoff, Config, InitialListStrategy, Phase, Reflector, StaleCache, Watcher, Writer,
+    WriterDropped, reflect,
 )
 from kube_reflect.events import Init, InitDone
 from kube_reflect.testing import FaultServer, faults
 
 from tests.support.cache_helpers import wait_until
-from tests.support.reflector_helpers import pod
+from tests.support.reflector_helpers import Deadly, pod, worker_of
 
 PAGES = Config(initial_list_strategy=InitialListStrategy.LIST_WATCH, page_size=1)
 
@@ -39,11 +38,12 @@ def v1(server: FaultServer) -> Iterator[client.CoreV1Api]:
         yield client.CoreV1Api(api_client)
 
 
-def test_half_a_list_is_no_contact(server: FaultServer, v1: client.CoreV1Api) -> None:
+def test_half_a_list_is_nothing_to_read(server: FaultServer, v1: client.CoreV1Api) -> None:
     server.fault(faults.Status(500), when=lambda request: "continue" in request.query)
     with Reflector(v1.list_namespaced_pod, "ns", config=PAGES, backoff=quick()) as reflector:
         wait_until(lambda: reflector.status.code == 500)
-        assert reflector.status.last_contact is None
+        # Heard of it was; it is said how long the first list takes.
+        assert reflector.status.staleness is not None
         with pytest.raises(StaleCache):
             reflector.store.get("a", "ns", max_staleness=60)
         with pytest.raises(StaleCache):
@@ -64,25 +64,20 @@ def test_a_complete_list_is_as_old_as_its_first_request(server: FaultServer,
     with Reflector(v1.list_namespaced_pod, "ns", config=PAGES) as reflector:
         reflector.store.wait_until_ready(10)
         first = next(one for one in server.requests if one.verb == "list")
-        worker = reflector._team.tasks[None].worker
-        assert worker is not None and worker.contact is not None
+        worker = worker_of(reflector)
+        assert worker.contact is not None
         wait_until(lambda: server.watches == 1)
         assert worker.contact <= first.time
 
 
 def test_after_its_thread_died_it_starts_whole(server: FaultServer,
                                                v1: client.CoreV1Api) -> None:
-    died = threading.Event()
-
-    def transform(obj: dict[str, object]) -> dict[str, object]:
-        if not died.is_set():
-            died.set()
-            raise SystemExit("as if")
-        return obj
-
-    with Reflector(v1.list_namespaced_pod, "ns", transform=transform) as reflector:
-        wait_until(lambda: died.is_set() and not reflector.status.thread_alive)
-        with pytest.raises(WriterDropped):
+    server.fault(faults.Status(500), times=1)
+    backoff = Deadly(initial=0.01, maximum=0.02)
+    with Reflector(v1.list_namespaced_pod, "ns", backoff=backoff) as reflector:
+        wait_until(lambda: reflector.status.phase is Phase.DEAD)
+        assert not reflector.status.thread_alive and not reflector.status.live
+        with pytest.raises(WriterDropped, match="as if"):
             reflector.store.wait_until_ready(10)
         reflector.start()
         reflector.store.wait_until_ready(10)

@@ -156,7 +156,7 @@ def test_a_new_index_and_a_fork_leave_the_list_as_it_is() -> None:
     kept = store.snapshot()
     assert kept.state() == kept.state() == before
     # As in the child, whose first read comes by where the fork is seen.
-    writer._cache.after_fork()
+    writer._cache._after_fork()
     assert store.get("a", "ns") is before[0] and store.get("c", "ns") is None
     again = store.state()
     assert again == before and again is not before

@@ -151,19 +151,25 @@ def is_whole(reflector: Reflector) -> None:
     snapshot = reflector.store.snapshot()
     names = sorted((pod.metadata.namespace, pod.metadata.name) for pod in snapshot.state())
     assert names == sorted((ref.namespace, ref.name) for ref in snapshot.keys())
-    core = reflector._writer._core
-    with core.lock.gen_rlock():
-        table = core.table
-        keys = list(table.packed)
+    cache = reflector.store._cache
+    with cache.lock.gen_rlock():
+        cache.settle_locked()
+        table = cache.table
+        keys = list(table.entries)
         assert sorted(key for group in table.namespaces.values() for key in group) == sorted(keys)
         assert sorted(key for group in table.indexes["app"].values()
                       for key in group) == sorted(keys)
-        assert set(table.decoded) <= set(keys)
+        assert not table.moves & 1 and cache.entries is table.entries
+
+
+def worker_of(reflector: Reflector) -> Any:
+    """Return what owns the thread that runs; this is no use of the reflector."""
+    return reflector._namespaces.watches[None]._worker
 
 
 def connection(reflector: Reflector) -> tuple[int, Any]:
     """Tell one connection of the reflector's watch from another."""
-    handle = reflector._team.tasks[None].worker._watcher._source._requests._handle
+    handle = worker_of(reflector)._watcher._source._requests._handle
     [duplicate] = handle._duplicates.values()
     return os.fstat(duplicate.fileno()).st_ino, duplicate.getsockname()
 

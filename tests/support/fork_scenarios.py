@@ -26,7 +26,7 @@ from kube_reflect.store.table import Table
 from tests.support import fork_servers
 from tests.support.fork_helpers import (
     SOON, Child, Cluster, Unchanged, by_app, connection, goes_on, is_whole, until,
-    watch_dog,
+    watch_dog, worker_of,
 )
 
 Hold = Callable[[Reflector], Any]
@@ -53,15 +53,15 @@ def held(lock: Any) -> Iterator[None]:
 
 
 LOCKS: dict[str, Hold] = {
-    "write lock": lambda r: r._writer._core.lock.gen_wlock(),
-    "read lock": lambda r: r._writer._core.lock.gen_rlock(),
-    "mutex": lambda r: r._writer._core.mutex,
-    "decoded": lambda r: r._writer._core.table._lock,
-    "counter": lambda r: r._writer._core._count_lock,
-    "gate": lambda r: r._writer._core.gate._round._settled._cond,
-    "reflector": lambda r: r._lock,
-    "subscription": lambda r: r._writer._core.listeners[0].condition,
-    "link": lambda r: r._team.tasks[None].worker._watcher._source._requests._handle._lock,
+    "write lock": lambda r: r.store._cache.lock.gen_wlock(),
+    "read lock": lambda r: r.store._cache.lock.gen_rlock(),
+    "mutex": lambda r: r.store._cache.mutex,
+    "decoded": lambda r: r.store._cache.decoder._lock,
+    "counter": lambda r: r.store._cache.bad_objects._lock,
+    "reflector": lambda r: r._engine._lock,
+    "handler": lambda r: r._engine._handlers[0]._lock,
+    "subscription": lambda r: r.store._cache.listeners[0]._lock,
+    "link": lambda r: worker_of(r)._watcher._source._requests._handle._lock,
 }
 
 
@@ -117,8 +117,8 @@ def first_use(cluster: Cluster, how: str, *unhooked: str) -> None:
             def body() -> None:
                 use(reflector)
                 # Not by its status, which would be another use.
-                worker = reflector._team.tasks[None].worker
-                assert worker is not None and worker.thread.is_alive(), number
+                worker = worker_of(reflector)
+                assert worker is not None and worker.is_alive, number
                 goes_on(reflector, cluster)
 
             Child(body).join()
@@ -141,9 +141,9 @@ def half_changed(cluster: Cluster, *_: str) -> None:
 
         def body() -> None:
             Table._reindex = original  # type: ignore[method-assign]
-            assert not reflector._writer._core.half_changed
-            is_whole(reflector)
+            # Read first by who takes no lock, and then by who completes it.
             assert reflector.store.get(name, "a") is not None
+            is_whole(reflector)
             goes_on(reflector, cluster)
 
         with Unchanged(reflector, cluster):

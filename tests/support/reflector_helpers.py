@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from kubernetes import client
 
+from kube_reflect import Backoff, Reflector
 from kube_reflect.config import Config, InitialListStrategy
+from kube_reflect.reflector.worker import Worker
 from kube_reflect.testing import FakeApiServer
 
 LIST_WATCH = Config(initial_list_strategy=InitialListStrategy.LIST_WATCH)
@@ -41,6 +43,26 @@ def api_of(url: str) -> client.CoreV1Api:
     configuration = client.Configuration()
     configuration.host, configuration.proxy = url, None
     return client.CoreV1Api(client.ApiClient(configuration))
+
+
+class Deadly(Backoff):
+    """One that ends the thread which asks it first, and works from then on."""
+
+    deadly = True
+
+    def next_delay(self, retry_after: float | None = None, requests: int = 1,
+                   **more: Any) -> float:
+        if self.deadly:
+            self.deadly = False
+            raise SystemExit("as if")
+        return super().next_delay(retry_after, requests, **more)
+
+
+def worker_of(reflector: Reflector[Any], namespace: str | None = None) -> Worker:
+    """Return what owns the thread that runs now."""
+    worker = reflector._namespaces.watches[namespace]._worker
+    assert worker is not None
+    return worker
 
 
 def threads_of(name: str) -> list[threading.Thread]:

@@ -1,4 +1,4 @@
-"""Feeds that share a table, and objects that are not as they should be."""
+"""Writers of a namespace each that share a cache, and objects that are not as they should be."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ from typing import Any
 
 import pytest
 
-from kube_reflect.store.feed import Feed
-from kube_reflect.dispatcher import Applied, Subscription
+from kube_reflect.dispatcher import Applied, Subscription, subscribe
 from kube_reflect.events import Apply, Delete, Init, InitApply, InitDone
-from kube_reflect.store import Writer
+from kube_reflect.store import Cache, EntryMaker, NamespaceWriter, Store, StoreOptions
 
 from tests.support.cache_helpers import DEADLINE, feed, listed, names, pod, relist, wait_until
 
 
-def feeds() -> tuple[Writer, Feed, Feed]:
-    """A writer with a feed for each of the namespaces a and b, both of them listed."""
-    writer = Writer(model=dict)
-    made = [Feed(writer._core, writer._entries, scope) for scope in ("a", "b")]
-    for one in made:
+def writers() -> tuple[Cache, NamespaceWriter, NamespaceWriter]:
+    """A cache with a writer for each of the namespaces a and b, both of them listed."""
+    cache = Cache(None, StoreOptions())
+    maker = EntryMaker(cache)
+    a, b = (NamespaceWriter(cache, maker, namespace) for namespace in ("a", "b"))
+    for one in (a, b):
+        assert not Store(cache).ready
         for event in (Init(), InitDone("1")):
             one.apply(event)
-    return writer, made[0], made[1]
+    assert Store(cache).ready
+    return cache, a, b
 
 
 def take(subscription: Subscription[Any], count: int) -> list[str]:
@@ -35,12 +37,13 @@ def take(subscription: Subscription[Any], count: int) -> list[str]:
     return sorted(taken)
 
 
-def test_a_list_is_told_whole_while_another_feed_goes_on() -> None:
-    writer, a, b = feeds()
-    subscription = writer.subscribe(overflow="block", buffer_size=1)
+def test_a_list_is_told_whole_while_another_writer_goes_on() -> None:
+    cache, a, b = writers()
+    store: Store[Any] = Store(cache)
+    subscription = subscribe(cache, store, overflow="block", buffer_size=1)
     failed: list[BaseException] = []
 
-    def run(one: Feed, *events: Any) -> threading.Thread:
+    def run(one: NamespaceWriter, *events: Any) -> threading.Thread:
         def go() -> None:
             try:
                 for event in events:
@@ -53,7 +56,6 @@ def test_a_list_is_told_whole_while_another_feed_goes_on() -> None:
 
     objects = [InitApply(pod(f"p{number}", "a")) for number in range(5)]
     first = run(a, Init(), *objects, InitDone("9"))
-    store = writer.as_reader()
     # It has swapped, and waits in the middle of telling.
     wait_until(lambda: len(store) == 5)
     second = run(b, Apply(pod("x", "b")), Apply(pod("y", "b")))
@@ -64,7 +66,8 @@ def test_a_list_is_told_whole_while_another_feed_goes_on() -> None:
     assert not failed
     with pytest.raises(TimeoutError):
         subscription.get(0)
-    writer.close()
+    cache.end()
+    assert subscription.get() is None
 
 
 def test_a_transform_may_take_the_version_out() -> None:
