@@ -27,7 +27,7 @@ MINUTES ?= 3
 # What has to do with JSON: all that reads answers or keeps objects.
 JSON_TESTS = tests/wire tests/watcher tests/store tests/reflector
 
-.PHONY: help demo test test-slow test-hosts test-stdlib lint types examples e2e history chaos bench clean
+.PHONY: help demo matrix test test-slow test-hosts test-stdlib lint types examples e2e history chaos bench clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -75,6 +75,9 @@ test-hosts: $(HOSTS) ## run Flask, Django, gunicorn, uWSGI, Celery with the libr
 
 test-stdlib: $(DEV) ## run those that have to do with JSON without the fast parser
 	KUBE_REFLECT_JSON=stdlib $(BIN)/python -m pytest -m "not e2e and not slow" $(JSON_TESTS)
+
+matrix: $(DEV) ## run the tests with each version of the client; VERSIONS="37 35" QUICK=--quick for fewer
+	$(BIN)/python -m tests.matrix $(VERSIONS) $(QUICK)
 
 lint: $(DEV) ## flake8
 	$(BIN)/python -m flake8 setup.py kube_reflect tests examples

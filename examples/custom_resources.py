@@ -8,15 +8,14 @@ serves in the same way.
 
 from __future__ import annotations
 
-import contextlib
 import sys
-import threading
 from collections.abc import Callable
 from typing import Any
 
 from kubernetes import client, config
 
-from kube_reflect import NotReady, Reflector, Snapshot
+from kube_reflect import NotReady, Reflector, Snapshot, stop_on_signals
+from kube_reflect.signals import Stop
 
 
 def say(line: str) -> None:
@@ -38,7 +37,7 @@ def main(
     *,
     every: float = 1.0,
     patience: float = 10.0,
-    stop: threading.Event | None = None,
+    stop: Stop | None = None,
     show: Callable[[str], None] = say,
 ) -> None:
     """Show the custom resources of a kind, of the whole cluster, whenever they change.
@@ -53,11 +52,12 @@ def main(
     :param show: takes each line.
     :raises NotReady: when there is no such resource, or no right to list it; its cause says which.
     """
-    stop = stop or threading.Event()
+    stop = stop or Stop()
     custom = client.CustomObjectsApi(api_client)
-    reflector = Reflector(custom.list_cluster_custom_object, group, version, plural)
-    with reflector:
-        reflector.store.wait_until_ready(timeout=patience)
+    with Reflector(custom.list_cluster_custom_object, group, version, plural,
+                   model=dict) as reflector:
+        with stop.at_once():
+            reflector.store.wait_until_ready(timeout=patience)
         shown = None
         while True:
             snapshot = reflector.store.snapshot()
@@ -69,10 +69,10 @@ def main(
 
 
 if __name__ == "__main__":
-    config.load_config()
     which = sys.argv[1:4] or ("apiextensions.k8s.io", "v1", "customresourcedefinitions")
-    try:
-        with contextlib.suppress(KeyboardInterrupt):
-            main(client.ApiClient(), *which)
-    except NotReady as error:
-        sys.exit(f"{error} ({error.__cause__})")
+    with stop_on_signals() as stop:
+        config.load_config()
+        try:
+            main(client.ApiClient(), *which, stop=stop)
+        except NotReady as error:
+            sys.exit(f"{error} ({error.__cause__})")

@@ -22,6 +22,7 @@ from kube_reflect import (
     WatcherError,
     Writer,
     reflect,
+    stop_on_signals,
     streams,
 )
 
@@ -62,6 +63,6 @@ def main(
 
 
 if __name__ == "__main__":
-    config.load_config()
-    with contextlib.suppress(KeyboardInterrupt):
+    with stop_on_signals() as stop, stop.at_once():
+        config.load_config()
         main(client.ApiClient(), sys.argv[1] if len(sys.argv) > 1 else "default")

@@ -8,19 +8,24 @@ close the reflector.
 
 from __future__ import annotations
 
-import contextlib
 import sys
-import threading
 from collections.abc import Callable
 
 from kubernetes import client, config
 
-from kube_reflect import Reflector
+from kube_reflect import Reflector, stop_on_signals
+from kube_reflect.signals import Stop
 
 
 def say(line: str) -> None:
     """Print a line at once."""
     print(line, flush=True)
+
+
+def name_of(config_map: client.V1ConfigMap) -> str:
+    """Return the name, which each that is stored has."""
+    assert config_map.metadata is not None and config_map.metadata.name is not None
+    return config_map.metadata.name
 
 
 def changed_keys(old: client.V1ConfigMap, new: client.V1ConfigMap) -> list[str]:
@@ -32,7 +37,7 @@ def changed_keys(old: client.V1ConfigMap, new: client.V1ConfigMap) -> list[str]:
 def main(
     api_client: client.ApiClient,
     namespace: str = "default",
-    stop: threading.Event | None = None,
+    stop: Stop | None = None,
     show: Callable[[str], None] = say,
 ) -> None:
     """Show what happens to the ConfigMaps of a namespace until stopped or interrupted.
@@ -42,20 +47,20 @@ def main(
     :param stop: ends it when set.
     :param show: takes each line, on the handler's thread.
     """
-    stop = stop or threading.Event()
+    stop = stop or Stop()
     v1 = client.CoreV1Api(api_client)
     config_maps = Reflector(v1.list_namespaced_config_map, namespace)
     config_maps.add_handler(
-        on_add=lambda new: show(f"added: {new.metadata.name}"),
+        on_add=lambda new: show(f"added: {name_of(new)}"),
         on_update=lambda old, new: show(
-            f"changed: {new.metadata.name}: {', '.join(changed_keys(old, new)) or 'metadata'}"),
-        on_delete=lambda last: show(f"deleted: {last.metadata.name}"),
+            f"changed: {name_of(new)}: {', '.join(changed_keys(old, new)) or 'metadata'}"),
+        on_delete=lambda last: show(f"deleted: {name_of(last)}"),
     )
     with config_maps:
         stop.wait()
 
 
 if __name__ == "__main__":
-    config.load_config()
-    with contextlib.suppress(KeyboardInterrupt):
-        main(client.ApiClient(), sys.argv[1] if len(sys.argv) > 1 else "default")
+    with stop_on_signals() as stop:
+        config.load_config()
+        main(client.ApiClient(), sys.argv[1] if len(sys.argv) > 1 else "default", stop=stop)

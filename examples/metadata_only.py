@@ -8,15 +8,14 @@ for every kind, custom resources among them.
 
 from __future__ import annotations
 
-import contextlib
 import sys
-import threading
 from collections.abc import Callable
 from typing import Any
 
 from kubernetes import client, config
 
-from kube_reflect import Reflector
+from kube_reflect import Reflector, stop_on_signals
+from kube_reflect.signals import Stop
 
 
 def say(line: str) -> None:
@@ -33,7 +32,7 @@ def main(
     api_client: client.ApiClient,
     namespace: str = "default",
     label: str = "team",
-    stop: threading.Event | None = None,
+    stop: Stop | None = None,
     show: Callable[[str], None] = say,
 ) -> None:
     """Show which ConfigMaps of a namespace lack a label until stopped or interrupted.
@@ -50,7 +49,7 @@ def main(
         show(f"{metadata.name} lacks {label}" if value is None
              else f"{metadata.name} has {label}: {value}")
 
-    stop = stop or threading.Event()
+    stop = stop or Stop()
     config_maps = Reflector(client.CoreV1Api(api_client).list_namespaced_config_map, namespace,
                             metadata_only=True, model=metadata_of)
     config_maps.add_handler(
@@ -62,7 +61,7 @@ def main(
 
 
 if __name__ == "__main__":
-    config.load_config()
-    with contextlib.suppress(KeyboardInterrupt):
-        arguments = dict(enumerate(sys.argv))
-        main(client.ApiClient(), arguments.get(1, "default"), arguments.get(2, "team"))
+    arguments = dict(enumerate(sys.argv))
+    with stop_on_signals() as stop:
+        config.load_config()
+        main(client.ApiClient(), arguments.get(1, "default"), arguments.get(2, "team"), stop)

@@ -8,14 +8,13 @@ up no other.
 
 from __future__ import annotations
 
-import contextlib
 import sys
-import threading
 from collections.abc import Callable, Iterable
 
 from kubernetes import client, config
 
-from kube_reflect import Reflector
+from kube_reflect import Reflector, stop_on_signals
+from kube_reflect.signals import Stop
 
 
 def say(line: str) -> None:
@@ -23,7 +22,7 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
-def describe(config_maps: Reflector, namespace: str) -> str:
+def describe(config_maps: Reflector[client.V1ConfigMap], namespace: str) -> str:
     """Say how many there are in a namespace, or why that is not known."""
     status = config_maps.status.namespaces[namespace]
     if status.ready:
@@ -37,7 +36,7 @@ def main(
     api_client: client.ApiClient,
     namespaces: Iterable[str] = ("default",),
     every: float = 1.0,
-    stop: threading.Event | None = None,
+    stop: Stop | None = None,
     show: Callable[[str], None] = say,
 ) -> None:
     """Show what becomes of each namespace until stopped or interrupted.
@@ -48,10 +47,12 @@ def main(
     :param stop: ends it when set.
     :param show: takes each line.
     """
-    stop = stop or threading.Event()
+    stop = stop or Stop()
     shown: dict[str, str] = {}
     v1 = client.CoreV1Api(api_client)
-    with Reflector(v1.list_namespaced_config_map, namespaces=namespaces) as config_maps:
+    # One that is refused is not to hold up reads of the others.
+    with Reflector(v1.list_namespaced_config_map, namespaces=namespaces,
+                   when_not_ready="empty") as config_maps:
         # More could be added now, by add_namespace, and others removed.
         while not stop.wait(every):
             for namespace in config_maps.status.namespaces:
@@ -62,6 +63,6 @@ def main(
 
 
 if __name__ == "__main__":
-    config.load_config()
-    with contextlib.suppress(KeyboardInterrupt):
-        main(client.ApiClient(), sys.argv[1:] or ["default"])
+    with stop_on_signals() as stop:
+        config.load_config()
+        main(client.ApiClient(), sys.argv[1:] or ["default"], stop=stop)

@@ -8,7 +8,6 @@ Every request is answered from memory: none of them waits for the API server, ho
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
 from collections.abc import Callable
@@ -18,13 +17,13 @@ from typing import Any
 
 from kubernetes import client, config
 
-from kube_reflect import Config, Reflector
+from kube_reflect import Config, Reflector, stop_on_signals
 
 
 class NodeServer(ThreadingHTTPServer):
     """An HTTP server whose handlers read the nodes from a reflector's store."""
 
-    def __init__(self, port: int, nodes: Reflector) -> None:
+    def __init__(self, port: int, nodes: Reflector[client.V1Node]) -> None:
         super().__init__(("127.0.0.1", port), NodeHandler)
         self.nodes = nodes
 
@@ -93,8 +92,8 @@ def main(
 
 
 if __name__ == "__main__":
-    config.load_config()
     wanted = sys.argv[1] if len(sys.argv) > 1 else "amd64"
     at = int(sys.argv[2]) if len(sys.argv) > 2 else 8080
-    with contextlib.suppress(KeyboardInterrupt):
+    with stop_on_signals() as stop, stop.at_once():
+        config.load_config()
         main(client.ApiClient(), wanted, at)

@@ -9,16 +9,15 @@ there, from memory, and mends the difference. What it missed or failed at, the n
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import threading
 from collections.abc import Callable
 from typing import Any
 
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
-from kube_reflect import Config, Reflector
+from kube_reflect import Config, Reflector, stop_on_signals
+from kube_reflect.signals import Stop
 
 MIRROR_TO = "example.com/mirror-to"
 MIRROR_OF = "example.com/mirror-of"
@@ -79,7 +78,7 @@ def attempt(verb: str, method: Callable[..., object], *args: object) -> None:
 def main(
     api_client: client.ApiClient,
     every: float = 1.0,
-    stop: threading.Event | None = None,
+    stop: Stop | None = None,
 ) -> None:
     """Run the operator until stopped or interrupted.
 
@@ -87,7 +86,7 @@ def main(
     :param every: seconds between two rounds.
     :param stop: ends it when set.
     """
-    stop = stop or threading.Event()
+    stop = stop or Stop()
     v1 = client.CoreV1Api(api_client)
     list_all = v1.list_config_map_for_all_namespaces
     with (
@@ -95,8 +94,9 @@ def main(
         Reflector(list_all, config=Config(label_selector=MIRROR_OF), model=dict) as copies,
     ):
         # Acting on half of what is there would delete the other half.
-        sources.store.wait_until_ready(timeout=30)
-        copies.store.wait_until_ready(timeout=30)
+        with stop.at_once():
+            sources.store.wait_until_ready(timeout=30)
+            copies.store.wait_until_ready(timeout=30)
         while True:
             mend(v1, wanted_copies(sources.store.state()), found_copies(copies.store.state()))
             if stop.wait(every):
@@ -105,6 +105,6 @@ def main(
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
-    config.load_config()
-    with contextlib.suppress(KeyboardInterrupt):
-        main(client.ApiClient())
+    with stop_on_signals() as stop:
+        config.load_config()
+        main(client.ApiClient(), stop=stop)

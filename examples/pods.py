@@ -7,7 +7,6 @@ One watch feeds them all; a poll is a read of memory, so it may be as frequent a
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import threading
 from collections import Counter
@@ -15,7 +14,8 @@ from collections.abc import Callable, Sequence
 
 from kubernetes import client, config
 
-from kube_reflect import Reflector, Store
+from kube_reflect import Reflector, Store, stop_on_signals
+from kube_reflect.signals import Stop
 
 
 def say(line: str) -> None:
@@ -36,7 +36,7 @@ def poll(
     store: Store[client.V1Pod],
     namespace: str,
     every: float,
-    stop: threading.Event,
+    stop: Stop,
     show: Callable[[str], None],
 ) -> None:
     """Show the pods of a namespace whenever a poll finds that they changed."""
@@ -54,7 +54,7 @@ def main(
     api_client: client.ApiClient,
     namespaces: Sequence[str] = ("default", "kube-system"),
     every: float = 1.0,
-    stop: threading.Event | None = None,
+    stop: Stop | None = None,
     show: Callable[[str], None] = say,
 ) -> None:
     """Show the pods of some namespaces until stopped or interrupted.
@@ -65,15 +65,16 @@ def main(
     :param stop: ends the workers when set.
     :param show: takes each line, on the worker's thread.
     """
-    stop = stop or threading.Event()
+    stop = stop or Stop()
     v1 = client.CoreV1Api(api_client)
     with Reflector(v1.list_pod_for_all_namespaces) as pods:
-        pods.store.wait_until_ready(timeout=30)
+        with stop.at_once():
+            pods.store.wait_until_ready(timeout=30)
         workers = [
             threading.Thread(target=poll, args=(pods.store, namespace, every, stop, show))
             for namespace in namespaces
         ]
-        # An interrupt may come while they are being started, too.
+        # Something may go wrong while they are being started, too.
         try:
             for worker in workers:
                 worker.start()
@@ -86,6 +87,6 @@ def main(
 
 
 if __name__ == "__main__":
-    config.load_config()
-    with contextlib.suppress(KeyboardInterrupt):
-        main(client.ApiClient(), sys.argv[1:] or ("default", "kube-system"))
+    with stop_on_signals() as stop:
+        config.load_config()
+        main(client.ApiClient(), sys.argv[1:] or ("default", "kube-system"), stop=stop)

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import threading
 from collections.abc import Callable
 
 from kubernetes import client, config
 
-from kube_reflect import Shared, shared
+from kube_reflect import shared, stop_on_signals
+from kube_reflect.signals import Stop
 
 
 def say(line: str) -> None:
@@ -29,7 +29,7 @@ class Names:
     def __init__(self, api_client: client.ApiClient, namespace: str,
                  show: Callable[[str], None]) -> None:
         v1 = client.CoreV1Api(api_client)
-        self._config_maps: Shared = shared(v1.list_namespaced_config_map, namespace)
+        self._config_maps = shared(v1.list_namespaced_config_map, namespace)
         self._handler = self._config_maps.add_handler(
             on_add=lambda new: show(f"there: {new.metadata.name}"))
 
@@ -45,7 +45,7 @@ class Sizes:
     def __init__(self, api_client: client.ApiClient, namespace: str,
                  show: Callable[[str], None]) -> None:
         v1 = client.CoreV1Api(api_client)
-        self._config_maps: Shared = shared(v1.list_namespaced_config_map, namespace=namespace)
+        self._config_maps = shared(v1.list_namespaced_config_map, namespace=namespace)
         self._show = show
         self._shown = -1
 
@@ -65,7 +65,7 @@ def main(
     api_client: client.ApiClient,
     namespace: str = "default",
     every: float = 1.0,
-    stop: threading.Event | None = None,
+    stop: Stop | None = None,
     show: Callable[[str], None] = say,
 ) -> None:
     """Run both modules until stopped or interrupted.
@@ -76,7 +76,7 @@ def main(
     :param stop: ends it when set.
     :param show: takes each line.
     """
-    stop = stop or threading.Event()
+    stop = stop or Stop()
     with contextlib.closing(Sizes(api_client, namespace, show)) as sizes, \
             contextlib.closing(Names(api_client, namespace, show)):
         while not stop.wait(every):
@@ -84,6 +84,6 @@ def main(
 
 
 if __name__ == "__main__":
-    config.load_config()
-    with contextlib.suppress(KeyboardInterrupt):
-        main(client.ApiClient(), sys.argv[1] if len(sys.argv) > 1 else "default")
+    with stop_on_signals() as stop:
+        config.load_config()
+        main(client.ApiClient(), sys.argv[1] if len(sys.argv) > 1 else "default", stop=stop)

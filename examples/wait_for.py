@@ -8,14 +8,13 @@ deleted, and waited for until it is gone. Nothing polls: one watch tells all who
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from kubernetes import client, config
 
-from kube_reflect import Config, ObjectRef, Reflector
+from kube_reflect import Config, ObjectRef, Reflector, stop_on_signals
 from kube_reflect.conditions import is_deleted, is_pod_running
 
 APP = "kube-reflect-example"
@@ -58,7 +57,7 @@ def main(
             assert pods.store.get(pod) is not None
             show(f"created: {pod.name}")
             found = pods.store.wait_for(pod, is_pod_running | has_failed, timeout=patience)
-            show(f"{found.status.phase if found else 'gone'}: {pod.name}")
+            show(f"{found.status.phase if found and found.status else 'gone'}: {pod.name}")
         except TimeoutError as error:
             show(f"not yet: {error}")
         finally:
@@ -68,6 +67,6 @@ def main(
 
 
 if __name__ == "__main__":
-    config.load_config()
-    with contextlib.suppress(KeyboardInterrupt):
+    with stop_on_signals() as stop, stop.at_once():
+        config.load_config()
         main(client.ApiClient(), sys.argv[1] if len(sys.argv) > 1 else "default")

@@ -9,7 +9,6 @@ nor the other objects, and two threads never work on the same one.
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import threading
 from collections.abc import Callable
@@ -17,7 +16,8 @@ from typing import Any
 
 from kubernetes import client, config
 
-from kube_reflect import Applied, Deleted, Reflector, Subscription
+from kube_reflect import Applied, Deleted, Reflector, Subscription, stop_on_signals
+from kube_reflect.signals import Stop
 
 
 def say(line: str) -> None:
@@ -39,7 +39,7 @@ def main(
     api_client: client.ApiClient,
     namespace: str = "default",
     threads: int = 4,
-    stop: threading.Event | None = None,
+    stop: Stop | None = None,
     show: Callable[[str], None] = say,
 ) -> None:
     """Show what happens to the ConfigMaps of a namespace until stopped or interrupted.
@@ -50,7 +50,7 @@ def main(
     :param stop: ends it when set.
     :param show: takes each line, on the thread that worked.
     """
-    stop = stop or threading.Event()
+    stop = stop or Stop()
     v1 = client.CoreV1Api(api_client)
     with Reflector(v1.list_namespaced_config_map, namespace) as config_maps:
         changes = config_maps.subscribe()
@@ -66,7 +66,7 @@ def main(
 
 
 if __name__ == "__main__":
-    config.load_config()
-    with contextlib.suppress(KeyboardInterrupt):
-        arguments = dict(enumerate(sys.argv))
-        main(client.ApiClient(), arguments.get(1, "default"), int(arguments.get(2, 4)))
+    arguments = dict(enumerate(sys.argv))
+    with stop_on_signals() as stop:
+        config.load_config()
+        main(client.ApiClient(), arguments.get(1, "default"), int(arguments.get(2, 4)), stop)

@@ -5,6 +5,7 @@ from kube_reflect.backoff import Backoff
 from kube_reflect.config import Config, InitialListStrategy, ListSemantic
 from kube_reflect.dispatcher import Applied, Change, Deleted, Reason, Resync, Subscription
 from kube_reflect.errors import (
+    ConditionFailed,
     FieldError,
     InitialListFailed,
     KubeReflectError,
@@ -33,6 +34,7 @@ __all__ = [
     "Backoff",
     "Bookmark",
     "Change",
+    "ConditionFailed",
     "Config",
     "Delete",
     "Deleted",

@@ -43,8 +43,10 @@ def loads(data: bytes | str) -> Any:
             # Stricter than the standard library (lone surrogates, NaN, invalid UTF-8), which
             # has the last word, so that both installations read the same.
             pass
-    # One bad byte in some string is no reason to lose the object around it.
-    return json.loads(data if isinstance(data, str) else data.decode("utf-8", "replace"))
+    # One bad byte in some string is no reason to lose the object around it, nor is a byte order
+    # mark in front of it.
+    text = data if isinstance(data, str) else data.decode("utf-8", "replace")
+    return json.loads(text.removeprefix("\ufeff"))
 
 
 def dumps(value: Any) -> bytes:

@@ -10,24 +10,32 @@ from dataclasses import dataclass
 from typing import Any, Union
 
 from kube_reflect._object import BadObject, Object, compare_versions
+from kube_reflect.client import is_expired
 from kube_reflect.config import InitialListStrategy
 from kube_reflect.errors import WatcherError
 from kube_reflect.events import Apply, Bookmark, Delete, Event
 from kube_reflect.wire import Lines, RequestError, WatchLine
 
-__all__ = ["Empty", "InitListed", "InitPage", "InitialWatch", "Polling", "State",
+__all__ = ["Empty", "InitListed", "InitPage", "InitialWatch", "Polling", "Refusals", "State",
            "StreamingLists", "Watching", "ends_list", "event_of", "newer_version", "status_of",
            "unknown_type"]
 
 logger = logging.getLogger(__name__)
 
 _LIST_END = "k8s.io/initial-events-end"
-#: Refusals of a streaming list that say nothing of streaming lists: who asks, what is asked for,
-#: or how often. A LIST would be refused too.
-_REFUSED_ANYWAY = frozenset({401, 403, 404, 429})
+#: Refusals of a streaming list that say nothing of streaming lists: who asks, or how often. A LIST
+#: would be refused too.
+_REFUSED_ANYWAY = frozenset({401, 403, 429})
 #: After how many LISTs a streaming list is tried again that failed; doubled from one failure to
 #: the next, up to the second number.
 _LISTS_FIRST, _LISTS_MOST = 4, 64
+#: What refuses a watch for good; and what does if a list just before was not refused, and that
+#: again and again.
+_NO_WATCH = frozenset({405, 501})
+_PERHAPS_NO_WATCH = frozenset({400, 404, 422})
+_REFUSED = 2
+#: Polls after which a watch is tried again.
+_POLLS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +133,65 @@ class StreamingLists:
         """Hear that a LIST failed: so it may not have been for the streaming."""
         if self._unsure:
             self._lists, self._next, self._unsure = 0, _LISTS_FIRST, False
+
+
+class Refusals:
+    """Whether a kind can be watched or is polled, by how watches were refused.
+
+    :param interval: seconds between two polls, for the log.
+    """
+
+    def __init__(self, interval: float) -> None:
+        self._interval = interval
+        #: Watches refused since the last that began.
+        self._refused = 0
+        #: Lists since a watch was last tried; None where the kind is not polled.
+        self._polls: int | None = None
+
+    @property
+    def polling(self) -> bool:
+        """Whether the kind is polled."""
+        return self._polls is not None
+
+    def after_list(self) -> State:
+        """Return where to go on after a LIST."""
+        if self._polls is not None:
+            self._polls += 1
+            if self._polls < _POLLS:
+                return Polling()
+        return InitListed(is_fresh=True)
+
+    def watch_began(self) -> None:
+        """Hear that a watch was not refused."""
+        self._refused, self._polls = 0, None
+
+    @staticmethod
+    def is_final(error: RequestError) -> bool:
+        """Whether it says that there is no watching at all."""
+        return error.code in _NO_WATCH
+
+    def refused(self, state: InitListed | Watching, error: RequestError) -> State:
+        """Hear that a watch was refused; return where to go on."""
+        if self.is_final(error) or self._polls is not None:
+            return self._poll(error)
+        if is_expired(error):
+            return Empty()
+        if error.code in _PERHAPS_NO_WATCH:
+            self._refused += 1
+            if self._refused > _REFUSED and isinstance(state, InitListed) and state.is_fresh:
+                return self._poll(error)
+            # Of 400 and 422 the version may be the reason; where nothing is found, a list tells
+            # whether there is anything.
+            if error.code != 404 or self._refused >= _REFUSED:
+                return Empty()
+        return state
+
+    def _poll(self, error: RequestError) -> State:
+        if self._polls is None:
+            logger.info("it cannot be watched, so it is listed every %g seconds: %s",
+                        self._interval, error)
+        self._polls = 0
+        return Polling()
 
 
 def event_of(line: WatchLine) -> Event | None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kube_reflect.object_ref import ObjectRef
 
 __all__ = [
+    "ConditionFailed",
     "FieldError",
     "InitialListFailed",
     "KubeReflectError",
@@ -24,6 +28,8 @@ class KubeReflectError(Exception):
     """The root of all errors of this library.
 
     A mistake of the caller is not among them: that is a ValueError or a TypeError, at once.
+
+    All of them can be copied and pickled, with what they know; their ``__cause__`` stays behind.
     """
 
 
@@ -106,3 +112,17 @@ class FieldError(KubeReflectError, ValueError):
     def __init__(self, message: str, *, field: str = "") -> None:
         super().__init__(message)
         self.field = field
+
+
+class ConditionFailed(KubeReflectError):
+    """A condition that somebody waits for will not hold, as the object itself says.
+
+    :param message: the object, what it says, and why, in one line.
+    :param ref: which object; None if it does not say its name.
+    :param reason: in one word, as the object's status has it: ``ProgressDeadlineExceeded``.
+    """
+
+    def __init__(self, message: str, *, ref: ObjectRef | None = None, reason: str = "") -> None:
+        super().__init__(message)
+        self.ref = ref
+        self.reason = reason

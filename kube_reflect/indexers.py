@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 __all__ = ["by_label", "by_namespace", "by_owner_uid"]
@@ -19,11 +20,7 @@ def by_label(name: str) -> Callable[[Object], list[str]]:
     if not isinstance(name, str):
         raise TypeError(f"the name of a label is needed, not {name!r}")
 
-    def label(obj: Object) -> list[str]:
-        value = (obj["metadata"].get("labels") or {}).get(name)
-        return [] if value is None else [value]
-
-    return label
+    return partial(_label, name)
 
 
 def by_owner_uid(obj: Object) -> list[str]:
@@ -35,3 +32,8 @@ def by_namespace(obj: Object) -> list[str]:
     """Find objects by their namespace; ``Store.state(namespace=…)`` does that by itself."""
     namespace = obj["metadata"].get("namespace")
     return [namespace] if namespace else []
+
+
+def _label(name: str, obj: Object) -> list[str]:
+    value = (obj["metadata"].get("labels") or {}).get(name)
+    return [] if value is None else [value]

@@ -7,6 +7,7 @@ which it looks at differs, or None where the object has nothing of the kind.
 from __future__ import annotations as _annotations
 
 from collections.abc import Callable, Hashable, Mapping
+from functools import partial as _partial
 from typing import Any
 
 __all__ = ["Predicate", "annotations", "combine", "fallback", "finalizers", "generation", "labels",
@@ -50,11 +51,7 @@ def combine(*predicates: Predicate) -> Predicate:
     """
     _check(predicates)
 
-    def combined(obj: Mapping[str, Any]) -> int | None:
-        values = tuple(predicate(obj) for predicate in predicates)
-        return None if all(value is None for value in values) else hash(values)
-
-    return combined
+    return _partial(_combined, predicates)
 
 
 def fallback(*predicates: Predicate) -> Predicate:
@@ -64,11 +61,17 @@ def fallback(*predicates: Predicate) -> Predicate:
     """
     _check(predicates)
 
-    def first(obj: Mapping[str, Any]) -> Hashable:
-        values = (predicate(obj) for predicate in predicates)
-        return next((value for value in values if value is not None), None)
+    return _partial(_first, predicates)
 
-    return first
+
+def _combined(predicates: tuple[Predicate, ...], obj: Mapping[str, Any]) -> int | None:
+    values = tuple(predicate(obj) for predicate in predicates)
+    return None if all(value is None for value in values) else hash(values)
+
+
+def _first(predicates: tuple[Predicate, ...], obj: Mapping[str, Any]) -> Hashable:
+    values = (predicate(obj) for predicate in predicates)
+    return next((value for value in values if value is not None), None)
 
 
 def _check(predicates: tuple[Predicate, ...]) -> None:

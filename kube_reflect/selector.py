@@ -106,7 +106,7 @@ class Selector:
 
 
 def parse(selector: str | Mapping[str, str] | Selector | None) -> Selector:
-    """Parse a label selector just as the API server does.
+    """Parse a label selector just as the API server does (that of version 1.36).
 
     :param selector: text such as ``app=web,tier in (a, b),!canary,generation>3``; or a mapping of
         keys to the values they must have; or a selector, which is returned as it is; None or ``""``
@@ -219,14 +219,12 @@ class _Parser:
         while True:
             if self._accept(","):
                 # A comma with nothing before it, after it, or between it and the next one stands
-                # for the empty value; the server takes two commas at a time, as is done here.
-                if not values:
+                # for the empty value. (Servers that are older than 1.36 take two commas at a time,
+                # and then no bracket after them.)
+                if not values or self._peek() in (",", ")"):
                     values.add("")
                 if self._peek() == ")":
-                    values.add("")
                     break
-                if self._accept(","):
-                    values.add("")
                 continue
             values.add(self._word("a label value or ','", _value_problem))
             if self._peek() == ")":

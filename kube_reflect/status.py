@@ -96,7 +96,7 @@ class Status(_Plain):
         been heard of within the idle deadline (with several namespaces, that of each).
     :param last_contact: when the server was last heard of (a complete list, an event, a bookmark,
         or the clean end of a watch), in seconds since the epoch; None if never.
-    :param staleness: seconds since then.
+    :param staleness: seconds since then; through a slow first list, since that began.
     :param last_error: the last thing that went wrong, also if it is over; None if nothing did.
     :param code: its HTTP status, if it had one.
     :param resource_version: up to which the store has seen everything.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar, Union
 
+from kube_reflect._object import BadObject, Object as Known
 from kube_reflect.backoff import Backoff
 from kube_reflect.client import is_expired
 from kube_reflect.config import Config
@@ -26,10 +27,19 @@ T = TypeVar("T")
 
 
 class EventWriter(Protocol):
-    """What `reflect` applies events to: a `Writer`, or one's own cache."""
+    """What `reflect` applies events to: a `Writer`, or a cache of one's own."""
+
+    def claim(self) -> object:
+        """Note that a stream feeds it; raise ValueError if another does already."""
 
     def apply_watcher_event(self, event: Event) -> object:
         """Apply one event."""
+
+    def failed(self, error: WatcherError) -> object:
+        """Note an error of the stream."""
+
+    def close(self, reason: BaseException | None = None) -> object:
+        """End: nothing more will come, for this reason if there is one."""
 
 
 def backoff(stream: Iterable[T], policy: Backoff | None = None, *,
@@ -70,22 +80,43 @@ def _pause(policy: Backoff, error: WatcherError, listed: bool) -> float:
 def reflect(writer: EventWriter, stream: Iterable[Item]) -> Iterator[Item]:
     """Apply each event of a stream to a writer, and pass it on, errors too.
 
-    Nothing happens unless somebody iterates.
+    Nothing happens unless somebody iterates. When the iteration ends, so does the writer.
 
-    :param writer: a `Writer`, which feeds from this stream only.
+    :param writer: what to apply them to; it feeds from this stream only.
     :param stream: a watcher, or a stream made from one.
+    :raises ValueError: at once, if the writer feeds from a stream already.
     """
-    for item in stream:
-        if not isinstance(item, WatcherError):
-            writer.apply_watcher_event(item)
-        yield item
+    writer.claim()
+    return _reflected(writer, stream)
+
+
+def _reflected(writer: EventWriter, stream: Iterable[Item]) -> Iterator[Item]:
+    try:
+        for item in stream:
+            if isinstance(item, WatcherError):
+                writer.failed(item)
+            else:
+                writer.apply_watcher_event(item)
+            yield item
+    except Exception as error:
+        # Those who wait are to hear why.
+        writer.close(error)
+        raise
+    finally:
+        writer.close()
 
 
 def modify(stream: Iterable[Item], change: Callable[[Object], Object]) -> Iterator[Item]:
-    """Pass everything on, with each object as the function returns it."""
+    """Pass everything on, with each object as the function returns it.
+
+    An object that cannot be read, too deep for the parser for instance, is passed on as it is.
+    """
     for item in stream:
         if isinstance(item, (InitApply, Apply, Delete)):
-            item = replace(item, object=change(item.object))
+            try:
+                item = replace(item, object=change(item.object))
+            except BadObject:
+                pass
         yield item
 
 
@@ -178,20 +209,25 @@ class _Values:
         now = self._timer()
         while self._known and now - next(iter(self._known.values()))[2] >= self._ttl:
             self._known.popitem(last=False)
-        name = _name(obj)
+        known = Known.of(obj)
+        name = known.namespace, known.name
         if self._listed is not None:
             self._listed.add(name)
-        value = predicate(obj)
+        try:
+            value = predicate(obj)
+        except BadObject:
+            # Whoever stores it is to find out.
+            value = None
         if value is None:
             return True
-        uid = obj["metadata"].get("uid") if name != (None, None) else None
         before = self._known.pop(name, None)
-        self._known[name] = uid, value, now
-        return before is None or before[:2] != (uid, value)
+        self._known[name] = known.uid, value, now
+        return before is None or before[:2] != (known.uid, value)
 
     def forget(self, obj: Object) -> None:
         """Forget an object that is gone."""
-        name = _name(obj)
+        known = Known.of(obj)
+        name = known.namespace, known.name
         self._known.pop(name, None)
         if self._listed is not None:
             self._listed.discard(name)
@@ -206,13 +242,6 @@ class _Values:
         if listed is not None:
             for name in self._known.keys() - listed:
                 del self._known[name]
-
-
-def _name(obj: Object) -> _Name:
-    metadata = obj.get("metadata")
-    if not isinstance(metadata, Mapping):
-        return None, None
-    return metadata.get("namespace"), metadata.get("name")
 
 
 def watch_object(list_func: Any, name: str, *args: Any, config: Config | None = None,
@@ -283,11 +312,8 @@ def _life(stream: Iterable[Item]) -> Iterator[Object | None | WatcherError]:
                 yield None
             case InitDone() | Apply():
                 found = item.object if isinstance(item, Apply) else listed
-                if present is not None and found is not None and _uid(present) != _uid(found):
+                if present is not None and found is not None and (
+                        Known.of(present).uid != Known.of(found).uid):
                     yield None
                 present = found
                 yield found
-
-
-def _uid(obj: Object) -> Any:
-    return obj["metadata"].get("uid")

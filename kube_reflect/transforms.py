@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Union
 
 __all__ = ["drop_last_applied", "drop_managed_fields", "keep"]
@@ -74,11 +75,11 @@ def keep(*paths: str) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     for path in (*_ALWAYS, *paths):
         fields.add(_steps(path))
 
-    def projected(obj: Mapping[str, Any]) -> dict[str, Any]:
-        return fields.of(obj)
+    return partial(_projected, fields)
 
-    projected.__doc__ = "Keep " + ", ".join(paths)
-    return projected
+
+def _projected(fields: _Fields, obj: Mapping[str, Any]) -> dict[str, Any]:
+    return fields.of(obj)
 
 
 #: A key, and whether the rest of the path is about the elements of a list.

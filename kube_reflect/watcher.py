@@ -8,8 +8,8 @@ from typing import Any, Union
 
 from kube_reflect._object import compare_versions
 from kube_reflect._states import (
-    Empty, InitialWatch, InitListed, InitPage, Polling, State, StreamingLists, Watching, ends_list,
-    event_of, newer_version, status_of, unknown_type,
+    Empty, InitialWatch, InitListed, InitPage, Polling, Refusals, State, StreamingLists, Watching,
+    ends_list, event_of, newer_version, status_of, unknown_type,
 )
 from kube_reflect.client import is_expired, watch_error, watcher_error
 from kube_reflect.config import Config, ListSemantic
@@ -35,13 +35,6 @@ _ENDED = 3
 _BACKWARD = 3
 #: Lists in a row without a version after which the server gives none any more.
 _VERSIONLESS = 3
-#: What refuses a watch for good; and what does if a list just before was not refused, and that
-#: again and again.
-_NO_WATCH = frozenset({405, 501})
-_PERHAPS_NO_WATCH = frozenset({400, 404, 422})
-_REFUSED = 2
-#: Polls after which a watch is tried again.
-_POLLS = 20
 
 
 class Machine:
@@ -75,10 +68,7 @@ class Machine:
         self._versionless = _VERSIONLESS
         #: Lists in a row that were followed by an older event.
         self._backward = 0
-        #: Watches refused since the last that began; polls since a watch was last tried, or None
-        #: where nothing is polled.
-        self._refused = 0
-        self._polls: int | None = None
+        self._refusals = Refusals(config.poll_interval)
 
     @property
     def state(self) -> str:
@@ -86,7 +76,7 @@ class Machine:
 
         What is polled is Polling, also while it is listed.
         """
-        return "Polling" if self._polls is not None else type(self._state).__name__
+        return "Polling" if self._refusals.polling else type(self._state).__name__
 
     def __repr__(self) -> str:
         return f"<Machine {self.state} at {self.resource_version}>"
@@ -122,7 +112,7 @@ class Machine:
                 self._state.lines.close()
 
     def _begin(self, state: Empty) -> Items:
-        if self._polls is not None or not self._streaming_lists.wanted:
+        if self._refusals.polling or not self._streaming_lists.wanted:
             yield Init()
             limit = None if state.unpaged or self._any_version() else self._config.page_size
             self._enter(InitPage(None, None, limit))
@@ -138,9 +128,8 @@ class Machine:
 
     def _any_version(self) -> str | None:
         # Another replica's memory may be behind what was seen already.
-        if self._config.list_semantic is ListSemantic.ANY and not self._listed_before:
-            return "0"
-        return None
+        any_will_do = self._config.list_semantic is ListSemantic.ANY and not self._listed_before
+        return "0" if any_will_do else None
 
     def _read_page(self, state: InitPage) -> Items:
         version = self._any_version() if state.continue_token is None else None
@@ -171,7 +160,7 @@ class Machine:
             return
         self._listed_before = True
         self.resource_version = version
-        self._enter(self._after_list())
+        self._enter(self._refusals.after_list())
         yield InitDone(version)
 
     def _lacks_version(self, version: str | None) -> bool:
@@ -181,13 +170,6 @@ class Machine:
             return False
         self._versionless += 1
         return self._versionless < _VERSIONLESS
-
-    def _after_list(self) -> State:
-        if self._polls is not None:
-            self._polls += 1
-            if self._polls < _POLLS:
-                return Polling()
-        return InitListed(is_fresh=True)
 
     def _read_streaming_list(self, state: InitialWatch) -> Items:
         try:
@@ -242,37 +224,14 @@ class Machine:
                 ended = 0
             lines = self._source.lines(resource_version=version, initial=False)
         except RequestError as error:
-            next_state = self._refused_watch(state, error)
+            next_state = self._refusals.refused(state, error)
             if next_state is not state:
                 self._enter(next_state)
             if not isinstance(next_state, Polling):
                 yield watcher_error(WatchStartFailed, "cannot start the watch", error)
             return
-        self._refused, self._polls = 0, None
+        self._refusals.watch_began()
         self._enter(Watching(lines, state.failed_without_event, ended))
-
-    def _refused_watch(self, state: InitListed, error: RequestError) -> State:
-        """Return where to go on after a watch that could not be started."""
-        if error.code in _NO_WATCH or self._polls is not None:
-            return self._poll(error)
-        if is_expired(error):
-            return Empty()
-        if error.code in _PERHAPS_NO_WATCH:
-            self._refused += 1
-            if state.is_fresh and self._refused > _REFUSED:
-                return self._poll(error)
-            # Of 400 and 422 the version may be the reason; where nothing is found, a list tells
-            # whether there is anything.
-            if error.code != 404 or self._refused >= _REFUSED:
-                return Empty()
-        return state
-
-    def _poll(self, error: RequestError) -> State:
-        if self._polls is None:
-            logger.info("it cannot be watched, so it is listed every %g seconds: %s",
-                        self._config.poll_interval, error)
-        self._polls = 0
-        return Polling()
 
     def _read_watch(self, state: Watching) -> Items:
         failed, ended = state.failed_without_event + 1, state.ended_without_event + 1
@@ -300,8 +259,8 @@ class Machine:
                 if event is not None:
                     yield event
         except RequestError as error:
-            if error.code in _NO_WATCH:
-                self._drop(self._poll(error))
+            if self._refusals.is_final(error):
+                self._drop(self._refusals.refused(state, error))
                 return
             failure = watcher_error(WatchFailed, "the watch broke off", error)
             self._drop(self._resumed(state, failed))
@@ -372,8 +331,7 @@ class Watcher:
 
     def __init__(self, list_func: Any, *args: Any, config: Config | None = None,
                  **kwargs: Any) -> None:
-        if config is None:
-            config = Config()
+        config = Config() if config is None else config
         if not isinstance(config, Config):
             raise TypeError(f"config must be a Config: {config!r}")
         self._run(ApiSource(list_func, args, kwargs, config), config, None)
@@ -407,6 +365,15 @@ class Watcher:
     def contact(self) -> float | None:
         """When the server was last heard of, on `time.monotonic`; from any thread."""
         return self._source.contact
+
+    @property
+    def first_list(self) -> float | None:
+        """When the first list began of which anything has come, on `time.monotonic`.
+
+        While `contact` is None, it tells a slow list from a server that does not answer. From any
+        thread.
+        """
+        return self._source.first_list
 
     def close(self) -> None:
         """End the iteration, whatever it is waiting for; from any thread, any number of times."""

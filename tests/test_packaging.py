@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import re
 import importlib.util
 import os
 import shutil
@@ -63,6 +64,10 @@ def metadata(wheel: zipfile.ZipFile) -> Message:
     return Parser().parsestr(wheel.read(name).decode())
 
 
+# What pytest loads, under a name that does not have it import the library.
+PLUGIN = {"kube_reflect_pytest/__init__.py"}
+
+
 def package_files() -> set[str]:
     package = ROOT / "kube_reflect"
     files = [*package.rglob("*.py"), package / "py.typed", package / "contrib" / "grafana.json"]
@@ -71,7 +76,9 @@ def package_files() -> set[str]:
 
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     names = [name for name in wheel.namelist() if ".dist-info/" not in name]
-    assert set(names) == package_files()
+    assert set(names) == package_files() | PLUGIN
+    assert wheel.read("kube_reflect_pytest/__init__.py") == wheel.read(
+        "kube_reflect/testing/plugin/__init__.py")
 
 
 def test_the_sdist_holds_the_package_and_nothing_of_tests(dist: Path) -> None:
@@ -89,7 +96,8 @@ def test_the_metadata_is_that_of_setup_cfg(metadata: Message) -> None:
     assert metadata["Version"] == declared["metadata"]["version"]
     assert metadata["Requires-Python"] == ">=3.10"
     required = metadata.get_all("Requires-Dist") or []
-    assert {line.split(">")[0] for line in required if "extra ==" not in line} == {
+    assert {re.match(r"[\w-]+", line)[0] for line in required  # type: ignore[index]
+            if "extra ==" not in line} == {
         "kubernetes",
         "readerwriterlock",
     }
@@ -122,8 +130,10 @@ def test_the_installed_wheel_works_without_the_checkout(dist: Path, tmp_path: Pa
     script = (
         f"import sys; sys.path.insert(0, {str(target)!r})\n"
         "import kube_reflect, importlib.metadata as metadata\n"
-        "(entry,) = [e for e in metadata.distribution('kube_reflect').entry_points]\n"
-        "print(kube_reflect.__file__, entry.name, entry.value)"
+        "entries = {e.group: e for e in metadata.distribution('kube_reflect').entry_points}\n"
+        "entry = entries.pop('console_scripts')\n"
+        "entries.pop('pytest11').load()\n"
+        "print(kube_reflect.__file__, entry.name, entry.value, *entries)"
     )
     origin, command, function = run("-c", script, cwd=tmp_path).split()
     assert Path(origin).is_relative_to(target)

@@ -18,7 +18,7 @@ from kube_reflect import (
 )
 
 NAMES = """
-    ApiResource Applied Apply Backoff Bookmark Change Config Delete Deleted Event
+    ApiResource Applied Apply Backoff Bookmark Change ConditionFailed Config Delete Deleted Event
     FieldError Init InitApply InitDone InitialListFailed InitialListStrategy
     KubeReflectError ListSemantic Memory NamespaceStatus NoResourceVersion NotReady
     ObjectRef Phase Reason Reflector Resync Shared Snapshot StaleCache Status Store

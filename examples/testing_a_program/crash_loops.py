@@ -25,7 +25,8 @@ def report(pods: Store[client.V1Pod]) -> list[str]:
     return sorted(f"{metadata.namespace}/{metadata.name}" for metadata in found)
 
 
-def follow(pods: Reflector, stop: threading.Event, show: Callable[[str], object]) -> None:
+def follow(pods: Reflector[client.V1Pod], stop: threading.Event,
+           show: Callable[[str], object]) -> None:
     """Tell of each pod, once, when it begins to crash."""
     told = set()
     with pods.subscribe() as changes:

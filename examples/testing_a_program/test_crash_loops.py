@@ -17,6 +17,7 @@ import pytest
 from kubernetes import client
 
 from kube_reflect import Reflector
+from kube_reflect.signals import Stop
 
 HERE = Path(__file__).parent
 
@@ -42,7 +43,7 @@ def test_what_follows_changes(kube_api_server: Any, kube_client: client.ApiClien
     """Each pod is told once, also after the connections were cut."""
     kube_api_server.load(HERE / "pods.yaml")
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-    stop = threading.Event()
+    stop = Stop()
     with Reflector(client.CoreV1Api(kube_client).list_namespaced_pod, "shop") as pods:
         thread = threading.Thread(target=crash_loops.follow, args=(pods, stop, lines.put))
         thread.start()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from textwrap import shorten
 from typing import Any, NamedTuple
 
@@ -59,7 +58,8 @@ class Board:
         self._columns = columns
         self._console = console
         self._live = Live(console=console, auto_refresh=False)
-        self._objects: dict[_Key, Mapping[str, Any]] = {}
+        #: Of each object the last change, which decodes it when it is drawn.
+        self._objects: dict[_Key, Applied[Any] | Deleted[Any]] = {}
         self._marks: dict[_Key, _Mark] = {}
         self._listed = False
         self._counted = 0
@@ -87,7 +87,7 @@ class Board:
     def changed(self, change: Applied[Any] | Deleted[Any]) -> None:
         """Take in a change."""
         key = change.ref.namespace or "", change.ref.name
-        self._objects[key] = change.object
+        self._objects[key] = change
         if isinstance(change, Deleted):
             self._marks[key] = _Mark("-", "red strike", time.monotonic())
         elif not self._listed:
@@ -114,7 +114,7 @@ class Board:
         if len(keys) > room:
             keys.sort(key=lambda key: -self._marks[key].at if key in self._marks else 0.0)
             keys = keys[:room]
-            note = f"{room:,} shown, the last changed first"
+            note = f"{room:,} shown, last changed first"
         return Group(title, self._table(keys), self._status(status, note))
 
     def _forget_old_marks(self) -> None:
@@ -136,7 +136,7 @@ class Board:
                              min_width=_NAME_WIDTH if heading == "NAME" else 0)
         for key in keys:
             mark = self._marks.get(key)
-            obj = self._objects[key]
+            obj = self._objects[key].object
             cells = [styled(heading, printable(one.cell(obj)))
                      for heading, one in zip(headings, self._columns)]
             if mark is None:
@@ -150,11 +150,12 @@ class Board:
         line = Text("● " if status.live else "○ ", style=_COLORS[status.phase], no_wrap=True,
                     overflow="ellipsis")
         line.append(status.phase.value)
-        facts = [f"{status.objects:,} objects", note]
+        facts = [f"{status.objects:,} objects"]
         if status.staleness is not None:
             facts.append(f"last contact {status.staleness:.0f} s ago")
         facts += [f"{count:,} {what}" for what, count in (
             ("reconnects", status.reconnects), ("relists", status.relists)) if count]
+        facts.append(note)
         line.append("".join(f" · {fact}" for fact in facts if fact), style="dim")
         if status.last_error is not None:
             text = shorten(f"{status.last_error}", max(20, self._console.width - 14),

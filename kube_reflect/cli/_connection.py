@@ -130,14 +130,14 @@ def client_from(kubeconfig: str, context: str | None = None) -> client.ApiClient
     # Who waits at a prompt is to hear at once.
     configuration.retries = 0
     try:
-        found: client.ApiClient = kubernetes_config.new_client_from_config(
+        kubernetes_config.load_kube_config(
             config_file=kubeconfig, context=context, persist_config=False,
             client_configuration=configuration)
     except Exception as error:
         # What the official client raises for a broken file depends on where it is broken.
         raise CommandFailed(f"the kubeconfig {kubeconfig!r} cannot be used: "
                             + in_one_line(error)) from error
-    return found
+    return client.ApiClient(configuration)
 
 
 def _client(path: str | None, context: str | None) -> client.ApiClient:

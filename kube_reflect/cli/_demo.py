@@ -121,7 +121,8 @@ def run(*, kubeconfig: str | None, seconds: float | None) -> int:
         seconds = _UNATTENDED
     with _target(kubeconfig) as target:
         v1 = client.CoreV1Api(target.api_client)
-        with Reflector(v1.list_pod_for_all_namespaces, model=dict, name="demo") as pods:
+        with Reflector(v1.list_pod_for_all_namespaces, model=dict, name="demo",
+                       when_not_ready="empty") as pods:
             with _Readers(pods.store) as readers:
                 _follow(target, pods, readers, seconds, on_terminal)
                 reads = readers.count

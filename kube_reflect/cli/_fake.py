@@ -75,5 +75,10 @@ def run(options: argparse.Namespace) -> int:
         print(f"{server.url} with {len(loaded):,} objects; Ctrl-C ends it", flush=True)
         if options.kubeconfig:
             print(f"export KUBECONFIG={options.kubeconfig}", flush=True)
-        threading.Event().wait()
+        wait_for_ever()
     return 0
+
+
+def wait_for_ever() -> None:
+    """Wait for Ctrl-C."""
+    threading.Event().wait()

@@ -31,11 +31,12 @@ class AllListed:
 
 @contextlib.contextmanager
 def following(connection: Connection, kind: Kind, scope: Scope,
-              transform: Callable[[Any], Any] | None = None) -> Iterator[Reflector[Any]]:
+              transform: Callable[[Any], Any] | None = None) -> Iterator[Reflector[dict[str, Any]]]:
     """Give a running reflector of a kind, which is closed in the end."""
     kind.check("list", "watch")
     config = Config(label_selector=scope.labels, field_selector=scope.fields)
     with Reflector(kind.list_function(connection, scope.namespace), config=config, model=dict,
+                   when_not_ready="empty",
                    name="cli", transform=transform, new_client=connection.again) as reflector:
         try:
             yield reflector

@@ -61,6 +61,7 @@ def quiet_watch(connection: Connection, kind: Kind, scope: Scope, wait: float | 
     until = time.monotonic() + (_SHORT + 1 if wait is None else wait)
     pause = threading.Event()
     with Reflector(kind.list_function(connection, scope.namespace), config=config, model=dict,
+                   when_not_ready="empty",
                    name="doctor") as reflector:
         while time.monotonic() < until and not (wait is None and seen.bookmark is not None):
             pause.wait(_TICK)

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from kube_reflect import _locks, errors
+from kube_reflect import _locks
 from kube_reflect._locks import new_lock
 from kube_reflect._threads import start_thread
 from kube_reflect.dispatcher.changes import Applied, Change, Deleted
 from kube_reflect.dispatcher.subscription import Subscription
+from kube_reflect.errors import FieldError
 
 __all__ = ["Handler"]
 
@@ -21,8 +22,6 @@ logger = logging.getLogger(__name__)
 
 K = TypeVar("K")
 
-#: What a view raises for a field that it cannot decode: the object's fault, not the callback's.
-_FIELD_ERROR: Any = getattr(errors, "FieldError", ())
 #: Causes of failures, or objects, that are told apart; what comes after them is counted as one.
 _CAUSES = 100
 #: Seconds of rest after what should not happen: that the taking of a change fails.
@@ -40,6 +39,8 @@ class Failures:
     def __init__(self, name: str) -> None:
         self._name = name
         self.count = 0
+        #: Failures that the log could not take.
+        self.unlogged = 0
         self._counts: dict[tuple[str, ...], int] = {}
 
     def record(self, what: str, change: object, error: BaseException) -> None:
@@ -52,10 +53,11 @@ class Failures:
             self._log(what, change, error)
         except BaseException:
             # A handler of the log that fails has nobody else to say so to.
-            pass
+            self.unlogged += 1
 
     def _log(self, what: str, change: object, error: BaseException) -> None:
-        is_of_object = isinstance(error, _FIELD_ERROR)
+        # The object's fault, not the callback's.
+        is_of_object = isinstance(error, FieldError)
         cause = ((what, str(change)) if is_of_object
                  else (what, type(error).__name__, *_place_of(error)))
         if cause not in self._counts and len(self._counts) >= _CAUSES:

@@ -92,14 +92,21 @@ class StandardLibrary(Backend):
                          asked.checksum_flag: 0, asked.dict_id_flag: 0}
 
     def dictionary(self, content: bytes) -> Any:
-        return self._zstd.ZstdDict(content, is_raw=True).as_digested_dict
+        # Each that works with it makes its own: there is a lock in it, which a fork may find taken
+        # by another thread for ever.
+        return content
+
+    def _digested(self, content: bytes | None) -> Any:
+        # It takes none of less than eight bytes.
+        return content and self._zstd.ZstdDict(content.rjust(8), is_raw=True).as_digested_dict
 
     def compressor(self, dictionary: Any) -> Compress:
-        made = self._zstd.ZstdCompressor(options=self._options, zstd_dict=dictionary)
-        return partial(made.compress, mode=made.FLUSHFRAME)
+        made = self._zstd.ZstdCompressor(options=self._options,
+                                         zstd_dict=self._digested(dictionary))
+        return partial(made.compress, mode=made.FLUSH_FRAME)
 
     def decompressor(self, dictionary: Any) -> Decompress:
-        return partial(self._decompress, dictionary)
+        return partial(self._decompress, self._digested(dictionary))
 
     def _decompress(self, dictionary: Any, frame: bytes, length: int) -> bytes:
         decompressor = self._zstd.ZstdDecompressor(dictionary)

@@ -117,7 +117,10 @@ class Writer:
 
         :param reason: why, for those who wait.
         """
-        self._writer.settle()
+        # A subscriber that has the writer's thread wait would have this one wait too.
+        self._cache.unblock()
+        if not self._writer.busy:
+            self._writer.settle()
         self._cache.end(reason)
 
 

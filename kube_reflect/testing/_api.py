@@ -102,7 +102,9 @@ class Api:
         # An empty namespace in the path is all of them.
         return Selection(resource, self._registry.is_custom(resource), target.namespace or None,
                          request.query.get("labelSelector", ""),
-                         request.query.get("fieldSelector", ""))
+                         request.query.get("fieldSelector", ""),
+                         # A server without shards knows nothing of the parameter.
+                         request.query.get("shardSelector", "") if self._options.sharding else "")
 
     def _list(self, exchange: Exchange, target: Target, resource: ApiResource) -> None:
         request = exchange.request

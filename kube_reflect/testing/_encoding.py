@@ -63,8 +63,8 @@ class Entry:
     collection.
     """
 
-    __slots__ = ("custom", "name", "namespace", "labels", "version", "_packed",
-                 "_item", "_full", "_partial")
+    __slots__ = ("custom", "name", "namespace", "labels", "uid", "version",
+                 "_packed", "_item", "_full", "_partial")
 
     def __init__(self, obj: dict[str, Any], custom: bool) -> None:
         metadata = obj["metadata"]
@@ -72,6 +72,7 @@ class Entry:
         self.name: str = metadata["name"]
         self.namespace: str | None = metadata.get("namespace")
         self.labels: dict[str, str] = dict(metadata.get("labels") or {})
+        self.uid: str = metadata.get("uid") or ""
         self.version = int(metadata["resourceVersion"])
         self._packed = marshal.dumps(obj)
         self._item: bytes | None = None

@@ -9,6 +9,7 @@ from kube_reflect import selector
 from kube_reflect.object_ref import ApiResource
 from kube_reflect.testing import _status as status
 from kube_reflect.testing._encoding import Entry
+from kube_reflect.testing._shards import Shard
 
 # What the real server can select by, apart from metadata.name and metadata.namespace, with the
 # value that an absent field counts as. Of a custom resource any field may be selectable.
@@ -60,13 +61,16 @@ class Selection:
     """The objects of one resource that one request asks for.
 
     :param namespace: a namespace, or None for all.
+    :param shard: a shardSelector, or ``""``.
     :raises ApiStatusError: 400 where a selector does not parse or names an unknown field.
     """
 
     def __init__(
-        self, resource: ApiResource, custom: bool, namespace: str | None, labels: str, fields: str
+        self, resource: ApiResource, custom: bool, namespace: str | None, labels: str, fields: str,
+        shard: str = "",
     ) -> None:
         self.namespace = namespace
+        self.shard = Shard(shard) if shard else None
         try:
             self._labels = selector.parse(labels)
         except ValueError as error:
@@ -83,8 +87,8 @@ class Selection:
 
     @property
     def by_selector(self) -> bool:
-        """Whether there is a label or field selector."""
-        return bool(self._labels) or bool(self._fields)
+        """Whether there is a label or field selector, or a shard."""
+        return bool(self._labels) or bool(self._fields) or self.shard is not None
 
     def _check_fields(self) -> None:
         """Look every field up once, in nothing, so that an unknown one is refused."""
@@ -106,5 +110,7 @@ class Selection:
         if self.namespace is not None and entry.namespace != self.namespace:
             return False
         if self._labels and not self._labels.matches(entry.labels):
+            return False
+        if self.shard is not None and not self.shard.matches(entry):
             return False
         return not self._fields or self._fields.matches(self._field_of(entry.obj))

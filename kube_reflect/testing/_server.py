@@ -56,6 +56,8 @@ class FakeApiServer(Contents):
         before them gets 410.
     :param bookmark_interval: seconds between bookmarks on a WATCH that asked for them.
     :param watch_timeout: seconds after which a WATCH without ``timeoutSeconds`` ends.
+    :param sharding: whether ``shardSelector`` works, as in Kubernetes 1.36 behind its feature gate;
+        if not, it is ignored.
     :param ssl_context: a server-side context, to serve https.
     :raises ValueError: a number is out of range.
     """
@@ -63,7 +65,8 @@ class FakeApiServer(Contents):
     def __init__(
         self, *, host: str = "127.0.0.1", port: int = 0, tokens: Mapping[str, str] | None = None,
         streaming_list: bool = True, history: int = 10_000, bookmark_interval: float = 60.0,
-        watch_timeout: float = 1800.0, ssl_context: ssl.SSLContext | None = None,
+        watch_timeout: float = 1800.0, sharding: bool = False,
+        ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         if history < 0:
             raise ValueError(f"history must be 0 or more changes, not {history}")
@@ -73,7 +76,7 @@ class FakeApiServer(Contents):
         self._access = Access(tokens)
         super().__init__(history)
         self._api = Api(self._registry, self._storage, self._objects, self._access,
-                        WatchOptions(streaming_list, bookmark_interval, watch_timeout))
+                        WatchOptions(streaming_list, bookmark_interval, watch_timeout, sharding))
         self._http = HttpServer(host, port, f"kube-reflect-testing:{next(_numbers)}",
                                 self._handle, self._api.answer, ssl_context)
         self._lock = threading.Lock()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar, overload
 
+from kube_reflect.client import view_maker
 from kube_reflect.events import Init, InitApply, InitDone
 from kube_reflect.object_ref import ApiResource
 from kube_reflect.store import Store, Writer
@@ -14,9 +15,33 @@ from kube_reflect.testing._loading import Source, objects_in, plain
 
 __all__ = ["store_of"]
 
+K = TypeVar("K")
+
 _FIRST_VERSION = 1000
 #: A store whose writer is gone is not kept up; these are, as long as somebody has them.
 _writers: weakref.WeakKeyDictionary[Store[Any], Writer] = weakref.WeakKeyDictionary()
+
+
+@overload
+def store_of(
+    objects: Source = (), *, model: type[K], resource: ApiResource | None = None,
+    indexers: Mapping[str, Callable[[Any], Iterable[Any]]] | None = None,
+) -> Store[K]: ...
+
+
+@overload
+def store_of(
+    objects: Source = (), *, model: Callable[[dict[str, Any]], K],
+    resource: ApiResource | None = None,
+    indexers: Mapping[str, Callable[[Any], Iterable[Any]]] | None = None,
+) -> Store[K]: ...
+
+
+@overload
+def store_of(
+    objects: Source = (), *, model: None = None, resource: ApiResource | None = None,
+    indexers: Mapping[str, Callable[[Any], Iterable[Any]]] | None = None,
+) -> Store[Any]: ...
 
 
 def store_of(
@@ -40,9 +65,11 @@ def store_of(
     given = _several(objects)
     if model is None and given and hasattr(given[0], "to_dict"):
         model = type(given[0])
-    # A class of the official client takes its fields, not the mapping.
-    model = getattr(model, "from_dict", model)
-    writer = Writer(resource, model=model, indexers=indexers)
+    kept: dict[str, Any] = {"model": model}
+    if isinstance(model, type) and hasattr(model, "attribute_map"):
+        # A class of the official client: what a Reflector of such objects hands out.
+        kept = {"view": view_maker(model)}
+    writer = Writer(resource, indexers=indexers, **kept)
     version = _FIRST_VERSION
     writer.apply_watcher_event(Init())
     for version, obj in enumerate(_all(given), _FIRST_VERSION + 1):

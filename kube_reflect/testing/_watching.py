@@ -27,6 +27,7 @@ class WatchOptions:
     streaming_list: bool
     bookmark_interval: float
     timeout: float
+    sharding: bool = False
 
 
 def _check_options(request: Request, options: WatchOptions) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from json import JSONDecodeError
 from typing import NamedTuple
 
 from kube_reflect._json import loads
@@ -215,12 +216,12 @@ def _any_event(line: str) -> WatchLine:
 
 def _unreadable_event(data: bytes, error: Exception) -> WatchLine:
     """Parse a line whose object is too deep for the parser, or holds too long a number."""
-    try:
-        parts = dict(members(data.strip(), _EVENT_MEMBERS))
-        kind, obj = loads(parts[b'"type"']), Object.parse(parts[b'"object"'])
-    except (KeyError, ValueError, RecursionError):
-        pass
-    else:
+    if not isinstance(error, JSONDecodeError):
+        try:
+            parts = dict(members(data.strip(), _EVENT_MEMBERS))
+            kind, obj = loads(parts[b'"type"']), Object.parse(parts[b'"object"'])
+        except (KeyError, ValueError, RecursionError):
+            kind = None
         if isinstance(kind, str):
             return WatchLine(kind, obj)
     raise RequestError(f"a line that is no JSON: {data[:80]!r}", started=True) from error

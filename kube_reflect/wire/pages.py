@@ -23,7 +23,8 @@ __all__ = ["Page"]
 _MOST_HELD = 256 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 
-_ITEMS = re.compile(rb'"items"\s*:\s*\[\s*')
+# (A quote after a backslash is one within a string.)
+_ITEMS = re.compile(rb'(?<!\\)"items"\s*:\s*\[\s*')
 # With the strings that all items begin with (apiVersion, kind), and the key after them.
 _FIRST_KEY = re.compile(rb'\{(?:"[^"\\]*":"[^"\\]*",)*"[^"\\]*":\{?')
 # A string without an end is one token too: to look again from each quote in it would take for ever.
@@ -109,7 +110,7 @@ class Page:
             # An item that begins later is waited for: white space may be cut in two.
             if found is not None and found.end() < len(self._buffer):
                 # A match of its own bytes: the buffer must be free to shrink.
-                return _ITEMS.search(bytes(self._buffer[:found.end()]), searched)
+                return _ITEMS.search(bytes(self._buffer[:found.end()]), found.start())
             if found is None:
                 searched = max(0, len(self._buffer) - 200)
             if not self._more():

@@ -28,9 +28,11 @@ class ServerRecord:
     def __init__(self, timer: Callable[[], float] = time.monotonic) -> None:
         self._timer = timer
         #: The time as of which the server's answers are known: of a complete list, when it began;
-        #: of an event or a bookmark, when it came; and the clean end of a watch. While the first
-        #: list is under way, when that began, once there is anything of it. None before.
+        #: of an event or a bookmark, when it came; and the clean end of a watch. None before.
         self.contact: float | None = None
+        #: When the first list began of which anything has come. No contact, for what was shown so
+        #: far is not all; but there is somebody who answers.
+        self.first_list: float | None = None
         #: Whether this server sends bookmarks while a watch is quiet.
         self.sends_bookmarks = False
         self._ages: list[float] = []
@@ -38,12 +40,9 @@ class ServerRecord:
         self._until = 0.0
 
     def list_shows(self, began: float) -> None:
-        """Note that something of a list has come, but not all.
-
-        What the cache holds is as old as before; but there is somebody who answers.
-        """
-        if self.contact is None:
-            self.contact = began
+        """Note that something of a list has come, but not all."""
+        if self.first_list is None:
+            self.first_list = began
 
     def watch_cut(self, age: float) -> None:
         """Note that a watch was cut, this long after its headers."""

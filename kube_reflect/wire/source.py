@@ -93,6 +93,11 @@ class ApiSource:
         """
         return self._record.contact
 
+    @property
+    def first_list(self) -> float | None:
+        """When the first list began of which anything has come; as `contact`."""
+        return self._record.first_list
+
     def close(self) -> None:
         """End whatever is under way, and all later requests; from any thread, at once."""
         self._closed = True
@@ -133,7 +138,7 @@ class ApiSource:
         requests, record = self._requests, self._record
         if initial and not requests.streams_lists:
             # As a server without streaming lists would answer.
-            raise RequestError("the list function streams no lists", code=400)
+            raise RequestError("the list function takes no send_initial_events", code=400)
         seconds = max(1, int(record.limited(self._timeout_seconds())))
         query: dict[str, Any] = {
             "watch": True,

@@ -47,6 +47,10 @@ class Client(ABC):
     def everything(self) -> Sequence[Any]:
         """All pods, by the public call for it."""
 
+    @abstractmethod
+    def follow(self, told: Callable[[Any], None]) -> None:
+        """Have a function called with the pod of each event, as a controller has."""
+
 
 class Official(Client):
     """kubernetes.informer.SharedInformer."""
@@ -85,6 +89,10 @@ class Official(Client):
     def everything(self) -> Sequence[Any]:
         pods: list[Any] = self._informer.cache.list()
         return pods
+
+    def follow(self, told: Callable[[Any], None]) -> None:
+        for event in ("ADDED", "MODIFIED"):
+            self._informer.add_event_handler(event, told)
 
 
 class Ours(Client):
@@ -131,3 +139,6 @@ class Ours(Client):
     def everything(self) -> Sequence[Any]:
         pods: list[Any] = self.store.state()
         return pods
+
+    def follow(self, told: Callable[[Any], None]) -> None:
+        self._reflector.add_handler(on_update=lambda old, new: told(new))

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.bench import _process
+from tests.bench import _process, _workloads
 from tests.bench._control import RawClient, ask, server_cpu, wait_for_watches
 from tests.bench._pods import BASE_VERSION, bookmark, name_of
 
@@ -234,6 +234,12 @@ def _first_read(client: Any, task: Task) -> float:
     return (time.process_time() - began) / task.size
 
 
+def _controller(task: Task) -> Figures:
+    client = _client(task)
+    return _workloads.controller(client, task.port, task.events,
+                                 lambda number: _burst(client, task, number))
+
+
 def floor(task: Task) -> Figures:
     """The same bytes, merely received: what no client can be faster than."""
     figures: Figures = {}
@@ -264,7 +270,10 @@ def main() -> None:
     task = Task(**json.loads(sys.argv[1]))
     groups: dict[str, Callable[[Task], Figures]] = {
         "sync": sync, "collection": collection, "stall": stall, "events": events,
-        "reads": reads, "mode": mode, "floor": floor}
+        "reads": reads, "mode": mode, "floor": floor,
+        "rows": lambda task: _workloads.rows(_client(task)),
+        "web": lambda task: _workloads.web(_client(task)),
+        "controller": _controller, "many": lambda task: _workloads.many()}
     print(json.dumps(groups[task.figures](task)), flush=True)
     # The informer's stop() may hang, and what comes after the figures does not matter.
     os._exit(0)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from tests.bench._modes import MODES
 from tests.bench._run import Outcome, Plan, Results
+from tests.bench._workloads import MANY
 
 #: What the contenders are called.
 LABELS = {"official": "official", "fast": "[fast]", "stdlib": "plain",
@@ -19,7 +20,9 @@ class Row(NamedTuple):
 
     :param scale: by what the stored value is multiplied, to be in the unit of the label.
     :param more: more is better.
-    :param listing: taken on the path of list then watch.
+    :param of: which way of this library's it is taken of: ``-list`` for list then watch, ``-dict``
+        for ``model=dict``; then the official one's figure is that of the row above.
+    :param in_readme: it is one of those in the README.
     """
 
     label: str
@@ -28,27 +31,38 @@ class Row(NamedTuple):
     scale: float = 1.0
     digits: int = 1
     more: bool = False
-    listing: bool = False
+    of: str = ""
+    in_readme: bool = False
 
 
 ROWS = [
-    Row("wall time to ready, s", "sync", "wall", 1, 2),
-    Row("  by LIST", "sync", "wall", 1, 2, listing=True),
+    Row("synced, and name, phase, node of all: s", "rows", "wall", 1, 2, in_readme=True),
+    Row("  CPU, s", "rows", "cpu", 1, 2, in_readme=True),
+    Row("  memory then, MB", "rows", "kept", 1e-6, in_readme=True),
+    Row("  us to read a pod for the first time", "rows", "read", 1e6),
+    Row("the same as dicts: s", "rows", "wall", 1, 2, of="-dict", in_readme=True),
+    Row("  memory then, MB", "rows", "kept", 1e-6, of="-dict"),
+    Row("a request that filters all, the first: ms", "web", "first", 1e3, in_readme=True),
+    Row("  the second: ms", "web", "second", 1e3, 2, in_readme=True),
+    Row("a controller, events a second", "controller", "rate", 1, 0, more=True, in_readme=True),
+    Row("  CPU an event, us", "controller", "cpu", 1e6),
+    Row("wall time to ready, s", "sync", "wall", 1, 2, in_readme=True),
+    Row("  by LIST", "sync", "wall", 1, 2, of="-list"),
     Row("CPU to ready, s", "sync", "cpu", 1, 2),
-    Row("  by LIST", "sync", "cpu", 1, 2, listing=True),
-    Row("memory kept, MB", "sync", "kept", 1e-6),
-    Row("  by LIST", "sync", "kept", 1e-6, listing=True),
+    Row("  by LIST", "sync", "cpu", 1, 2, of="-list"),
+    Row("memory kept, MB", "sync", "kept", 1e-6, in_readme=True),
+    Row("  by LIST", "sync", "kept", 1e-6, of="-list"),
     Row("peak memory, MB", "sync", "peak", 1e-6),
-    Row("  by LIST", "sync", "peak", 1e-6, listing=True),
-    Row("watch events a second", "events", "rate", 1, 0, more=True),
+    Row("  by LIST", "sync", "peak", 1e-6, of="-list"),
+    Row("watch events a second", "events", "rate", 1, 0, more=True, in_readme=True),
     Row("CPU an event, us", "events", "cpu", 1e6),
-    Row("longest stall in the sync, ms", "stall", "sync", 1e3),
-    Row("  by LIST", "stall", "sync", 1e3, listing=True),
+    Row("longest stall in the sync, ms", "stall", "sync", 1e3, in_readme=True),
+    Row("  by LIST", "stall", "sync", 1e3, of="-list"),
     Row("longest stall in a burst, ms", "stall", "burst", 1e3),
     Row("a full garbage collection, ms", "sync", "collection", 1e3),
     Row("  before the sync, ms", "sync", "collection_before", 1e3),
     Row("  without what was there before, ms", "collection", "own", 1e3, 2),
-    Row("a get, already read, ns", "reads", "get", 1e9, 0),
+    Row("a get, already read, ns", "reads", "get", 1e9, 0, in_readme=True),
     Row("state() of all, already read, us", "reads", "state", 1e6),
     Row("state() after a change, us", "reads", "state_after_change", 1e6, 0),
 ]
@@ -88,9 +102,9 @@ def main_table(plan: Plan, outcome: Outcome) -> str:
     lines = []
     for row in ROWS:
         official = median(results, "official", row.group, row.figure)
-        line = [row.label, "" if row.listing else number(scaled(official, row), row.digits)]
+        line = [row.label, "" if row.of else number(scaled(official, row), row.digits)]
         for name in ("fast", "stdlib"):
-            ours = median(results, name + "-list" * row.listing, row.group, row.figure)
+            ours = median(results, name + row.of, row.group, row.figure)
             line += [number(scaled(ours, row), row.digits), ratio(official, ours, more=row.more)]
         lines.append(line)
     return table(["", "official", "[fast]", "better", "plain", "better"], lines)
@@ -185,6 +199,15 @@ def modes_table(plan: Plan, outcome: Outcome) -> str:
     return table(["kept", "B/pod", "less", "CPU us/pod to sync", "us/pod to read first"], lines)
 
 
+def many_line(plan: Plan, outcome: Outcome) -> str:
+    """What many reflectors in one process cost."""
+    wall, cpu, kept = (median(outcome.sizes[plan.main], "many", "many", figure)
+                       for figure in ("wall", "cpu", "kept"))
+    return (f"{MANY} reflectors of one ApiClient, over TLS: ready after {number(wall, 2)} s and "
+            f"{number(cpu, 2)} s of CPU (the server's not counted), "
+            f"{number(None if kept is None else kept * 1e-6, 2)} MB each.")
+
+
 def text(plan: Plan, outcome: Outcome, about: Mapping[str, str]) -> str:
     """The whole report."""
     parts = [
@@ -197,6 +220,8 @@ def text(plan: Plan, outcome: Outcome, about: Mapping[str, str]) -> str:
         + threads_table(plan, outcome),
         "As the store grows:\n\n" + growth_table(outcome),
     ]
+    if "many" in outcome.sizes[plan.main]:
+        parts.append(many_line(plan, outcome))
     if plan.modes:
         parts.append(f"What {plan.main:,} pods cost in each mode of the store, and all read "
                      f"before that is taken where it is said:\n\n" + modes_table(plan, outcome))

@@ -26,16 +26,22 @@ class Contender(NamedTuple):
     client: str
     listing: bool = False
     stdlib: bool = False
-    groups: tuple[str, ...] = ("sync", "collection", "stall", "events", "reads")
+    mode: str = "default"
+    groups: tuple[str, ...] = ("sync", "collection", "stall", "events", "reads", "rows", "web",
+                               "controller")
 
 
 _BY_LIST = ("sync", "stall")
+_AS_DICTS = ("rows", "web")
 
 CONTENDERS = {
     "floor": Contender("floor", groups=("floor",)),
     "official": Contender("official"),
     "fast": Contender("kube_reflect"),
     "stdlib": Contender("kube_reflect", stdlib=True),
+    "fast-dict": Contender("kube_reflect", mode="dict", groups=_AS_DICTS),
+    "stdlib-dict": Contender("kube_reflect", mode="dict", stdlib=True, groups=_AS_DICTS),
+    "many": Contender("kube_reflect", groups=("many",)),
     "fast-list": Contender("kube_reflect", listing=True, groups=_BY_LIST),
     "stdlib-list": Contender("kube_reflect", listing=True, stdlib=True, groups=_BY_LIST),
 }
@@ -114,7 +120,8 @@ def run(plan: Plan, say: Callable[[str], None]) -> Outcome:
 def _task(plan: Plan, contender: Contender, group: str, size: int, port: int) -> Task:
     events = plan.slow_events if contender.client == "official" else plan.events
     return Task(group, contender.client, port, size, listing=contender.listing, events=events,
-                rate=plan.rate, seconds=plan.seconds, threads=list(plan.threads))
+                rate=plan.rate, seconds=plan.seconds, threads=list(plan.threads),
+                mode=contender.mode)
 
 
 def _one(outcome: Outcome, results: Results, name: str, task: Task) -> None:

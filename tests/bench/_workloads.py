@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
+from kubernetes.client import ApiClient, Configuration, CoreV1Api
+
 from tests.bench import _process
-from tests.bench._clients import Client, core_api
+from tests.bench._clients import Client
 from tests.bench._control import ask
 
 Figures = dict[str, Any]
@@ -66,13 +70,39 @@ def controller(client: Client, port: int, events: int, burst: Callable[[int], No
             "cpu": (time.process_time() - cpu) / events, "seen": len(seen)}
 
 
-def many(port: int) -> Figures:
-    """Start so many reflectors in one process, over TLS settings that they could share."""
+def many() -> Figures:
+    """Start so many reflectors in one process, over TLS, from one ApiClient."""
+    with subprocess.Popen([sys.executable, "-c", _SERVER], stdout=subprocess.PIPE,
+                          stdin=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            return _many(CoreV1Api(ApiClient(_configuration(server.stdout.readline().split()))))
+        finally:
+            server.kill()
+
+
+_SERVER = """
+import sys
+from kube_reflect.testing import FakeApiServer
+from kube_reflect.testing._certificates import Certificate
+certificate = Certificate()
+with FakeApiServer(ssl_context=certificate.server_context()) as server:
+    print(server.url, certificate.path, flush=True)
+    sys.stdin.read()
+"""
+
+
+def _configuration(said: list[str]) -> Configuration:
+    configuration = Configuration(host=said[0])
+    configuration.ssl_ca_cert = said[1]
+    return configuration
+
+
+def _many(api: CoreV1Api) -> Figures:
     from kube_reflect import Reflector
 
-    api = core_api(port)
     # What the first one imports, and makes for all.
-    with Reflector(api.list_pod_for_all_namespaces) as first:
+    with Reflector(api.list_namespaced_config_map, "default") as first:
         first.store.wait_until_ready(60)
     gc.collect()
     before, cpu, began = _process.resident(), time.process_time(), time.perf_counter()

@@ -7,10 +7,13 @@ import json
 import time
 from email.utils import formatdate
 from pathlib import Path
+from typing import Any
 
 import pytest
+from kubernetes import client
 
 from kube_reflect.cli import _checks, main
+from kube_reflect.cli._connection import Connection
 from kube_reflect.cli._findings import Level
 from kube_reflect.testing import FakeApiServer, FaultServer, faults
 
@@ -132,8 +135,27 @@ def test_clocks(seconds: float, level: Level, text: str) -> None:
     assert finding.level is Level.WARN
 
 
-def test_proxies(at_hand: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "http://user:password@proxy.example.com:3128")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    level, text = found(capsys)["proxy"]
-    assert level in ("ok", "warn") and "password" not in text
+def ways(host: str, **settings: Any) -> dict[str, tuple[Level, str]]:
+    configuration = client.Configuration()
+    configuration.host = host
+    for name, value in settings.items():
+        setattr(configuration, name, value)
+    with client.ApiClient(configuration) as api_client:
+        connection = Connection(api_client, "default", "here")
+        return {one.title: (one.level, one.text) for one in _checks.way(connection)}
+
+
+def test_proxies_and_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    told = ways("https://example.com", proxy="http://user:password@proxy.example.com:3128")
+    assert told == {
+        "proxy": (Level.WARN, "requests go through proxy.example.com:3128"),
+        "TLS": (Level.OK, "the server's certificate is checked")}
+    told = ways("https://example.com", proxy=None, verify_ssl=False)
+    assert (told["proxy"], told["TLS"][0]) == ((Level.OK, "none"), Level.WARN)
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.com")
+    told = ways("http://example.com", proxy=None)
+    assert told["proxy"] == (Level.OK, "HTTPS_PROXY is set, but not for this server")
+    assert told["TLS"][0] is Level.WARN
+    assert ways("http://127.0.0.1:80", proxy=None)["TLS"][0] is Level.OK

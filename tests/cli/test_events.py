@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,12 +73,18 @@ def test_what_is_there_and_what_comes(server: FakeApiServer, kubeconfig: str) ->
         assert all(line.startswith("kube-reflect: ") for line in err.splitlines())
 
 
-def test_a_reader_that_goes_away(kubeconfig: str) -> None:
+def test_a_reader_that_goes_away(server: FakeApiServer, kubeconfig: str) -> None:
     with running("pods", "-A", "--kubeconfig", kubeconfig, "--seconds", "20") as process:
         assert process.stdout is not None and process.stderr is not None
         assert process.stdout.readline()
         process.stdout.close()
-        # Nothing need happen in the cluster for it to notice: the first list is enough.
+        # It notices when it has something to tell.
+        pause = threading.Event()
+        for number in range(400):
+            if process.poll() is not None:
+                break
+            server.create(pod(f"late-{number}"))
+            pause.wait(0.05)
         assert process.wait(DEADLINE) == 1
         assert process.stderr.read() == ""
 

@@ -14,7 +14,7 @@ from tests.support.cache_helpers import DEADLINE
 
 Script = Callable[[socket.socket], None]
 
-OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
 EMPTY = b'{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"1"},"items":[]}'
 QUERY = {"timeout_seconds": 60}
 

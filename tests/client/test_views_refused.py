@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-import json
+import gc
+import inspect
 import pickle
 import sys
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from kubernetes import client
 from kube_reflect import FieldError
 from kube_reflect.client.views import documents, view_maker
 
-from ._views import PYDANTIC, Source, eager, pods
+from ._views import PYDANTIC, Source, eager
 
 NODE = {"metadata": {"name": "node-1", "labels": {"a": "b"}}, "spec": {"drivers": None}}
 DEEP = b"[" * 2500 + b"1" + b"]" * 2500
@@ -45,7 +46,8 @@ def test_a_field_is_refused_where_it_is_read_and_the_rest_is_read() -> None:
 
 CONTAINER = {"name": "a", "image": "b"}
 REASONS = [
-    ({"spec": {}}, lambda pod: pod.spec.containers, "spec.containers: should be a list, is missing"),
+    ({"spec": {}}, lambda pod: pod.spec.containers,
+     "spec.containers: should be a list, is missing"),
     ({"spec": []}, lambda pod: pod.spec, "spec: should be an object, is a list"),
     ({"spec": {"containers": "x"}}, lambda pod: pod.spec.containers,
      "spec.containers: should be a list, is a string"),
@@ -71,6 +73,8 @@ def test_the_reason_is_one_line(data: Any, read: Callable[[Any], Any], reason: s
 @pytest.mark.parametrize(("data", "read", "reason"), [
     ({"metadata": {"labels": {"x": 1}}}, lambda pod: pod.metadata.labels,
      "metadata.labels.x: should be a valid string"),
+    ({"metadata": {"labels": {"a.b/c\n": 1}}}, lambda pod: pod.metadata.labels,
+     "metadata.labels['a.b/c\\n']: should be a valid string"),
     ({"spec": {"dnsConfig": {"nameservers": ["a", None]}}},
      lambda pod: pod.spec.dns_config.nameservers,
      "spec.dnsConfig.nameservers[1]: should be a valid string"),
@@ -121,6 +125,11 @@ def test_the_whole_is_what_it_is_without_validation() -> None:
             node.spec.drivers
 
 
+def test_what_is_refused_is_not_sent() -> None:
+    with pytest.raises(FieldError, match="spec.drivers: should be a list, is null"):
+        client.ApiClient().sanitize_for_serialization(csi_node())
+
+
 def test_a_refused_field_can_be_set() -> None:
     node = csi_node()
     node.spec.drivers = []
@@ -152,22 +161,24 @@ def test_what_no_parser_reads_is_an_error_of_its_field_only(value: bytes) -> Non
 
 
 def test_whoever_has_no_stack_left_is_told_so() -> None:
-    found = pod(pods()[0])
+    data, found = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [CONTAINER]}}, None
 
     def read_at_the_bottom(left: int) -> Any:
         return read_at_the_bottom(left - 1) if left else found.metadata.labels
 
-    depth, reached = sys.getrecursionlimit() - 200, 0
-    for left in range(depth, depth + 200):
+    reached = failed = 0
+    depth = sys.getrecursionlimit() - 150
+    for left in range(depth, depth + 150, 3):
         documents._recent.clear()
-        found = pod(pods()[0])
+        found = pod(data)
         try:
-            assert read_at_the_bottom(left) == json.loads(pods()[0])["metadata"]["labels"]
+            assert read_at_the_bottom(left) == {"a": "b"}
             reached += 1
         except RecursionError:
-            pass
-        assert found.metadata.labels == json.loads(pods()[0])["metadata"]["labels"]
-    assert reached
+            failed += 1
+        assert found.metadata.labels == {"a": "b"}
+        assert found == eager(client.V1Pod, data)
+    assert reached and failed
 
 
 class Cut(Exception):
@@ -178,17 +189,26 @@ class CutAsValue(ValueError):
     """Comes from outside, and looks like what a parser raises."""
 
 
+def in_inspect(frame: Any) -> bool:
+    """Whether client 36 looks at a signature: that takes any error for its own."""
+    while frame is not None and frame.f_code.co_filename != inspect.__file__:
+        frame = frame.f_back
+    return frame is not None
+
+
 def cut_short(at: int, what: type[BaseException], read: Callable[[], Any]) -> bool:
     """Raise at the at-th call or return; tell whether it came so far."""
     count = 0
 
-    def profile(_: Any, event: str, __: Any) -> None:
+    def profile(frame: Any, event: str, _: Any) -> None:
         nonlocal count
-        if event in ("call", "c_return"):
+        if event in ("call", "c_return") and not in_inspect(frame):
             count += 1
             if count == at:
                 raise what("from outside")
 
+    # Callbacks of the garbage collector, such as hypothesis has, swallow everything.
+    gc.disable()
     sys.setprofile(profile)
     try:
         read()
@@ -197,6 +217,7 @@ def cut_short(at: int, what: type[BaseException], read: Callable[[], Any]) -> bo
         return True
     finally:
         sys.setprofile(None)
+        gc.enable()
     assert count < at, "it was swallowed"
     return False
 

@@ -142,8 +142,10 @@ def test_a_deployment_whose_rollout_is_complete(server: ContractServer, namespac
     apps = client.AppsV1Api(server.api_client())
 
     def report(reason: str) -> None:
-        server.patch(DEPLOYMENTS, "web", namespace, {"status": {"conditions": [
-            {"type": "Progressing", "status": "True", "reason": reason}]}}, "status")
+        server.patch(DEPLOYMENTS, "web", namespace, {"status": {
+            "observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1,
+            "conditions": [{"type": "Progressing", "status": "True", "reason": reason}]}},
+            "status")
 
     server.create(deployment("web", namespace))
     with reflecting(apps.list_namespaced_deployment, namespace) as r, \

@@ -13,6 +13,7 @@ import pytest
 from kube_reflect import Apply, Delete
 from kube_reflect.dispatcher import Handler, Reason, subscribe
 from kube_reflect.dispatcher import handlers as handlers_module
+from kube_reflect.errors import FieldError
 
 from tests.support.cache_helpers import DEADLINE, feed, listed, pod, relist, wait_until
 from tests.support.interrupts import ERRORS, Abort, Run, interrupt_everywhere
@@ -196,16 +197,12 @@ def test_causes_are_told_apart_but_not_without_end(caplog: pytest.LogCaptureFixt
 
 
 def test_a_field_that_cannot_be_read_is_the_objects_fault(
-        monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    class FieldError(Exception):
-        pass
-
+        caplog: pytest.LogCaptureFixture) -> None:
     def fail(new: Any) -> None:
         if new["metadata"]["name"] != "good":
             raise FieldError("spec.drivers: should be a list, is null")
         scene.told.put(("good",))
 
-    monkeypatch.setattr(handlers_module, "_FIELD_ERROR", FieldError)
     scene = Scene(on_add=fail)
     scene.handler.start()
     feed(scene.writer, Apply(pod("b", version="2")), Apply(pod("good", version="3")))

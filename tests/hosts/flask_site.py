@@ -11,9 +11,11 @@ from kubernetes import client
 
 from kube_reflect.contrib.flask import KubeReflect, health
 
+NAMESPACE = os.environ.get("SHOP_NAMESPACE", "shop")
+
 kube = KubeReflect()
-pods = kube.reflector("pods", client.CoreV1Api.list_namespaced_pod, "shop",
-                      indexers={"node": lambda mapping: [mapping["spec"]["nodeName"]]})
+pods = kube.reflector("pods", client.CoreV1Api.list_namespaced_pod, NAMESPACE,
+                      indexers={"node": lambda mapping: [mapping["spec"].get("nodeName")]})
 
 app = Flask(__name__)
 kube.init_app(app)
@@ -30,7 +32,7 @@ def pid() -> Any:
 @app.get("/pods/<name>")
 def show(name: str) -> Any:
     """Look for a pod."""
-    found = pods.store.get(name, "shop")
+    found = pods.store.get(name, NAMESPACE)
     return {"pid": os.getpid(), "node": found.spec.node_name} if found else ("not there", 404)
 
 
@@ -39,7 +41,7 @@ def busy() -> Any:
     """Read, in every way, until somebody has had enough."""
     store = pods.store
     while True:
-        store.state(namespace="shop")
+        store.state(namespace=NAMESPACE)
         store.by_index("node", "node-1")
         store.snapshot().keys()
         store.find(lambda pod: False)

@@ -97,4 +97,4 @@ def test_under_gunicorn(server: FakeApiServer, kubeconfig: Path) -> None:
         # The hook has started them before any request.
         until(lambda: server.watches == 2, host.output)
         server.create(pod("db-0"))
-        host.workers(2, "/pods/db-0")
+        assert len(host.workers(2, "/pods/db-0")) == 2

@@ -9,7 +9,6 @@ import sys
 import threading
 import tracemalloc
 from collections.abc import Iterator
-from importlib.util import find_spec
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -20,8 +19,16 @@ from kube_reflect.store.compression import Compressor
 from tests.support.cache_helpers import DEADLINE, running
 from tests.support.fork_helpers import Child
 
-# Below Python 3.14 its module can be had as a package.
-ALL = [*BACKENDS, *([StandardLibrary("backports.zstd")] if find_spec("backports") else [])]
+
+def backported() -> list[Backend]:
+    """Give that of Python 3.14, where its module is installed as a package."""
+    try:
+        return [StandardLibrary("backports.zstd")]
+    except ImportError:
+        return []
+
+
+ALL = [*BACKENDS, *backported()]
 WORDS = [f"{number:x}-word" for number in range(1000, 3000)]
 # Tags that say something else than the number of a dictionary.
 RAW, PLAIN = 0, 1

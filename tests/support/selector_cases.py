@@ -63,6 +63,14 @@ ACCEPTED = {
     f"{PREFIX}/{LONG}": f"{PREFIX}/{LONG}",
 }
 
+# The same, of what servers that are older than 1.36 refuse.
+ACCEPTED_LATELY = {
+    "a in (b,,)": "a in (,b)",
+    "a in (,,)": "a=",
+    "a in (,,,,)": "a=",
+    "a notin (b,c,,)": "a notin (,b,c)",
+}
+
 # What to write, and a part of what the error says.
 REJECTED = {
     ",": "at character 1, found ',', expected a label key or '!'",
@@ -94,8 +102,6 @@ REJECTED = {
     "a in (b,": "at character 9, found the end",
     "a in (b=c)": "at character 8, found '='",
     "a in (=)": "at character 7, found '='",
-    "a in (b,,)": "at character 10, found ')'",
-    "a in (,,)": "at character 9, found ')'",
     "a in (b))": "at character 9, found ')'",
     "a In (b)": "at character 3, found 'In'",
     "(a)": "at character 1, found '('",

@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
+from kube_reflect._object import Object
 from kube_reflect.backoff import Backoff
 from kube_reflect.errors import (
     InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed,
 )
 from kube_reflect.events import Apply, Bookmark, Delete, Init, InitApply, InitDone
-from kube_reflect.streams import applied_objects, backoff, modify, reflect, touched_objects
+from kube_reflect.streams import (
+    applied_objects, backoff, modify, predicate_filter, reflect, touched_objects,
+)
 
 from tests.support.machine_scripts import pod
 from tests.watcher.test_backoff import Clock
@@ -92,17 +95,44 @@ def test_backoff_asks_for_nothing_before_it_is_asked() -> None:
     assert list(itertools.islice(items, 2)) == STREAM[:2] == asked
 
 
+class Cache:
+    """Writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+
+    def claim(self) -> None:
+        self.told.append("claimed")
+
+    def apply_watcher_event(self, event: Any) -> None:
+        self.told.append(event)
+
+    def failed(self, error: Any) -> None:
+        self.told.append(error)
+
+    def close(self, reason: Any = None) -> None:
+        self.told.append(reason)
+
+
 def test_reflect_applies_events_and_passes_everything_on() -> None:
-    applied: list[Any] = []
+    cache = Cache()
+    passing = reflect(cache, STREAM)
+    assert cache.told == ["claimed"]
+    for item in passing:
+        assert item is cache.told[-1]
+    assert cache.told == ["claimed", *STREAM, None]
 
-    class Cache:
-        def apply_watcher_event(self, event: Any) -> None:
-            applied.append(event)
 
-    for item in (passing := reflect(Cache(), STREAM)):
-        assert item is FAILED or item is CUT or item is applied[-1]
-    assert list(passing) == []
-    assert applied == [item for item in STREAM if item is not FAILED and item is not CUT]
+def test_reflect_says_why_it_ends() -> None:
+    cache, error = Cache(), KeyError("odd")
+
+    def stream() -> Iterator[Any]:
+        yield Init()
+        raise error
+
+    with pytest.raises(KeyError):
+        list(reflect(cache, stream()))
+    assert cache.told[-2:] == [error, None]
 
 
 def test_modify_changes_objects_and_nothing_else() -> None:
@@ -124,3 +154,12 @@ def test_applied_objects_are_those_that_are_there() -> None:
 def test_touched_objects_are_the_deleted_ones_too() -> None:
     assert list(touched_objects(STREAM)) == [
         FAILED, pod("a"), pod("b"), pod("c", "11"), pod("a", "13"), CUT, pod("d", "14")]
+
+
+def test_an_object_that_cannot_be_read_is_passed_on_as_it_is() -> None:
+    bad = Object.parse(b'{"metadata":{"name":"a"},"spec":' + b"[" * 5000 + b"]" * 5000 + b"}")
+    stream: list[Any] = [Init(), InitApply(bad), InitDone("1"), Apply(bad), Apply(pod("b"))]
+    passed = list(modify(stream, lambda obj: {**obj, "seen": True}))
+    assert passed[:4] == stream[:4] and passed[3].object is bad
+    assert passed[4].object["seen"]
+    assert list(predicate_filter(stream, lambda obj: obj["metadata"]["name"])) == stream

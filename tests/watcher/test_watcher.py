@@ -186,7 +186,7 @@ def test_another_bookmark_does_not_end_a_streaming_list(other: WatchLine) -> Non
     assert played.items == [Init(), InitApply(pod("a")), InitDone("10")]
 
 
-@pytest.mark.parametrize("code", [400, 405, 408, 410, 415, 422])
+@pytest.mark.parametrize("code", [400, 404, 405, 408, 410, 415, 422])
 def test_auto_lists_where_streaming_lists_are_refused_and_remembers(
         code: int, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "kube_reflect"):
@@ -198,8 +198,7 @@ def test_auto_lists_where_streaming_lists_are_refused_and_remembers(
     assert caplog.text.count("no streaming list") == 1
 
 
-@pytest.mark.parametrize("error", [refusal(401), refusal(403), refusal(404),
-                                   refusal(429, retry_after=1.0)])
+@pytest.mark.parametrize("error", [refusal(401), refusal(403), refusal(429, retry_after=1.0)])
 def test_auto_tries_again_where_a_list_would_be_refused_too(error: RequestError) -> None:
     played = play(error, ScriptedLines(list_end("10")), config=AUTO)
     assert played.kinds == ["InitialListFailed", "Init", "InitDone"]
@@ -282,7 +281,7 @@ def test_auto_lists_after_a_streaming_list_that_was_no_good(last: WatchLine, kin
     assert lines.closed == 1
 
 
-@pytest.mark.parametrize("code", [401, 403, 404, 429])
+@pytest.mark.parametrize("code", [401, 403, 429])
 def test_auto_streams_again_where_an_error_event_says_nothing_of_streaming(code: int) -> None:
     played = play(ScriptedLines(error_line(status(code))), ScriptedLines(list_end("10")),
                   config=AUTO)

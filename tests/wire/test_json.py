@@ -66,6 +66,7 @@ def test_refuses_what_json_refuses(parser: ModuleType, text: str) -> None:
 
 @pytest.mark.parametrize(("data", "expected"), [
     (b'{"a":"\xff","b":1}', {"a": "\N{REPLACEMENT CHARACTER}", "b": 1}),
+    (b'\xef\xbb\xbf{"a":1}', {"a": 1}),
     (b'"caf\xe9"', "caf\N{REPLACEMENT CHARACTER}"),
 ])
 def test_a_bad_byte_is_one_bad_character(

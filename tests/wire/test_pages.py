@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kube_reflect.store.entries import head_of, key_of, pack, type_of, unpack, version_of
-from kube_reflect.client.failures import RequestError
-from kube_reflect.wire.pages import Page
-from kube_reflect.wire.raw import RawObject
-
-DATA = Path(__file__).parents[1] / "data"
+from kube_reflect.client import RequestError
+from kube_reflect.wire import Page
 
 TYPED = {"kind": "PodList", "apiVersion": "v1",
          "metadata": {"resourceVersion": "12", "continue": "token"},
@@ -189,134 +183,3 @@ def test_an_error_of_the_stream_passes_through() -> None:
     with pytest.raises(RequestError) as caught:
         read(chunks())
     assert caught.value is error
-
-
-# What a glance at an item gives is what parsing it gives.
-
-
-def check_glancing(data: bytes, size: int) -> int:
-    """Read a page in both ways, which must agree; tell how many items were left unparsed."""
-    pages = [Page(in_pieces(data, size), glancing=glancing) for glancing in (False, True)]
-    parsed, seen = map(list, pages)
-    assert parsed == [dict(item) if isinstance(item, RawObject) else item for item in seen]
-    assert len({(page.resource_version, page.continue_token) for page in pages}) == 1
-    glanced = [(obj, raw) for obj, raw in zip(parsed, seen) if isinstance(raw, RawObject)]
-    for obj, raw in glanced:
-        assert (key_of(raw), type_of(raw), version_of(raw)) == (
-            key_of(obj), type_of(obj), version_of(obj))
-        assert head_of(pack(raw, ())) == head_of(pack(obj, ()))
-        assert unpack(pack(raw, ())) == unpack(pack(obj, ())) == obj
-    return len(glanced)
-
-
-LISTS = sorted(path for pattern in ("list-*.json", "custom-list.json")
-               for path in DATA.glob(f"wire/*/{pattern}"))
-
-
-@pytest.mark.parametrize("path", LISTS, ids=lambda path: f"{path.parent.name}/{path.stem}")
-@pytest.mark.parametrize("size", [1, 1000, 1_000_000])
-def test_glancing_at_recorded_lists(path: Path, size: int) -> None:
-    response = json.loads(path.read_text("utf-8"))["response"]
-    data = "".join(response["chunks"]).encode()
-    if response["status"] != 200:
-        for glancing in (False, True):
-            with pytest.raises(RequestError, match="no items"):
-                list(Page(in_pieces(data, size), glancing=glancing))
-        return
-    # The last one ends otherwise than the others, and so is parsed.
-    assert check_glancing(data, size) == max(0, len(json.loads(data)["items"]) - 1)
-
-
-def test_glancing_at_recorded_pods() -> None:
-    with gzip.open(DATA / "pods-v1.36.jsonl.gz") as lines:
-        pods = [json.loads(line) for _, line in zip(range(30), lines)]
-    for one in pods:
-        del one["kind"], one["apiVersion"]
-    assert check_glancing(body({**TYPED, "items": pods}), 64 * 1024) == 29
-
-
-def plain(name: str, more: str = "", metadata: str = "") -> str:
-    return ('{"metadata":{"name":"%s","uid":"u","resourceVersion":"1"%s}%s}'
-            % (name, metadata, more))
-
-
-A, C = plain("a"), plain("c")
-ODD_ITEMS = {
-    "kind alone": [A, plain("b", ',"kind":"Service"'), C],
-    "the kind of the list": [A, plain("b", ',"kind":"Pod"'), C],
-    "apiVersion alone": [A, plain("b", ',"apiVersion":"x/v2"'), C],
-    "both, late": [A, plain("b", ',"kind":"Service","apiVersion":"x/v2"'), C],
-    "escaped keys": [A, plain("b", r',"kin\u0064":"S","apiVersio\u006e":"x"'), C],
-    "no strings": [A, plain("b", ',"kind":null'), plain("d", ',"apiVersion":7'), C],
-    "kind first": ['{"kind":"Pod","apiVersion":"v1",' + one[1:] for one in (A, A, C)] + [A, C, C],
-    "kind first of one": ['{"kind":"S","apiVersion":"x",' + A[1:], plain("b"), C],
-    "apiVersion first": ['{"apiVersion":"x/v2",' + one[1:] for one in (A, A, C)],
-    "metadata twice": [A, plain("b", ',"metadata":{"name":"d"}'), A, plain("b", "," + A[1:-1]), C],
-    "fields twice": [A, plain("b", "", ',"name":"d","labels":{"x":"1","x":"2"}'), C],
-    "an escaped name": [A, plain("b", "", r',"n\u0061me":"d"'), C],
-    "empty": ["{}", A, "{}", "{}", C, C, "{}"],
-    "no objects": [A, "null", "3", '"x"', "[]", A, C, "null"],
-    "boundaries in them": [
-        A, plain("b", r',"text":"}},{\"metadata\":{\"name\":\""'),
-        plain("d", ',"list":[%s,%s,%s]' % (A, A, C)), plain("e", ',"list":[{},{"metadata":{}}]'),
-        C],
-    "no names": [A, '{"metadata":{}}', '{"metadata":null}', plain(""), C],
-    "empty strings": [A, plain("b", "", ',"namespace":"","uid":"","labels":{}'), C],
-    "odd labels": [A, plain("b", "", ',"labels":{"a":null}'), plain("d", "", ',"labels":[]'), C],
-    "beyond ASCII": ["{\"metadata\":{\"name\":\"\N{SNOWMAN}\"}}", plain("\N{SNOWMAN}"),
-                     plain("b", ',"text":"\N{PILE OF POO}\x7f"'), C],
-    "surrogates": [A, plain(r"\ud800"), plain("b", r',"text":"\udc00\ud83d\ude00"'),
-                   plain("d", "", r',"labels":{"\ud83d\ude00":"\ud800"}'), C],
-    "numbers": [A, plain("b", f',"numbers":[{2 ** 63},{"9" * 400},-0,-0.0,1E5,1e-400,1e400]'), C],
-    "deep": [A, plain("b", ',"deep":' + '[{"a":' * 200 + "1" + "}]" * 200), C],
-}
-ENVELOPES = ['{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"3"},"items":[%s]}',
-             '{"kind":"List","apiVersion":"v1","items":[%s],"metadata":{"continue":"x"}}',
-             '{"apiVersion":"x/v2","items":[%s],"kind":"PodList","metadata":{}}',
-             r'{"kind":"\ud800\u00e9List","apiVersion":"\"v1\\","items":[%s]}',
-             '{"kind":"PodList","items":[%s]}', '{"kind":"PodList","apiVersion":7,"items":[%s]}',
-             '{"apiVersion":"v1","items":[%s]}']
-
-
-@pytest.mark.parametrize("items", ODD_ITEMS.values(), ids=ODD_ITEMS)
-@pytest.mark.parametrize("envelope", ENVELOPES, ids=range(len(ENVELOPES)))
-def test_glancing_at_odd_items(envelope: str, items: list[str]) -> None:
-    data = (envelope % ",".join(items)).encode()
-    glanced = {check_glancing(data, size) for size in (1, 7, 100, 100_000)}
-    assert len(glanced) == 1
-
-
-def test_glancing_at_a_bad_byte() -> None:
-    data = body({**TYPED, "items": [json.loads(A), json.loads(A), json.loads(C)]})
-    for good, bad in ((b'"uid":"u"', b'"uid":"\xff"'), (b'"uid":"u"', b'"uid":"u","note":"\xff"')):
-        assert data.count(good) == 3
-        assert check_glancing(data.replace(good, bad), 100) in (0, 2)
-
-
-@pytest.mark.parametrize("wrong", [
-    r'"\q"', r'"\u12"', '"\n"', '"\x01"', "01", "1.", "-", "1e", ".5", "+1", "0x1", "tru", "[1,]",
-    '{"a":1,}', '{"a"}', "{1:2}", "[1 2]", "'a'", "", "1,", "]", "}", '"'])
-def test_glancing_refuses_what_parsing_refuses(wrong: str) -> None:
-    data = ENVELOPES[0] % ",".join([A, plain("b", f',"wrong":{wrong}'), C])
-    assert refusal(data, False) == refusal(data, True)
-
-
-def refusal(data: str, glancing: bool) -> str:
-    with pytest.raises(RequestError, match="no list") as caught:
-        list(Page([data.encode()], glancing=glancing))
-    return str(caught.value)
-
-
-@pytest.mark.parametrize("first", "[x ")
-def test_an_item_that_does_not_begin_with_a_brace_is_not_given_one(first: str) -> None:
-    # Where the one before it ends had to be counted out, nothing else has shown how it begins.
-    before = plain("b", f',"list":[{A},{A}]')
-    data = ENVELOPES[0] % ",".join([A, before, first + C[1:], A, C])
-    assert refusal(data, False) == refusal(data, True)
-
-
-def test_an_item_that_names_its_kind_alone_has_the_version_of_the_list() -> None:
-    data = ENVELOPES[0] % ",".join([plain("a", ',"kind":"Pod"'), plain("b", ',"kind":"Pod"')])
-    for glancing in (False, True):
-        items = list(Page([data.encode()], glancing=glancing))
-        assert [(item["kind"], item["apiVersion"]) for item in items] == [("Pod", "v1")] * 2

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from kube_reflect import conditions
+from kube_reflect import Apply, conditions
 from kube_reflect.conditions import Condition
+from kube_reflect.errors import ConditionFailed
+from tests.support.cache_helpers import DEADLINE, feed, listed, pod
 
 DESERIALIZER = client.ApiClient()
 
@@ -34,8 +36,9 @@ def points(*ingress: dict[str, str]) -> dict[str, Any]:
 ADDRESS, NAME, NOTHING = {"ip": "10.0.0.1"}, {"hostname": "lb.example.com"}, {}
 CRD = {"spec": {"group": "g", "names": {"kind": "K", "plural": "ks"}, "scope": "Cluster",
                 "versions": []}}
-DEPLOYMENT = {"spec": {"selector": {}, "template": {}}}
-ROLLED_OUT = {"reason": "NewReplicaSetAvailable"}
+TEMPLATE: dict[str, Any] = {"selector": {}, "template": {}}
+DEPLOYMENT = DAEMON_SET = {"spec": TEMPLATE}
+STATEFUL_SET = {"spec": TEMPLATE | {"serviceName": "s"}}
 
 CASES = [
     ("is_pod_running", "V1Pod", {"status": {"phase": "Running"}}, True),
@@ -44,18 +47,12 @@ CASES = [
     ("is_pod_running", "V1Pod", {}, False),
     ("is_job_completed", "V1Job", with_condition("Complete", "True"), True),
     ("is_job_completed", "V1Job", with_condition("Complete", "False"), False),
-    ("is_job_completed", "V1Job", with_condition("Failed", "True"), False),
+    ("is_job_completed", "V1Job", with_condition("Failed", "False"), False),
     ("is_job_completed", "V1Job", {"status": {}}, False),
     ("is_job_completed", "V1Job", {}, False),
-    ("is_deployment_completed", "V1Deployment",
-     DEPLOYMENT | with_condition("Progressing", "True", **ROLLED_OUT), True),
-    ("is_deployment_completed", "V1Deployment",
-     DEPLOYMENT | with_condition("Progressing", "False", **ROLLED_OUT), False),
-    ("is_deployment_completed", "V1Deployment",
-     DEPLOYMENT | with_condition("Progressing", "True", reason="ReplicaSetUpdated"), False),
-    ("is_deployment_completed", "V1Deployment",
-     DEPLOYMENT | with_condition("Available", "True"), False),
     ("is_deployment_completed", "V1Deployment", DEPLOYMENT, False),
+    ("is_statefulset_completed", "V1StatefulSet", STATEFUL_SET, False),
+    ("is_daemonset_completed", "V1DaemonSet", DAEMON_SET, False),
     ("is_crd_established", "V1CustomResourceDefinition",
      CRD | with_condition("Established", "True"), True),
     ("is_crd_established", "V1CustomResourceDefinition",
@@ -119,6 +116,14 @@ def test_objects_of_the_dynamic_client() -> None:
     assert not conditions.is_ingress_provisioned(ResourceField({"status": {"phase": "x"}}))
 
 
+FAILED = {"metadata": {"name": "j", "namespace": "ns"}} | with_condition(
+    "Failed", "True", reason="BackoffLimitExceeded", message="too many")
+
+
+def failing(obj: Any) -> bool:
+    raise ConditionFailed("never")
+
+
 def is_red(obj: Any) -> bool:
     return bool(obj and obj["color"] == "red")
 
@@ -154,6 +159,37 @@ def test_they_say_what_they_are() -> None:
     assert str((created & running) | is_red) == "(is_created & is_pod_running) | is_red"
     assert repr(created) == "<Condition is_created>"
     assert str(Condition(lambda obj: True, "always")) == "always"
+
+
+def test_what_never_will_be_combines_as_what_is_not() -> None:
+    done = conditions.is_job_completed
+    assert (done | conditions.is_created)(FAILED) is True
+    assert (conditions.is_created | done)(FAILED) is True
+    assert (~done)(FAILED) is True and (~done & ~conditions.is_deleted("u"))({}) is False
+    # The other one may hold yet.
+    assert (done | ~conditions.is_created)(FAILED) is False
+    assert (~conditions.is_created | done)(FAILED) is False
+    assert (done & is_red)({}) is False
+    for both in (done & conditions.is_created, conditions.is_created & done, done | failing,
+                 Condition(failing) | done):
+        with pytest.raises(ConditionFailed):
+            both(FAILED)
+
+
+def test_other_errors_of_a_condition_are_nothing_s_answer() -> None:
+    def broken(obj: Any) -> bool:
+        raise KeyError("x")
+
+    for one in (Condition(broken) | conditions.is_created, ~Condition(broken)):
+        with pytest.raises(KeyError):
+            one({})
+
+
+def test_a_waiter_is_told() -> None:
+    writer, store = listed(pod("j"))
+    feed(writer, Apply(pod("j", version="2") | with_condition("Failed", "True", reason="Evil")))
+    with pytest.raises(ConditionFailed, match="has failed .Evil."):
+        store.wait_for("j", conditions.is_job_completed, DEADLINE, namespace="ns")
 
 
 @pytest.mark.parametrize("other", [None, "is_created", 1])

@@ -71,8 +71,8 @@ def test_a_selector_that_does_not_parse_is_refused(name: str, value: str) -> Non
 @pytest.mark.parametrize(("name", "value"), [
     ("timeout", "290"), ("timeout", None), ("timeout", True), ("page_size", "5"),
     ("page_size", 5.0), ("page_size", True), ("idle_timeout", None), ("connect_timeout", "1"),
-    ("poll_interval", None), ("bookmarks", 1), ("bookmarks", "yes"), ("gzip", None), ("list_semantic", "any"),
-    ("initial_list_strategy", "auto"), ("label_selector", {"app": "web"}),
+    ("poll_interval", None), ("bookmarks", 1), ("bookmarks", "yes"), ("gzip", None),
+    ("list_semantic", "any"), ("initial_list_strategy", "auto"), ("label_selector", {"app": "web"}),
     ("field_selector", 5),
 ])
 def test_what_has_the_wrong_type_is_refused_by_name(name: str, value: Any) -> None:

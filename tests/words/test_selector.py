@@ -13,15 +13,29 @@ import pytest
 from kube_reflect.selector import (FieldSelector, Operator, Requirement, Selector, parse,
                                    parse_field_selector)
 
-from tests.support.selector_cases import ACCEPTED, FIELDS_ACCEPTED, FIELDS_REJECTED, LONG, REJECTED
+from kube_reflect import Config
+from tests.support.selector_cases import (
+    ACCEPTED, ACCEPTED_LATELY, FIELDS_ACCEPTED, FIELDS_REJECTED, LONG, REJECTED)
 
 
-@pytest.mark.parametrize(("text", "canonical"), ACCEPTED.items())
+@pytest.mark.parametrize(("text", "canonical"), (ACCEPTED | ACCEPTED_LATELY).items())
 def test_accepted(text: str, canonical: str) -> None:
     selector = parse(text)
     assert str(selector) == canonical
     assert parse(canonical) == selector
     assert bool(selector) == bool(canonical)
+
+
+@pytest.mark.parametrize("text", ACCEPTED_LATELY)
+def test_what_some_servers_take_is_asked_for_as_it_is_written(text: str) -> None:
+    assert Config(label_selector=text).label_selector == text
+
+
+def test_commas_with_nothing_between_them_stand_for_the_empty_value() -> None:
+    labels: list[dict[str, str]] = [{}, {"a": ""}, {"a": "b"}, {"a": "c"}]
+    assert [parse("a in (b,,)").matches(one) for one in labels] == [False, True, True, False]
+    assert [parse("a in (,,)").matches(one) for one in labels] == [False, True, False, False]
+    assert [parse("a notin (,,)").matches(one) for one in labels] == [True, False, True, True]
 
 
 @pytest.mark.parametrize(("text", "message"), REJECTED.items())

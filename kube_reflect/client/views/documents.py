@@ -130,14 +130,19 @@ class Document:
         self._data = source.json()
         self.size = len(self._data)
         self._ways = _WAYS
-        # The way, the root, and the levels by their paths: always of one piece.
-        self._levels: tuple[Way, Any, dict[Path, Any]] | None = None
+        # The way, and the levels by their paths.
+        self._levels: tuple[Way, dict[Path, Any]] | None = None
 
     def level(self, path: Path) -> tuple[Way, Any]:
         """Return the nodes of an object or of a list, by key or place.
 
         :raises ValueError: if that cannot be had in any way.
         """
+        state = self._levels
+        if state is not None:
+            found = state[1].get(path)
+            if found is not None:
+                return state[0], found
         for way in self._ways:
             try:
                 return way, self._cut(way, path)
@@ -161,16 +166,11 @@ class Document:
     def _cut(self, way: Way, path: Path) -> Any:
         state = self._levels
         if state is None or state[0] is not way:
-            self._levels = state = (way, way.root(self._data), {})
-        _, root, levels = state
-        found = levels.get(path)
-        if found is not None:
-            return found
+            self._levels = state = way, {(): way.members(way.root(self._data))}
+        levels = state[1]
         depth = len(path)
-        while depth and path[:depth] not in levels:
+        while path[:depth] not in levels:
             depth -= 1
-        if not depth and () not in levels:
-            levels[()] = way.members(root)
         for at in range(depth, len(path)):
             node = levels[path[:at]][path[at]]
             cut = way.items if way.kind(node) == "list" else way.members

@@ -56,6 +56,6 @@ def reason_of(error: Exception) -> tuple[str, tuple[str | int, ...]]:
     if callable(errors):
         first = errors(include_url=False, include_input=False)[0]
         message = str(first["msg"]).removeprefix("Input ").removeprefix("Value error, ")
-        return message, tuple(first["loc"])
+        return message.split("\n")[0][:200], tuple(first["loc"])
     within = error.within if isinstance(error, Unfit) else ()
     return str(error).split("\n")[0][:200], within

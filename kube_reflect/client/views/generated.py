@@ -7,8 +7,10 @@ what the client does not allow, and a constructor that takes ``local_vars_config
 
 from __future__ import annotations
 
+import datetime
 import functools
 import re
+import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -86,10 +88,26 @@ def _primitive(kind: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return convert
 
 
+# As API servers write it. The client's parser, which guesses, takes fifty times as long.
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{6})?Z")
+
+
+@functools.cache
+def _utc(_: tuple[str, str]) -> Any:
+    """Return what the parser takes "Z" for: where local time is UTC, it is local time."""
+    return parse("2000-01-01T00:00:00Z").tzinfo
+
+
+def _moment(value: Any) -> Any:
+    if type(value) is str and _MOMENT.fullmatch(value):
+        return datetime.datetime.fromisoformat(value[:-1]).replace(tzinfo=_utc(time.tzname))
+    return parse(value)
+
+
 _SIMPLE: dict[str, Callable[[Any], Any]] = {
     "str": lambda value: value if type(value) is str else str(value),
     "int": _primitive(int), "float": _primitive(float), "bool": _primitive(bool),
-    "object": lambda value: value, "datetime": parse,
+    "object": lambda value: value, "datetime": _moment,
     "date": lambda value: parse(value).date(),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,9 @@ __all__ = ["Maker", "as_it_is", "read"]
 
 #: Makes a view of what is at a path of a source.
 Maker = Callable[[JsonSource, Path], Any]
+
+#: Keys that are written as they are; others, of maps, in brackets and quotes.
+_PLAIN = re.compile(r"[\w$-]+")
 
 #: What is nested deeper than this, not every parser can read. What is not, can be read by who has
 #: more of the stack left.
@@ -112,4 +116,6 @@ def _too_deep(error: RecursionError, way: Way, node: Any) -> str:
 
 
 def _dotted(path: Path) -> str:
-    return "".join(f"[{one}]" if isinstance(one, int) else f".{one}" for one in path)[1:]
+    return "".join(
+        f".{one}" if isinstance(one, str) and _PLAIN.fullmatch(one) else f"[{one!r}]"
+        for one in path).removeprefix(".")

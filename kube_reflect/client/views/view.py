@@ -71,6 +71,7 @@ class _Views:
         self._type = new(kind, model.__name__, (model,), _members(self, shape))
         self._source = self._type.__dict__["_view_source"]
         self._path = self._type.__dict__["_view_path"]
+        self._values_of, self._path_of = self._dict.__get__, self._path.__get__
         self.make = self._maker()
 
     def _maker(self) -> Maker:
@@ -94,13 +95,13 @@ class _Views:
         if field is None:
             return self._extra(view, name)
         source = self._source_of(view)
-        values = self._dict.__get__(view)
+        values = self._values_of(view)
         if source is None:
             # All is there, and perhaps since a moment ago only.
             return values[name] if name in values else self._unknown(view, name)
         child = None if field.child is None else self._child(name, field.child)
         # One step: whoever is first, all get the same object.
-        return values.setdefault(name, read(field, child, source, self._path.__get__(view)))
+        return values.setdefault(name, read(field, child, source, self._path_of(view)))
 
     def _child(self, name: str, model: type) -> Maker:
         found = self._children.get(name)
@@ -120,7 +121,7 @@ class _Views:
         if make is None:
             return self._unknown(view, name)
         if name not in self._shape.slots:
-            return self._dict.__get__(view).setdefault(name, make())
+            return self._values_of(view).setdefault(name, make())
         value = make()
         _set(view, name, value)
         return value
@@ -140,7 +141,7 @@ class _Views:
         source = self._source_of(view)
         if source is None:
             return True
-        values = self._dict.__get__(view)
+        values = self._values_of(view)
         if not self._fill(view, values, source):
             return False
         names = [name for name in self._shape.names if name in values]
@@ -153,7 +154,7 @@ class _Views:
         return True
 
     def _fill(self, view: Any, values: dict[str, Any], source: JsonSource) -> bool:
-        path = self._path.__get__(view)
+        path = self._path_of(view)
         try:
             eager = self._eager(values, source, path)
         except Exception as error:
@@ -187,10 +188,10 @@ class _Views:
         :raises FieldError: if something cannot be parsed.
         """
         source = self._source_of(view)
-        values: dict[str, Any] = self._dict.__get__(view)
+        values: dict[str, Any] = self._values_of(view)
         if self.fill(view) or source is None:
-            return self._dict.__get__(view)  # type: ignore[no-any-return]
-        path, fields = self._path.__get__(view), self._shape.fields
+            return self._values_of(view)  # type: ignore[no-any-return]
+        path, fields = self._path_of(view), self._shape.fields
         return {name: values[name] if name in values else as_it_is(fields[name], source, path)
                 for name in self._shape.names}
 

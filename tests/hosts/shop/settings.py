@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+NAMESPACE = os.environ.get("SHOP_NAMESPACE", "shop")
 SECRET_KEY = "not one"
 DEBUG = True
 ALLOWED_HOSTS = ["*"]
@@ -17,6 +18,6 @@ DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3",
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 KUBE_REFLECT = {
     "STORES": {
-        "pods": {"LIST": "kubernetes.client.CoreV1Api.list_namespaced_pod", "ARGS": ["shop"]},
+        "pods": {"LIST": "kubernetes.client.CoreV1Api.list_namespaced_pod", "ARGS": [NAMESPACE]},
     },
 }

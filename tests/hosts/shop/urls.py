@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import include, path
 
@@ -19,7 +20,7 @@ def pid(request: HttpRequest) -> HttpResponse:
 
 def show(request: HttpRequest, name: str) -> HttpResponse:
     """Look for a pod."""
-    found = stores["pods"].get(name, "shop")
+    found = stores["pods"].get(name, settings.NAMESPACE)
     if found is None:
         return HttpResponse("not there", status=404)
     return JsonResponse({"pid": os.getpid(), "node": found.spec.node_name})

@@ -1,0 +1,78 @@
+"""A subscriber's thread that is interrupted at random moments, where Python does it."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import random
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from tests.dispatcher.test_dispatcher_churn import churn
+from tests.support.cache_helpers import DEADLINE, listed, running
+from tests.support.follower import Follower, versions
+from tests.support.interrupts import ERRORS
+
+
+def interrupt_often(thread: threading.Thread, error: Any, noted: list[BaseException],
+                    has_ended: list[bool]) -> None:
+    pause = threading.Event()
+    rng = random.Random(1)
+    while not has_ended:
+        before = len(noted)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(thread.ident or 0), ctypes.py_object(error))
+        # It may be lost, where Python can but print it.
+        end = time.monotonic() + 0.05
+        while len(noted) == before and time.monotonic() < end and not has_ended:
+            pause.wait(0.0005)
+        pause.wait(rng.random() / 1000)
+
+
+# Where Python can but print it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("overflow", ["coalesce", "block", "resync"])
+def test_interrupts_at_any_moment(error: Any, overflow: str) -> None:
+    """For real: not where we raise, but where Python does."""
+    writer, store = listed()
+    subscription = writer.subscribe(overflow=overflow, buffer_size=20)
+    got: list[Any] = []
+    interrupts: list[BaseException] = []
+    has_ended: list[bool] = []
+
+    def take() -> None:
+        try:
+            # Nothing can come between a change and its being noted.
+            for change in subscription:
+                got.append(change)
+            has_ended.append(True)
+        except error as interrupt:
+            interrupts.append(interrupt)
+
+    def work() -> None:
+        while not has_ended:
+            try:
+                take()
+            except error:
+                # It came while another one was being noted, or when all was over.
+                continue
+
+    def guarded() -> None:
+        with contextlib.suppress(error):
+            work()
+
+    worker = threading.Thread(target=guarded)
+    worker.start()
+    with running(lambda: churn(writer, 2000, 3),
+                 lambda: interrupt_often(worker, error, interrupts, has_ended)):
+        pass
+    worker.join(DEADLINE)
+    assert not worker.is_alive() and interrupts
+    follower = Follower()
+    for change in got:
+        follower.take(change)
+    assert follower.versions() == versions(store)

@@ -1,0 +1,173 @@
+"""Run the suite with each version of the official client that is supported: `make matrix`.
+
+    python -m tests.matrix                  all corners, the whole suite but for what takes long
+    python -m tests.matrix 37 35 --quick    these, as CI does: the tests that touch the client
+    python -m tests.matrix 30.1 --python /path/to/python3.14
+
+Python 3.14 and 3.15 are packages of Debian sid. As root, in a copy of the checkout within:
+
+    debootstrap --variant=minbase --include=python3.14-venv,python3.15-venv,openssl sid ROOT
+    git ls-files -z | xargs -0 cp --parents -t ROOT/src
+    chroot ROOT sh -c 'cd /src && python3.14 -m tests.matrix 37 35 --python /usr/bin/python3.14'
+
+Each corner has a virtual environment of its own, made once, in .venv/matrix. An interpreter that
+is not to be found is left out, and said.
+"""
+
+from __future__ import annotations
+
+import argparse
+import configparser
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+VENVS = ROOT / ".venv" / "matrix"
+#: What a version needs to be installed beside it, and the oldest and newest Python it is run on.
+CORNERS = {
+    "27.2": ((), ("3.10", "3.13")),
+    "28.1": (("urllib3<2",), ("3.10", "3.13")),
+    "30.1": ((), ("3.10", "3.13")),
+    "33": ((), ("3.10", "3.13")),
+    "35": ((), ("3.10", "3.13")),
+    "36": ((), ("3.10", "3.13")),
+    "37": ((), ("3.10", "3.13")),
+}
+#: With --quick: what touches the client, on the newest Python.
+QUICK = ("tests/client", "tests/contract/test_close.py", "tests/contract/test_custom_resources.py",
+         "tests/contract/test_list_and_watch.py", "tests/contract/test_metadata_only.py",
+         "tests/contract/test_models.py", "tests/contract/test_strategies.py")
+#: Of the whole suite: what says the same with each version.
+ONCE = ("tests/bench", "tests/history", "tests/test_house_rules.py", "tests/test_packaging.py",
+        "tests/test_readme.py")
+#: For tests that are skipped without them.
+BESIDE = ("hypothesis", "docutils", "setuptools", "PySocks", "vcrpy")
+
+
+class Corner(NamedTuple):
+    """One combination of versions."""
+
+    kubernetes: str
+    beside: tuple[str, ...]
+    python: str
+
+    @property
+    def venv(self) -> Path:
+        return VENVS / "-".join((self.kubernetes, *map(_plain, self.beside), _plain(self.python)))
+
+
+class Outcome(NamedTuple):
+    """What came of a run."""
+
+    row: tuple[str, ...]
+    failed: bool
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^\w.]+", "", text.removeprefix(str(Path.home())))
+
+
+def interpreter(python: str) -> str | None:
+    """Find a Python by its version, or by its path; None where there is none that runs."""
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    found = [] if "/" in python else sorted(versions.glob(f"{python}.*/bin/python"))
+    for candidate in (*map(str, found), shutil.which(f"python{python}"), shutil.which(python)):
+        if candidate and subprocess.run([candidate, "-c", ""], capture_output=True).returncode == 0:
+            return candidate
+    return None
+
+
+def requirements() -> list[str]:
+    """What setup.cfg requires for the package and its tests, without the client itself."""
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", "utf-8")
+    lines = config["options"]["install_requires"].split("\n")
+    for extra in ("fast", "test", "cli"):
+        lines += config["options.extras_require"][extra].split("\n")
+    return [line for line in lines if line and not line.startswith("kubernetes")]
+
+
+def prepare(corner: Corner, base: str) -> Path:
+    """Make the environment, if there is none yet; return its interpreter.
+
+    :raises subprocess.CalledProcessError: what is wanted cannot be installed together.
+    """
+    made = corner.venv / "made"
+    python = corner.venv / "bin" / "python"
+    if not made.exists():
+        shutil.rmtree(corner.venv, ignore_errors=True)
+        subprocess.run([base, "-m", "venv", corner.venv], check=True)
+        subprocess.run(
+            [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet",
+             f"kubernetes=={corner.kubernetes}.*,!=36.0.0,!=36.0.1", *corner.beside,
+             *requirements(), *BESIDE],
+            check=True, capture_output=True, text=True)
+        made.touch()
+    return python
+
+
+def run(corner: Corner, quick: bool, more: list[str]) -> Outcome:
+    """Run the tests in a corner."""
+    base = interpreter(corner.python)
+    if base is None:
+        return Outcome((corner.kubernetes, "", corner.python, "no such interpreter", ""), False)
+    try:
+        python = prepare(corner, base)
+    except subprocess.CalledProcessError as error:
+        print(error.stderr or error, file=sys.stderr)
+        return Outcome((corner.kubernetes, "", corner.python, "cannot be installed", ""), True)
+    said = subprocess.run(
+        [python, "-c", "import kubernetes, platform, urllib3; print(kubernetes.__version__, "
+         "urllib3.__version__, platform.python_version())"],
+        check=True, capture_output=True, text=True).stdout.split()
+    what = list(QUICK) if quick else [f"--ignore={path}" for path in ONCE]
+    began = time.monotonic()
+    ran = subprocess.run(
+        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not e2e and not slow",
+         *what, *more], cwd=ROOT, capture_output=True, text=True)
+    lines = ran.stdout.splitlines() or [ran.stderr]
+    for line in lines:
+        if line.startswith(("FAILED", "ERROR")):
+            print(f"  {line}", flush=True)
+    counted = re.sub(r" in [\d.]+s.*|=+ ?", "", lines[-1])
+    return Outcome((*said, counted, f"{time.monotonic() - began:.0f}"), ran.returncode != 0)
+
+
+def corners(versions: list[str], pythons: list[str], quick: bool) -> Iterator[Corner]:
+    for version in versions or CORNERS:
+        beside, known = CORNERS.get(version, ((), ("3.10", "3.13")))
+        for python in pythons or (known[-1:] if quick else known):
+            yield Corner(version, beside, python)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="tests.matrix", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("versions", nargs="*", help=f"of the client: {', '.join(CORNERS)}")
+    parser.add_argument("--python", action="append", default=[],
+                        help="a version, or the path of an interpreter, in place of the usual")
+    parser.add_argument("--quick", action="store_true", help="only what touches the client")
+    options, more = parser.parse_known_args()
+    head = ("kubernetes", "urllib3", "Python", "tests", "s")
+    outcomes = []
+    for corner in corners(options.versions, options.python, options.quick):
+        print(f"kubernetes {corner.kubernetes}, Python {corner.python} …", flush=True)
+        outcomes.append(run(corner, options.quick, more))
+        print("  " + ", ".join(outcomes[-1].row), flush=True)
+    rows = [head, *(one.row for one in outcomes)]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    print()
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+    return int(any(one.failed for one in outcomes))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

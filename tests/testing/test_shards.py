@@ -1,0 +1,108 @@
+"""Shards of a LIST and WATCH, by the hash of uids or namespaces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from kubernetes import client
+
+from kube_reflect.testing import FakeApiServer
+from kube_reflect.testing._shards import fnv1a
+
+from ._raw import ask
+
+PODS = "/api/v1/pods"
+HALF, WHOLE = 1 << 63, 1 << 64
+
+
+def pod(name: str, namespace: str = "shop") -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace}}
+
+
+def part(start: int, end: int, field: str = "uid") -> str:
+    return f"shardRange(object.metadata.{field}, '{start:#x}', '{end:#018x}')"
+
+
+@pytest.fixture
+def server() -> Iterator[FakeApiServer]:
+    with FakeApiServer(sharding=True) as server:
+        for number in range(100):
+            server.create(pod(f"pod-{number}", f"ns-{number % 10}"))
+        yield server
+
+
+def listed(server: FakeApiServer, selector: str, more: str = "") -> dict[str, Any]:
+    answer = ask(server.url, f"{PODS}?shardSelector={quote(selector)}{more}")
+    assert answer.status == 200
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def names(found: dict[str, Any]) -> set[str]:
+    return {one["metadata"]["name"] for one in found["items"]}
+
+
+@pytest.mark.parametrize(("text", "value"), [
+    # As published with the algorithm.
+    ("", 0xCBF29CE484222325), ("a", 0xAF63DC4C8601EC8C), ("foobar", 0x85944171F73967E8)])
+def test_the_hash(text: str, value: int) -> None:
+    assert fnv1a(text) == value
+
+
+@pytest.mark.parametrize("field", ["uid", "namespace"])
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_shards_are_the_whole_and_disjoint(field: str, count: int, server: FakeApiServer) -> None:
+    bounds = [WHOLE * number // count for number in range(count + 1)]
+    shards = [listed(server, part(start, end, field)) for start, end in zip(bounds, bounds[1:])]
+    assert sum(len(one["items"]) for one in shards) == 100
+    assert set().union(*map(names, shards)) == {f"pod-{number}" for number in range(100)}
+    for shard, start in zip(shards, bounds):
+        for one in shard["items"]:
+            assert start <= fnv1a(one["metadata"][field]) < start + WHOLE // count + 1
+
+
+def test_what_is_told_of_a_shard(server: FakeApiServer) -> None:
+    selector = f"{part(0, HALF)} || {part(HALF, WHOLE)}"
+    first = listed(server, selector, "&limit=10")
+    assert len(first["items"]) == 10
+    assert first["metadata"]["shardInfo"] == {"selector": selector}
+    assert "remainingItemCount" not in first["metadata"]
+    rest = listed(server, selector, f"&continue={first['metadata']['continue']}")
+    assert len(rest["items"]) == 90
+
+
+def test_a_watch_hears_of_its_shard_alone(server: FakeApiServer) -> None:
+    halves: list[set[str]] = []
+    version = server.resource_version
+    for number in range(20):
+        server.create(pod(f"new-{number}"))
+    with server.api_client() as api_client:
+        v1 = client.CoreV1Api(api_client)
+        for selector in (part(0, HALF), part(HALF, WHOLE)):
+            path = (f"{PODS}?watch=1&timeoutSeconds=1&resourceVersion={version}"
+                    f"&shardSelector={quote(selector)}")
+            halves.append({name for _, name in ask(server.url, path).events()})
+        assert halves[0] | halves[1] == {f"new-{number}" for number in range(20)}
+        assert not halves[0] & halves[1]
+        everything = v1.list_pod_for_all_namespaces()
+    assert len(everything.items) == 120
+
+
+@pytest.mark.parametrize("selector", [
+    "0", "shardRange(metadata.uid, '0x0', '0x8')", part(HALF, HALF), part(0, WHOLE + 1),
+    part(0, HALF, "name"), f"{part(0, HALF)} && {part(HALF, WHOLE)}",
+    f"{part(0, HALF)} || {part(HALF, WHOLE, 'namespace')}"], ids=str)
+def test_a_selector_that_is_none(selector: str, server: FakeApiServer) -> None:
+    answer = ask(server.url, f"{PODS}?shardSelector={quote(selector)}")
+    assert answer.status == 400 and "shardSelector" in answer.json()["message"]
+
+
+def test_a_server_without_shards_ignores_them() -> None:
+    with FakeApiServer() as server:
+        server.create(pod("a"))
+        for selector in (part(0, 1), "nonsense"):
+            found = listed(server, selector)
+            assert names(found) == {"a"} and "shardInfo" not in found["metadata"]
