@@ -96,7 +96,7 @@ class Status(_Plain):
         been heard of within the idle deadline (with several namespaces, that of each).
     :param last_contact: when the server was last heard of (a complete list, an event, a bookmark,
         or the clean end of a watch), in seconds since the epoch; None if never.
-    :param staleness: seconds since then.
+    :param staleness: seconds since then; through a slow first list, since that began.
     :param last_error: the last thing that went wrong, also if it is over; None if nothing did.
     :param code: its HTTP status, if it had one.
     :param resource_version: up to which the store has seen everything.
@@ -112,6 +112,10 @@ class Status(_Plain):
         colon its HTTP status, if it had one (``WatchStartFailed:403``).
     :param events_by_type: events applied, by the name of their class.
     :param relist_reasons: lists begun anew, by the class of the error that led to it.
+    :param reconnect_reasons: watches after the first, by the class of the error that had ended the
+        one before, or ``Ended`` where the server did as it was asked to.
+    :param event_lag: seconds from the arrival of the last event to when it could be read; None
+        before the first. A subscriber that has the writer wait shows here.
     :param retry_at: when the next try is, in seconds since the epoch; None if none is due.
     :param backoff: seconds of the present pause; 0 if there is none.
     :param last_list_seconds: how long the last complete list took.
@@ -137,6 +141,8 @@ class Status(_Plain):
     failures: Mapping[str, int] = field(default_factory=dict)
     events_by_type: Mapping[str, int] = field(default_factory=dict)
     relist_reasons: Mapping[str, int] = field(default_factory=dict)
+    reconnect_reasons: Mapping[str, int] = field(default_factory=dict)
+    event_lag: float | None = None
     retry_at: float | None = None
     backoff: float = 0.0
     last_list_seconds: float | None = None

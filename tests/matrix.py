@@ -4,6 +4,12 @@
     python -m tests.matrix 37 35 --quick    these, as CI does: the tests that touch the client
     python -m tests.matrix 30.1 --python /path/to/python3.14
 
+Python 3.14 and 3.15 are packages of Debian sid. As root, in a copy of the checkout within:
+
+    debootstrap --variant=minbase --include=python3.14-venv,python3.15-venv,openssl sid ROOT
+    git ls-files -z | xargs -0 cp --parents -t ROOT/src
+    chroot ROOT sh -c 'cd /src && python3.14 -m tests.matrix 37 35 --python /usr/bin/python3.14'
+
 Each corner has a virtual environment of its own, made once, in .venv/matrix. An interpreter that
 is not to be found is left out, and said.
 """

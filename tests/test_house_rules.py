@@ -31,7 +31,7 @@ TOP_LEVEL = {
 BUILT = re.compile(r"\..*|build|dist|__pycache__|.*\.egg-info")
 
 #: What all stand on, and the words, which stand on the words alone.
-GROUND = {"_fast", "_json", "_locks", "_object", "_threads", "_version"}
+GROUND = {"_describe", "_fast", "_json", "_locks", "_object", "_threads", "_version"}
 WORDS = {
     "backoff", "conditions", "config", "errors", "events", "indexers", "object_ref", "predicates",
     "selector", "status", "transforms",
@@ -40,7 +40,7 @@ WORDS = {
 ROOMS: dict[str, set[str]] = {
     "client": set(),
     "wire": {"client"},
-    "_states": {"wire"},
+    "_states": {"wire", "client"},
     "watcher": {"wire", "client", "_states"},
     "streams": {"watcher", "client"},
     "store": set(),
@@ -55,7 +55,8 @@ LEAVES: dict[str, set[str]] = {
     # An application declares what it reads before it has a client: what kind that is, and by which
     # model it is read, is to be known all the same.
     "contrib": {"kube_reflect.client", "kube_reflect.reflector.ListOf", "kube_reflect.metrics"},
-    "testing": set(),
+    # A store without a server hands out what a reflector's would.
+    "testing": {"kube_reflect.client.view_maker"},
     "__main__": {"kube_reflect.cli"},
 }
 OPTIONAL = {"django", "flask", "msgspec", "prometheus_client", "rich", "zstandard"}
@@ -311,7 +312,8 @@ def asserts(node: ast.AST) -> bool:
     if not isinstance(node, ast.Call):
         return False
     name = ast.unparse(node.func)
-    return name in {"pytest.raises", "pytest.warns", "pytest.fail", "interrupt_everywhere"} or bool(
+    return name in {"pytest.raises", "pytest.warns", "pytest.fail", "interrupt_everywhere",
+                    "interrupt"} or bool(
         re.match(r"_?(assert|check|expect)", name.rsplit(".", 1)[-1])
     )
 

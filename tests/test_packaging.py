@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import re
 import importlib.util
 import os
 import shutil
@@ -95,7 +96,8 @@ def test_the_metadata_is_that_of_setup_cfg(metadata: Message) -> None:
     assert metadata["Version"] == declared["metadata"]["version"]
     assert metadata["Requires-Python"] == ">=3.10"
     required = metadata.get_all("Requires-Dist") or []
-    assert {line.split(">")[0] for line in required if "extra ==" not in line} == {
+    assert {re.match(r"[\w-]+", line)[0] for line in required  # type: ignore[index]
+            if "extra ==" not in line} == {
         "kubernetes",
         "readerwriterlock",
     }

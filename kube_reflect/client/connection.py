@@ -52,6 +52,8 @@ class ConnectionHandle:
         #: By the number of the file that each duplicates.
         self._duplicates: dict[int, socket.socket] = {}
         self._waiting: SimpleQueue[Any] | None = None
+        #: How many sockets were attached so far.
+        self.attached = 0
         #: When an answer is to have come, on the monotonic clock: at first its headers, or all of
         #: it where it is a refusal, then its body. The requesting thread's own.
         self.deadline = math.inf
@@ -92,6 +94,7 @@ class ConnectionHandle:
         duplicate = socket.socket(fileno=os.dup(fileno))
         with self._lock:
             # (One with the same number was closed meanwhile.)
+            self.attached += 1
             old = self._duplicates.get(fileno)
             self._duplicates[fileno] = duplicate
         if old is not None:

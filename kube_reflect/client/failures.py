@@ -13,7 +13,7 @@ from urllib3.exceptions import SSLError
 from kube_reflect._json import loads
 from kube_reflect.errors import WatchError, WatcherError
 
-__all__ = ["RequestError", "failure", "is_expired", "is_of_tls", "refused", "watch_error",
+__all__ = ["RequestError", "failure", "is_cut", "is_expired", "is_of_tls", "refused", "watch_error",
            "watcher_error"]
 
 #: How much of a text is quoted, in characters.
@@ -48,6 +48,13 @@ def failure(error: BaseException, *, started: bool = False) -> RequestError:
     # urllib3 puts the connection object's repr in front.
     text = text.rpartition(">: ")[2]
     return RequestError(f"{type(inner).__name__}: {text}", started=started)
+
+
+def is_cut(error: BaseException) -> bool:
+    """Whether the other side has ended the connection."""
+    reason = getattr(error, "reason", None) or error
+    within = (error, reason, *getattr(reason, "args", ()))
+    return any(isinstance(one, ConnectionError) for one in within)
 
 
 def is_of_tls(error: BaseException) -> bool:

@@ -19,8 +19,8 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from kube_reflect.client import addresses, versions
-from kube_reflect.client.connection import ConnectionHandle
-from kube_reflect.client.failures import is_of_tls, refused
+from kube_reflect.client.connection import ConnectionHandle, ConnectionState
+from kube_reflect.client.failures import is_cut, is_of_tls, refused
 from kube_reflect.client.private import unpatched_copy
 from kube_reflect.client.tls import share_context
 
@@ -83,9 +83,17 @@ class Door:
             url += ("&" if "?" in url else "?") + urlencode(query)
         kwargs["retries"] = _RETRIES
         handle.deadline = time.monotonic() + exchange.header_timeout
+        kwargs["headers"] = {**(headers or {}), **exchange.headers}
+        before = handle.attached
         try:
-            response = self._manager.request(
-                method, url, headers={**(headers or {}), **exchange.headers}, **kwargs)
+            try:
+                response = self._manager.request(method, url, **kwargs)
+            except Exception as error:
+                idle = handle.state is ConnectionState.CONNECTED and handle.attached == before
+                if not idle or not is_cut(error):
+                    raise
+                # The connection was cut while it was idle, which nobody could have seen sooner.
+                response = self._manager.request(method, url, **kwargs)
         except Exception as error:
             exchange.needs_credentials = is_of_tls(error)
             raise

@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from kube_reflect.backoff import Backoff
 from kube_reflect.config import Config
@@ -80,6 +80,13 @@ class NamespaceWatch:
             contact = self._contact
         return None if contact is None else max(0.0, time.monotonic() - contact)
 
+    def shown_staleness(self) -> float | None:
+        """Return the same for a status; of a first list that is slow, how long it has taken."""
+        staleness, worker = self.staleness(), self._worker
+        if staleness is None and worker is not None and worker.answered is not None:
+            return max(0.0, time.monotonic() - worker.answered)
+        return staleness
+
     def is_live(self, config: Config) -> bool:
         """Return whether a watch is running, and has been heard of within its deadline."""
         staleness, phase = self.staleness(), self.health.record.phase
@@ -94,7 +101,7 @@ class NamespaceWatch:
         record = self.health.record
         return NamespaceStatus(
             phase=record.phase, since=record.since, ready=ready, live=self.is_live(config),
-            staleness=self.staleness(), last_error=record.error,
+            staleness=self.shown_staleness(), last_error=record.error,
             code=getattr(record.error, "code", None))
 
 
@@ -189,17 +196,14 @@ class Namespaces:
 
     def staleness(self) -> float | None:
         """Return seconds since the last contact; None: never, infinity: nobody keeps it up."""
-        return self._worst_staleness() if self.keeps_up() else math.inf
+        if not self.keeps_up():
+            return math.inf
+        return _worst(watch.staleness() for watch in self.watches.values())
 
     def is_live(self) -> bool:
         """Return whether all watches are running, and are heard of."""
         watches = list(self.watches.values())
         return bool(watches) and all(watch.is_live(self._watchers.config) for watch in watches)
-
-    def _worst_staleness(self) -> float | None:
-        found = [watch.staleness() for watch in self.watches.values()]
-        known = [one for one in found if one is not None]
-        return max(known) if known and len(known) == len(found) else None
 
     def _worst_record(self) -> PhaseRecord:
         records = [watch.health.record for watch in self.watches.values()]
@@ -214,14 +218,16 @@ class Namespaces:
     def status(self) -> Status:
         """Return how all of it is; from any thread. It waits for no lock, and asks no server."""
         cache, config, watches = self._cache, self._watchers.config, self.watches
-        record, staleness = self._worst_record(), self._worst_staleness()
+        record = self._worst_record()
+        contact = _worst(watch.staleness() for watch in watches.values())
+        staleness = _worst(watch.shown_staleness() for watch in watches.values())
         counters, awaited = cache.counters, cache.awaited
         health = [watch.health for watch in watches.values()]
         lists = [one.last_list_seconds for one in health if one.last_list_seconds is not None]
         return Status(
             phase=record.phase, since=record.since, ready=cache.ready,
             live=self.is_live(),
-            last_contact=None if staleness is None else time.time() - staleness,
+            last_contact=None if contact is None else time.time() - contact,
             staleness=staleness, last_error=record.error,
             code=getattr(record.error, "code", None),
             resource_version=counters.resource_version, relists=counters.relists,
@@ -235,8 +241,18 @@ class Namespaces:
             failures=_sum(one.failures for one in health),
             events_by_type=_sum(one.events for one in health),
             relist_reasons=_sum(one.relist_reasons for one in health),
+            reconnect_reasons=_sum(one.reconnect_reasons for one in health),
+            event_lag=max((one.event_lag for one in health if one.event_lag is not None),
+                          default=None),
             retry_at=record.retry_at, backoff=record.backoff,
             last_list_seconds=max(lists) if lists else None)
+
+
+def _worst(ages: Iterable[float | None]) -> float | None:
+    """Return the greatest of ages; None if one is not known, or there are none."""
+    found = list(ages)
+    known = [age for age in found if age is not None]
+    return max(known) if known and len(known) == len(found) else None
 
 
 def _sum(counts: object) -> dict[str, int]:

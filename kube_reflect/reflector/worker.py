@@ -86,6 +86,14 @@ class Worker:
         return self._contact
 
     @property
+    def answered(self) -> float | None:
+        """The same; while a first list is slow, when that began of which something has come."""
+        contact, watcher = self.contact, self._watcher
+        if contact is None and watcher is not None:
+            return watcher.first_list
+        return contact
+
+    @property
     def is_alive(self) -> bool:
         """Whether the thread is running, or about to; from any thread, without a lock."""
         state = self._state
@@ -195,7 +203,7 @@ class Worker:
                 else:
                     self._apply(item)
                     self._is_complete = self._is_complete or isinstance(item, InitDone)
-                    self._health.worked(item)
+                    self._health.worked(item, watcher.contact)
         finally:
             watcher.close()
 

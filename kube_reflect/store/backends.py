@@ -97,7 +97,8 @@ class StandardLibrary(Backend):
         return content
 
     def _digested(self, content: bytes | None) -> Any:
-        return content and self._zstd.ZstdDict(content, is_raw=True).as_digested_dict
+        # It takes none of less than eight bytes.
+        return content and self._zstd.ZstdDict(content.rjust(8), is_raw=True).as_digested_dict
 
     def compressor(self, dictionary: Any) -> Compress:
         made = self._zstd.ZstdCompressor(options=self._options,

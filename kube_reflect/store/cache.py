@@ -175,7 +175,8 @@ class Cache:
                     self.listeners = tuple(one for one in self.listeners if one not in done)
                 listeners = record.listeners = tuple(
                     one for one in listeners if one not in done)
-            deltas.pop()
+            if deltas and deltas[-1] is delta:
+                deltas.pop()
         self.waiters.notify()
 
     def notify(self) -> None:

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+from kube_reflect._describe import reason_of
 from kube_reflect._json import loads
 from kube_reflect._locks import new_lock
 from kube_reflect._object import BadObject
@@ -106,8 +107,9 @@ class Decoder:
         try:
             value = attempt(self._model, lambda: parsed.pop() if parsed else self.mapping(entry))
         except FunctionFailed as error:
-            why = f"the model refused it ({error})".replace("\n", " ")
-            cause = f"the model refused it ({type(error.__cause__).__name__})"
+            refusal = error.__cause__ or error
+            why = f"the model refused it ({reason_of(refusal, self.mapping(entry))})"
+            cause = f"the model refused it ({type(refusal).__name__})"
         else:
             if value is not None:
                 return value, True

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from kube_reflect._describe import reason_of
 from kube_reflect._locks import new_lock
 
 __all__ = ["BadObjects", "FunctionFailed", "attempt"]
@@ -44,7 +45,7 @@ def attempt(function: Callable[[Any], T], argument: Callable[[], Any]) -> T:
         raise second if type(third) is type(first) else first
     if second is None:
         raise first
-    raise FunctionFailed(f"{type(second).__name__}: {second}") from second
+    raise FunctionFailed(reason_of(second)) from second
 
 
 def _error_of(function: Callable[[Any], object], argument: Callable[[], Any]) -> Exception | None:

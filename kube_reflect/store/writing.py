@@ -46,6 +46,8 @@ class NamespaceWriter:
         self._buffer: Table | None = None
         #: The change that was begun last, until all have been told of it.
         self._record: Record | None = None
+        #: Whether a thread is applying an event: what there is to settle is that thread's.
+        self.busy = False
         #: Whether its namespace was taken out; under the mutex.
         self._gone = False
         cache.add_namespace(namespace)
@@ -57,7 +59,14 @@ class NamespaceWriter:
 
         :raises TypeError: for what is no event.
         """
-        self.settle()
+        self.busy = True
+        try:
+            self.settle()
+            self._apply_event(event)
+        finally:
+            self.busy = False
+
+    def _apply_event(self, event: Event) -> None:
         match event:
             case Apply(obj):
                 self._apply(Object.of(obj))
@@ -97,7 +106,8 @@ class NamespaceWriter:
 
     def remove(self) -> None:
         """Take its namespace, and all in it, out of the cache; when its stream has ended."""
-        self.settle()
+        if not self.busy:
+            self.settle()
         if not self._gone:
             self._buffer = Table(self._cache.table.indexes)
             self._swap(None, Reason.UNWATCHED)
@@ -113,7 +123,8 @@ class NamespaceWriter:
         if record.applied:
             self._cache.tell(record)
         # Else the exception came before there was anything to complete.
-        self._record = None
+        if self._record is record:
+            self._record = None
         self._cache.let_go()
 
     def _commit(self, move: Callable[[], object], version: str | None, *,

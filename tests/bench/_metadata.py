@@ -34,7 +34,6 @@ class Figures(NamedTuple):
     :param streamed: on the wire, as a line of a streaming list or of a change.
     :param kept: at rest.
     :param slim: at rest, without managed fields.
-    :param deflated: at rest, without managed fields and deflated.
     :param cpu: to list them, in this process, where the server runs too.
     """
 
@@ -43,7 +42,6 @@ class Figures(NamedTuple):
     streamed: float
     kept: float
     slim: float
-    deflated: float
     cpu: float
 
 
@@ -96,10 +94,8 @@ def measure(count: int | None = None) -> tuple[Figures, Figures]:
             wire = _wire(server, metadata_only)
             kept, cpu = _kept(server, metadata_only=metadata_only)
             slim, _ = _kept(server, metadata_only=metadata_only, transform=drop_managed_fields)
-            deflated, _ = _kept(server, metadata_only=metadata_only, compress=True,
-                                transform=drop_managed_fields)
             figures.append(Figures(
-                *(size / len(pods) for size in (*wire, kept, slim, deflated)), cpu))
+                *(size / len(pods) for size in (*wire, kept, slim)), cpu))
     return figures[0], figures[1]
 
 
@@ -109,7 +105,6 @@ _ROWS: dict[str, Callable[[Figures], float]] = {
     "as an event": lambda one: one.streamed,
     "at rest": lambda one: one.kept,
     "at rest, no managed fields": lambda one: one.slim,
-    "at rest, deflated too": lambda one: one.deflated,
 }
 
 

@@ -1,7 +1,7 @@
-"""The figures of the README, made from those of a run: ``python -m tests.bench --readme``.
+"""The figures of the manual, made from those of a run: ``python -m tests.bench --readme``.
 
-Each part of the README that is made here stands below a comment, ``.. bench: NAME``, and reaches
-to the next one, ``.. bench: end``.
+The README has the few that say most, the page beside this module has all. Each part that is made
+here stands below a comment, ``.. bench: NAME``, and reaches to the next one, ``.. bench: end``.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from typing import NamedTuple
 from tests.bench._modes import MODES
 from tests.bench._report import LABELS, ROWS, Row, median, number, ratio, scaled
 from tests.bench._run import Outcome, Plan, Results
+from tests.bench._workloads import MANY
 
 HERE = Path(__file__).parent
-#: The run that the README tells of.
+#: The run that the manual tells of.
 FIGURES = HERE / "figures.json"
 PICTURE = HERE / "figures.png"
-README = HERE.parent.parent / "README.rst"
+PAGES = (HERE.parent.parent / "README.rst", HERE / "README.rst")
 
 _OURS = ("fast", "stdlib")
 _PART = re.compile(r"(?ms)^\.\. bench: (?P<name>(?!end$)\S+)\n.*?^\.\. bench: end$")
@@ -45,25 +46,30 @@ def load(path: Path) -> Run:
 
 def parts(run: Run) -> dict[str, str]:
     """Make each part, by name."""
-    return {"about": _about(run), "main": _main(run), "threads": _threads(run),
-            "growth": _growth(run), "modes": _modes(run), "floor": _floor(run)}
+    return {"about": _about(run), "main": _main(run), "all": _all(run), "threads": _threads(run),
+            "growth": _growth(run), "modes": _modes(run), "many": _many(run), "floor": _floor(run)}
 
 
-def put(readme: str, made: Mapping[str, str]) -> str:
+def put(page: str, made: Mapping[str, str]) -> str:
     """Give the text with its parts replaced.
 
     :raises KeyError: for a part that is not made here.
     """
     return _PART.sub(lambda old: f".. bench: {old['name']}\n\n{made[old['name']]}\n\n.. bench: end",
-                     readme)
+                     page)
 
 
 def main(figures: Path, picture: Path) -> None:
-    """Put the figures of a run into the README, and keep them beside this module."""
-    made = parts(load(figures))
-    README.write_text(put(README.read_text("utf-8"), made), "utf-8")
-    shutil.copyfile(figures, FIGURES)
-    shutil.copyfile(picture, PICTURE)
+    """Put the figures of a run into the pages, and keep them beside this module.
+
+    :raises FileNotFoundError: before anything is written, where one of the two is missing.
+    """
+    made, drawn = parts(load(figures)), picture.read_bytes()
+    for page in PAGES:
+        page.write_text(put(page.read_text("utf-8"), made), "utf-8")
+    if figures.resolve() != FIGURES:
+        shutil.copyfile(figures, FIGURES)
+    PICTURE.write_bytes(drawn)
 
 
 def _table(widths: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -83,17 +89,33 @@ def _about(run: Run) -> str:
 
 
 def _main(run: Run) -> str:
+    """Make a table that is short, also as text."""
+    lines = _compared(run, [row for row in ROWS if row.in_readme])
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    bar = "  ".join("=" * width for width in widths)
+    head, *rows = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip()
+                   for line in lines]
+    return "\n".join((bar, head, bar, *rows, bar))
+
+
+def _all(run: Run) -> str:
+    head, *rows = _compared(run, ROWS)
+    return _table("40 12 12 12 12 12", ["", *head[1:]], rows)
+
+
+def _compared(run: Run, chosen: Sequence[Row]) -> list[list[str]]:
+    """Give the head, and of the rows those of which there are figures."""
     results = run.outcome.sizes[run.plan.main]
-    rows = []
-    for row in ROWS:
+    lines = [["..", "official", "``[fast]``", "better", "plain", "better"]]
+    for row in chosen:
         official = median(results, "official", row.group, row.figure)
-        line = [_label(row), "" if row.of == "-list" else number(scaled(official, row), row.digits)]
+        line = [_label(row), "" if row.of else number(scaled(official, row), row.digits)]
         for name in _OURS:
             ours = median(results, name + row.of, row.group, row.figure)
             line += [number(scaled(ours, row), row.digits), ratio(official, ours, more=row.more)]
-        rows.append(line)
-    head = ["", "official", "``[fast]``", "better", "plain", "better"]
-    return _table("40 12 12 12 12 12", head, rows)
+        if set(line[1:]) - {"", "-"}:
+            lines.append(line)
+    return lines
 
 
 def _label(row: Row) -> str:
@@ -150,6 +172,14 @@ def _modes(run: Run) -> str:
                  number(None if cpu is None else cpu * 1e6 / size, 0), ""])
     return _table("28 32 13 13 14", ["a pod kept …", "by", "bytes", "µs to sync",
                                      "µs to read first"], rows)
+
+
+def _many(run: Run) -> str:
+    wall, cpu, kept = (median(run.outcome.sizes[run.plan.main], "many", "many", figure)
+                       for figure in ("wall", "cpu", "kept"))
+    return (f"{MANY} reflectors of one ``ApiClient``, over TLS, are ready after "
+            f"{number(wall, 2)} s and {number(cpu, 2)} s of CPU, and take "
+            f"{number(None if kept is None else kept * 1e-6, 2)} MB each.")
 
 
 def _floor(run: Run) -> str:

@@ -26,6 +26,7 @@ from tests.client._talking import (
 )
 from tests.support.cache_helpers import DEADLINE, wait_until
 
+KEPT = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(EMPTY), EMPTY)
 WATCH = {**QUERY, "watch": True}
 CONFIG = Config(connect_timeout=DEADLINE, idle_timeout=DEADLINE)
 
@@ -148,6 +149,27 @@ def test_a_new_client_is_not_asked_for_when_the_connection_has_failed() -> None:
 
 
 # Answers of all kinds.
+
+def test_a_connection_that_was_cut_while_it_was_idle_is_made_anew() -> None:
+    def script(server: Talking, sock: socket.socket) -> None:
+        server.head(sock)
+        sock.sendall(KEPT)
+        # As a load balancer does with a connection that is idle, while the next request comes.
+        server.head(sock)
+
+    with talking(script) as server, closing(requests_of(server.url)) as requests:
+        assert [body_of(requests) for _ in range(3)] == [EMPTY] * 3
+        # The first, then twice one that is not answered and one that is.
+        assert len(server.requests) == 5
+
+
+def test_a_new_connection_that_is_cut_is_a_failure() -> None:
+    with talking(lambda server, sock: server.head(sock) and None) as server:
+        with closing(requests_of(server.url)) as requests:
+            with pytest.raises(RequestError, match="closed connection"):
+                requests.open(QUERY)
+        assert len(server.requests) == 1
+
 
 INTERIM = (b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"
            b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n")

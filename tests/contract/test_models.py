@@ -42,7 +42,7 @@ def test_typed_objects_equal_those_that_the_client_reads(
         for name in ("listed", "watched"):
             # A cluster's controllers may still be at work on it.
             assert eventually(lambda: r.store.get(name, namespace) == read(name, namespace))
-            assert type(r.store.get(name, namespace)) is model
+            assert isinstance(r.store.get(name, namespace), model)
             assert read(name, namespace).metadata.uid
 
 
@@ -53,7 +53,7 @@ def test_typed_objects_without_a_namespace(server: ContractServer, namespace: st
     with reflecting(roles.list_cluster_role,
                     config=Config(label_selector=f"of={namespace}")) as r:
         one = r.store.get(namespace)
-        assert type(one) is client.V1ClusterRole
+        assert isinstance(one, client.V1ClusterRole)
         assert one == roles.read_cluster_role(namespace)
         server.delete(CLUSTER_ROLES, namespace)
         assert eventually(r.store.is_empty)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kube_reflect.contrib import workers
 from kube_reflect.testing import FakeApiServer
 
 from tests.support import _examples
@@ -27,6 +29,12 @@ def server() -> Iterator[FakeApiServer]:
     with FakeApiServer() as server:
         server.create(pod("web-0"))
         yield server
+
+
+@pytest.fixture(autouse=True)
+def no_workers_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test start what another has declared, and somebody still holds."""
+    monkeypatch.setattr(workers, "_added", weakref.WeakSet())
 
 
 @pytest.fixture

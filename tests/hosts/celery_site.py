@@ -2,18 +2,47 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
+from pathlib import Path
 from typing import Any
 
 from celery import Celery
+from celery.backends.filesystem import FilesystemBackend
 from celery.exceptions import SoftTimeLimitExceeded
+from kombu.transport import filesystem
+from kombu.utils.json import dumps
 from kubernetes import client, config
 
 from kube_reflect import Reflector
 from kube_reflect.contrib.celery import start_in_workers
 
 FOLDER = os.environ.get("CELERY_FOLDER", "")
+
+_numbers = itertools.count()
+
+
+def _put(channel: Any, queue: str, payload: Any, **_: Any) -> None:
+    """Put a message where who takes it finds all of it; by kombu's own way it may be empty yet."""
+    name = f"{next(_numbers):09}-{os.getpid()}.{queue}.msg"
+    _write(Path(channel.data_folder_out, name), dumps(payload).encode())
+
+
+def _set(backend: Any, key: bytes, value: str | bytes) -> None:
+    """Likewise for results."""
+    _write(Path(backend._filename(key).decode()),
+           value if isinstance(value, bytes) else value.encode())
+
+
+def _write(path: Path, data: bytes) -> None:
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part.write_bytes(data)
+    part.rename(path)
+
+
+filesystem.Channel._put = _put
+FilesystemBackend.set = _set
 
 app = Celery("site", broker="filesystem://", backend=f"file://{FOLDER}/results")
 app.conf.update(

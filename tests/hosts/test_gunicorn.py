@@ -94,19 +94,20 @@ def is_gone(pid: int) -> bool:
 def test_a_worker_that_is_aborted_amid_a_read(server: FakeApiServer, kubeconfig: Path,
                                               kind: str) -> None:
     # gunicorn itself aborts a sync worker only: in the others it is another thread that is slow.
-    with gunicorn(kubeconfig, "--timeout", "2", kind=kind) as host:
+    with gunicorn(kubeconfig, "--timeout", "2", kind=kind, configuration="abort.conf.py") as host:
         before = host.workers(WORKERS)
         for _ in range(3):
             if kind == "gthread":
                 os.kill(min(before), signal.SIGABRT)
             else:
-                assert host.get("/busy")[0] == 0
+                assert host.get("/busy")[0] in (0, 500)
                 until(lambda: host.says("WORKER TIMEOUT"), host.output)
             victims = until(lambda: {pid for pid in before if is_gone(pid)}, host.output)
             before = host.workers(WORKERS)
             assert not victims & before
-        # By itself, not killed.
-        assert not host.says("was sent SIGKILL"), host.output()
+            # By itself, whether or not gunicorn has had the patience to wait for it.
+            for pid in victims:
+                until(lambda: host.says(f"the end of {pid}"), host.output)
         check_all_follow(host, server, "db-0")
         until(lambda: server.watches == WORKERS, host.output)
 

@@ -50,11 +50,12 @@ class Deadly(Backoff):
 
     deadly = True
 
-    def next_delay(self, retry_after: float | None = None, requests: int = 1) -> float:
+    def next_delay(self, retry_after: float | None = None, requests: int = 1,
+                   **more: Any) -> float:
         if self.deadly:
             self.deadly = False
             raise SystemExit("as if")
-        return super().next_delay(retry_after, requests)
+        return super().next_delay(retry_after, requests, **more)
 
 
 def worker_of(reflector: Reflector[Any], namespace: str | None = None) -> Worker:
