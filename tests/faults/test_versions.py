@@ -11,7 +11,7 @@ from kube_reflect.testing import FaultServer, faults
 
 from ._common import (
     AUTO, LIST_WATCH, NAMESPACE, STRATEGIES, check_in_step, config, disconnect, lists, pod,
-    reflector, served, versions,
+    reflector, versions,
 )
 from tests.support.cache_helpers import wait_until
 
