@@ -209,7 +209,7 @@ class Machine:
             return
         state.lines.listed()
         self._streaming_lists.worked()
-        self.resource_version = version
+        self.resource_version, self._versionless = version, 0
         self._enter(Watching(state.lines))
         self._listed_before = True
         yield InitDone(version)
