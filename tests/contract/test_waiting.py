@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from kube_reflect import ApiResource, Config, NotReady, WatcherError
+from kube_reflect import ApiResource, ConditionFailed, Config, NotReady, WatcherError
 from kube_reflect.conditions import (
     is_crd_established, is_created, is_deleted, is_deployment_completed, is_pod_running,
 )
@@ -141,17 +141,28 @@ def test_a_definition_that_is_established(server: ContractServer) -> None:
 def test_a_deployment_whose_rollout_is_complete(server: ContractServer, namespace: str) -> None:
     apps = client.AppsV1Api(server.api_client())
 
-    def report(reason: str) -> None:
-        server.patch(DEPLOYMENTS, "web", namespace, {"status": {
-            "observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1,
-            "conditions": [{"type": "Progressing", "status": "True", "reason": reason}]}},
-            "status")
+    created = server.create(deployment("web", namespace))
+    generation = created["metadata"]["generation"]
 
-    server.create(deployment("web", namespace))
-    with reflecting(apps.list_namespaced_deployment, namespace) as r, \
-            Later(lambda: report("ReplicaSetUpdated"), lambda: report("NewReplicaSetAvailable")):
-        found = r.store.wait_for("web", is_deployment_completed, DEADLINE, namespace=namespace)
-        assert found is not None and found.status.conditions
+    def report(updated: int, observed: int = generation,
+               reason: str = "ReplicaSetUpdated") -> dict[str, Any]:
+        return server.patch(DEPLOYMENTS, "web", namespace, {"status": {
+            "observedGeneration": observed, "replicas": 1, "updatedReplicas": updated,
+            "readyReplicas": updated, "availableReplicas": updated, "conditions": [
+                {"type": "Progressing", "status": "True", "reason": reason}]}}, "status")
+
+    with reflecting(apps.list_namespaced_deployment, namespace) as r:
+        # Of the rollout before; then of this one.
+        with Later(lambda: report(1, generation - 1, "NewReplicaSetAvailable"), lambda: report(0),
+                   lambda: report(1, reason="NewReplicaSetAvailable")):
+            found = r.store.wait_for("web", is_deployment_completed, DEADLINE,
+                                     namespace=namespace)
+        assert found is not None and found.status.updated_replicas == 1
+        assert found.status.observed_generation == generation
+        failed = report(1, reason="ProgressDeadlineExceeded")
+        r.store.wait_for_version(failed["metadata"]["resourceVersion"], DEADLINE)
+        with pytest.raises(ConditionFailed, match="exceeded its progress deadline"):
+            r.store.wait_for("web", is_deployment_completed, DEADLINE, namespace=namespace)
 
 
 def test_one_reads_ones_own_writes(
