@@ -14,7 +14,7 @@ from kubernetes import client
 from kube_reflect import Backoff, Config, InitialListStrategy, Reflector
 from kube_reflect.testing import FaultServer
 
-from tests.support.cache_helpers import wait_until
+from tests.support.waiting import wait_until
 
 NAMESPACE = "ns"
 AUTO, LIST_WATCH = InitialListStrategy.AUTO, InitialListStrategy.LIST_WATCH

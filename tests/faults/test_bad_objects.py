@@ -13,7 +13,7 @@ from kube_reflect.testing._altered import Altered
 from ._common import (
     NAMESPACE, STRATEGIES, check_no_traceback, config, lists, pod, reflector, served, versions,
 )
-from tests.support.cache_helpers import wait_until
+from tests.support.waiting import wait_until
 
 BAD = {"deep": b'{"a":' * 2500 + b"1" + b"}" * 2500, "flat": b"[" * 2500 + b"]" * 2500,
        "long": b"1" * 5000}

@@ -12,9 +12,10 @@ from kubernetes import client
 from kube_reflect import Applied, Apply, Delete, Reflector, Writer
 from kube_reflect.testing import FakeApiServer
 
-from tests.support.cache_helpers import DEADLINE, feed, listed, pod, relist, running
+from tests.support.cache_helpers import feed, listed, pod, relist, running
 from tests.support.reflector_helpers import LIST_WATCH
 from tests.support.reflector_helpers import pod as real_pod
+from tests.support.waiting import DEADLINE
 
 VARIABLE = "KUBE_REFLECT_DETECT_MUTATIONS"
 
