@@ -7,7 +7,8 @@ from typing import Any
 
 from kube_reflect import Applied, Apply
 
-from tests.support.cache_helpers import feed, listed, pod, running
+from tests.support.cache_helpers import feed, listed, running
+from tests.support.objects import pod
 from tests.support.waiting import DEADLINE, wait_until
 
 

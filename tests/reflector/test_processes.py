@@ -13,7 +13,8 @@ import pytest
 
 from kube_reflect.testing import FakeApiServer
 
-from tests.support.reflector_helpers import pod, server
+from tests.support.objects import new_pod as pod
+from tests.support.reflector_helpers import server
 
 __all__ = ["server"]
 

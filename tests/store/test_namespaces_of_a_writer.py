@@ -12,7 +12,8 @@ from kube_reflect.dispatcher import Applied, Subscription, subscribe
 from kube_reflect.events import Apply, Delete, Init, InitApply, InitDone
 from kube_reflect.store import Cache, EntryMaker, NamespaceWriter, Store, StoreOptions
 
-from tests.support.cache_helpers import feed, listed, names, pod, relist
+from tests.support.cache_helpers import feed, listed, names, relist
+from tests.support.objects import pod
 from tests.support.waiting import DEADLINE, wait_until
 
 

@@ -13,19 +13,6 @@ from kube_reflect.store import Store, Writer
 from tests.support.waiting import DEADLINE
 
 
-def node(name: str, version: str = "1", uid: str | None = None, **more: Any) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "Node",
-            "metadata": {"name": name, "uid": uid or f"uid-{name}", "resourceVersion": version},
-            **more}
-
-
-def pod(name: str, namespace: str = "ns", version: str = "1", uid: str | None = None,
-        labels: dict[str, str] | None = None, **spec: Any) -> dict[str, Any]:
-    metadata = {"name": name, "namespace": namespace, "resourceVersion": version,
-                "uid": uid or f"uid-{name}", **({"labels": labels} if labels else {})}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
-
-
 def feed(writer: Writer, *events: Any) -> None:
     for event in events:
         writer.apply_watcher_event(event)

@@ -10,7 +10,7 @@ from kubernetes import client
 from kube_reflect import Config, InitialListStrategy, Reflector
 from kube_reflect.testing import FakeApiServer
 
-from tests.support.reflector_helpers import pod
+from tests.support.objects import new_pod as pod
 from tests.support.waiting import DEADLINE, wait_until
 
 
