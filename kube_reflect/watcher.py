@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any, Union
 
+from kube_reflect._describe import no_value
 from kube_reflect._object import compare_versions
 from kube_reflect._states import (
     Empty, InitialWatch, InitListed, InitPage, Polling, Refusals, State, StreamingLists, Watching,
@@ -328,6 +329,8 @@ class Watcher:
     :raises TypeError: for what is no list function, or lacks arguments.
     :raises ValueError: for arguments that the watcher sets by itself.
     """
+
+    __reduce_ex__ = no_value("it has a connection of this process")
 
     def __init__(self, list_func: Any, *args: Any, config: Config | None = None,
                  **kwargs: Any) -> None:

@@ -203,7 +203,7 @@ class Worker:
                 else:
                     self._apply(item)
                     self._is_complete = self._is_complete or isinstance(item, InitDone)
-                    self._health.worked(item)
+                    self._health.worked(item, watcher.contact)
         finally:
             watcher.close()
 

@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from kube_reflect._describe import no_value
 from kube_reflect._object import Key
 from kube_reflect.events import Event
 from kube_reflect.object_ref import ApiResource
@@ -41,6 +42,8 @@ class Writer:
     :raises TypeError: for a model, transform or index function that cannot be called, or the name
         of an index that is no string.
     """
+
+    __reduce_ex__ = no_value("it has a cache of this process")
 
     def __init__(
         self,
