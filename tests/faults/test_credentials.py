@@ -19,7 +19,7 @@ from ._common import (
     LIST_WATCH, NAMESPACE, STRATEGIES, api, check_in_step, check_no_traceback, config,
     disconnect, lists, pod, quick, reflector, said,
 )
-from tests.support.cache_helpers import DEADLINE, wait_until
+from tests.support.waiting import DEADLINE, wait_until
 
 
 @pytest.fixture
