@@ -94,8 +94,6 @@ CASES = {
     "invalid UTF-8": Case(faults.Lines(faults.INVALID_UTF8), "watch"),
     "unknown type": Case(faults.Lines(faults.UNKNOWN_TYPE), "watch"),
     "no object": Case(faults.Lines(faults.NO_OBJECT), "watch"),
-    "no resource version": Case(faults.EditList(faults.without_resource_version), "list", None,
-                                "NoResourceVersion", (LIST_WATCH,)),
 }
 TABLE = [pytest.param(case, strategy, id=f"{name}, {strategy.value}")
          for name, case in CASES.items() for strategy in case.strategies]
