@@ -73,8 +73,9 @@ class Cache:
         self.waiters = Waiters()
         self.readiness = Readiness(self.waiters)
         self.bad_objects = BadObjects()
-        self.packer = Packer(
-            Compressor(lambda: max(len(self.entries), self.packer.listing)), resource)
+        # Weakly: a view that somebody keeps knows its packer, and is not to keep all there was.
+        weak = weakref.ref(self)
+        self.packer = Packer(Compressor(lambda: _expected(weak())), resource)
         self.decoder = Decoder(
             None if options.model is dict else options.model, options.view,
             sharing=not options.copies and not options.detecting, limit=options.decoded_limit,
@@ -376,6 +377,10 @@ class Cache:
     def _after_fork(self) -> None:
         """Have readers come by `touch`, in a child process."""
         self.entries = {}
+
+
+def _expected(cache: Cache | None) -> int:
+    return 0 if cache is None else max(len(cache.entries), cache.packer.listing)
 
 
 def _lowest(versions: Iterable[str], known: str | None) -> str | None:
