@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from kube_reflect import _locks
 from kube_reflect._locks import Deadline, ReadWriteLock, Waiters, new_lock
 from kube_reflect._object import Key, compare_versions
-from kube_reflect.errors import FieldError, WatcherError
+from kube_reflect.errors import WatcherError
 from kube_reflect.object_ref import ApiResource, ObjectRef
 from kube_reflect.store.compression import Compressor
 from kube_reflect.store.decoder import Decoder
@@ -325,10 +325,6 @@ class Cache:
                 entry.value is not None for entry in entries):
             self.everything = table, moves, tuple(values)
         return values
-
-    def record_unreadable(self, error: FieldError) -> None:
-        """Count an object of which somebody wanted to read what cannot be; from any thread."""
-        self.bad_objects.record("an object", str(error), "left out of what was asked for")
 
     def ref(self, of: Entry | Key) -> ObjectRef:
         """Return the public name of an entry or a key."""
