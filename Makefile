@@ -11,6 +11,7 @@ CLI = $(VENV)/.installed-cli
 DEV = $(VENV)/.installed-dev
 BENCH = $(VENV)/.installed-bench
 HOSTS = $(VENV)/.installed-hosts
+DOCS = $(VENV)/.installed-docs
 
 # The servers that `make test-hosts` tries; uwsgi is compiled, and is left out where that fails.
 SERVERS = celery gevent gunicorn
@@ -27,7 +28,7 @@ MINUTES ?= 3
 # What has to do with JSON: all that reads answers or keeps objects.
 JSON_TESTS = tests/wire tests/watcher tests/store tests/reflector
 
-.PHONY: help demo matrix test test-slow test-hosts test-stdlib lint types examples e2e history chaos bench clean
+.PHONY: help demo matrix test test-slow test-hosts test-stdlib lint types examples e2e history chaos bench docs clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -60,6 +61,10 @@ $(HOSTS): $(DEV)
 	$(PIP) uwsgi || echo "uwsgi could not be built; its tests will be skipped" >&2
 	@touch $@
 
+$(DOCS): $(BIN)/python setup.cfg setup.py
+	$(INSTALL) '.[docs]'
+	@touch $@
+
 demo: $(CLI) ## watch a small living cluster for some seconds; KUBECONFIG=path shows a real one, reading only
 	@[ "$(origin KUBECONFIG)" = "command line" ] || unset KUBECONFIG; \
 	$(BIN)/python -m kube_reflect.cli demo
@@ -68,7 +73,7 @@ test: $(DEV) ## run the tests; no cluster needed
 	$(BIN)/python -m pytest -m "not e2e and not slow" --ignore=tests/history
 
 test-slow: $(DEV) ## run the tests that take long: faults, failures in real time, processes that fork or end
-	$(BIN)/python -m pytest -m "slow and not e2e" --ignore=tests/hosts
+	$(BIN)/python -m pytest -m "slow and not e2e" --ignore=tests/hosts --ignore=tests/typing
 
 test-hosts: $(HOSTS) ## run Flask, Django, gunicorn, uWSGI, Celery with the library in them
 	$(BIN)/python -m pytest tests/contrib tests/hosts
@@ -82,8 +87,9 @@ matrix: $(DEV) ## run the tests with each version of the client; VERSIONS="37 35
 lint: $(DEV) ## flake8
 	$(BIN)/python -m flake8 setup.py kube_reflect tests examples
 
-types: $(DEV) ## mypy, strict, on the package and the examples
+types: $(DEV) ## mypy, strict, on the package and the examples, and what it infers for users
 	$(BIN)/python -m mypy
+	$(BIN)/python -m pytest tests/typing
 
 examples: $(DEV) ## run the examples, against the fake server and, where there is one, a real API server
 	@$(WITH_ASSETS); $(BIN)/python -m pytest tests/test_examples.py tests/e2e/test_examples.py
@@ -99,6 +105,9 @@ chaos: $(DEV) ## stop, kill and cut off a real API server for MINUTES, then comp
 
 bench: $(BENCH) ## compare with the official informer, side by side
 	$(BIN)/python -m tests.bench
+
+docs: $(DOCS) ## make the manual, as HTML, in build/docs
+	$(BIN)/python -m sphinx -E -W --keep-going -q -c tests/docs -d build/doctrees . build/docs
 
 clean: ## remove what was built or installed here
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .hypothesis

@@ -163,13 +163,14 @@ class NamespaceWriter:
                 self._delta(delta.key, None, new)]
 
     def _apply(self, obj: Object) -> None:
+        # First, so that the log calls it by the same name each time.
+        self._learn(obj)
         try:
             entry = self._maker.make(self._maker.transformed(obj))
         except BadObject as error:
             # What was there is not what is there now, so it goes too.
             self._drop(self._maker.record_bad(obj, error), obj, Reason.UNREADABLE)
             return
-        self._learn(obj)
         # Of before a transform, which may take it out.
         while not self._put(entry, obj.resource_version):
             entry = self._maker.extend(entry)
@@ -228,6 +229,7 @@ class NamespaceWriter:
     def _buffer_one(self, event: InitApply) -> None:
         obj = Object.of(event.object)
         buffer = self._list_under_way(event)
+        self._learn(obj)
         try:
             changed = self._maker.transformed(obj)
             known = self._cache.table.entries.get(obj.key)
@@ -237,7 +239,6 @@ class NamespaceWriter:
         except BadObject as error:
             self._maker.record_bad(obj, error)
             return
-        self._learn(obj)
         buffer.put(buffer.entries.get(entry.key), entry)
         self._cache.packer.listing = len(buffer.entries)
 

@@ -14,10 +14,12 @@ from kubernetes import client
 from kube_reflect import Applied, Phase, Reflector, Shared, shared
 from kube_reflect.testing import FakeApiServer
 
-from tests.support.cache_helpers import DEADLINE, names, wait_until
+from tests.support.cache_helpers import names
 from tests.support.follower import Follower, versions
 from tests.support.interrupts import ERRORS, Abort, Run, interrupt_everywhere
-from tests.support.reflector_helpers import LIST_WATCH, pod
+from tests.support.objects import new_pod as pod
+from tests.support.reflector_helpers import LIST_WATCH
+from tests.support.waiting import DEADLINE, wait_until
 
 # Another thread closes it within a second; this much on a busy machine.
 SOON = 3.0

@@ -13,10 +13,12 @@ from kube_reflect import (
 from kube_reflect.conditions import is_created
 
 from tests.support import interrupt_scenes
-from tests.support.cache_helpers import DEADLINE, feed, pod, running, wait_until
+from tests.support.cache_helpers import feed, running
 from tests.support.follower import versions
 from tests.support.interrupt_scenes import READS, SNAPSHOTS, WAITS, Model, Scene, by_name, refused
 from tests.support.interrupts import ERRORS, FILES, Abort, Run, TimeLimit, interrupt_everywhere
+from tests.support.objects import pod
+from tests.support.waiting import DEADLINE, wait_until
 
 #: Models, conditions and index functions are interrupted too.
 PLACES = (*FILES, interrupt_scenes.__file__)
@@ -25,7 +27,7 @@ MODELS: dict[str, Any] = {"dict": dict, "python": Model}
 # The whole of it takes a minute; a part of it is always run.
 everywhere = pytest.mark.parametrize(("error", "model"), [
     pytest.param(error, model, id=f"{error.__name__}-{name}",
-                 marks=[] if (error is TimeLimit) == (model is Model) else [pytest.mark.slow])
+                 marks=[] if error is TimeLimit and model is Model else [pytest.mark.slow])
     for error in ERRORS for name, model in MODELS.items()])
 
 

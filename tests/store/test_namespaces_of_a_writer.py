@@ -14,7 +14,9 @@ from kube_reflect.store import (
     Cache, EntryMaker, Forgotten, NamespaceWriter, Store, StoreOptions,
 )
 
-from tests.support.cache_helpers import DEADLINE, feed, listed, names, pod, relist, wait_until
+from tests.support.cache_helpers import feed, listed, names, relist
+from tests.support.objects import pod
+from tests.support.waiting import DEADLINE, wait_until
 
 
 def writers() -> tuple[Cache, NamespaceWriter, NamespaceWriter]:
