@@ -157,8 +157,12 @@ class Namespaces:
     def undo_add(self, namespace: str | None) -> None:
         """Leave nothing of a namespace, however far its adding has come."""
         if namespace in self.watches:
-            self.take_out(namespace).close()
-        NamespaceWriter(self._cache, self._maker, namespace).remove()
+            watch = self.take_out(namespace)
+            watch.close()
+            # Its thread may be in the middle of an event, which is then to come to nothing.
+            watch.writer.remove()
+        else:
+            NamespaceWriter(self._cache, self._maker, namespace).remove()
 
     def start(self) -> None:
         """Start the threads that are not running."""

@@ -100,7 +100,7 @@ class Reflector(Generic[K]):
     more.
 
     Type checkers infer K from the list function: ``Reflector(v1.list_namespaced_pod, "shop")`` is
-    a ``Reflector[V1Pod]``. Before version 36 of the client its methods have no annotations: write
+    a ``Reflector[V1Pod]``. Before version 37 of the client its methods have no annotations: write
     ``pods: Reflector[V1Pod] = …``.
 
     :param list_func: what one gives the official `Watch`; see `Watcher`.

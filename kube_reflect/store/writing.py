@@ -72,14 +72,14 @@ class NamespaceWriter:
                 self._apply(Object.of(obj))
             case Delete(obj):
                 self._delete(Object.of(obj))
-            case InitApply(obj):
-                self._buffer_one(Object.of(obj))
+            case InitApply():
+                self._buffer_one(event)
             case Bookmark(version):
                 self._commit(lambda: None, version)
             case Init():
                 self._buffer = Table(self._cache.table.indexes)
             case InitDone(version):
-                self._swap(version)
+                self._swap(self._list_under_way(event), version)
             case _:
                 raise TypeError(f"not an event of a watcher: {event!r}")
 
@@ -109,8 +109,8 @@ class NamespaceWriter:
         if not self.busy:
             self.settle()
         if not self._gone:
-            self._buffer = Table(self._cache.table.indexes)
-            self._swap(None, Reason.UNWATCHED)
+            # Not by way of the buffer, which a thread that has not ended yet may be filling.
+            self._swap(Table(self._cache.table.indexes), None, Reason.UNWATCHED)
 
     def settle(self) -> None:
         """Complete a change that an exception has interrupted."""
@@ -163,13 +163,14 @@ class NamespaceWriter:
                 self._delta(delta.key, None, new)]
 
     def _apply(self, obj: Object) -> None:
+        # First, so that the log calls it by the same name each time.
+        self._learn(obj)
         try:
             entry = self._maker.make(self._maker.transformed(obj))
         except BadObject as error:
             # What was there is not what is there now, so it goes too.
             self._drop(self._maker.record_bad(obj, error), obj, Reason.UNREADABLE)
             return
-        self._learn(obj)
         # Of before a transform, which may take it out.
         while not self._put(entry, obj.resource_version):
             entry = self._maker.extend(entry)
@@ -218,10 +219,17 @@ class NamespaceWriter:
         self.settle()
         self._cache.decoder.forget(old)
 
-    def _buffer_one(self, obj: Object) -> None:
+    def _list_under_way(self, event: Event) -> Table:
         buffer = self._buffer
         if buffer is None:
-            raise ValueError("InitApply without an Init before it")
+            self._check()
+            raise ValueError(f"{type(event).__name__} without an Init before it")
+        return buffer
+
+    def _buffer_one(self, event: InitApply) -> None:
+        obj = Object.of(event.object)
+        buffer = self._list_under_way(event)
+        self._learn(obj)
         try:
             changed = self._maker.transformed(obj)
             known = self._cache.table.entries.get(obj.key)
@@ -231,14 +239,10 @@ class NamespaceWriter:
         except BadObject as error:
             self._maker.record_bad(obj, error)
             return
-        self._learn(obj)
         buffer.put(buffer.entries.get(entry.key), entry)
         self._cache.packer.listing = len(buffer.entries)
 
-    def _swap(self, version: str | None, reason: Reason = Reason.RELISTED) -> None:
-        new = self._buffer
-        if new is None:
-            raise ValueError("InitDone without an Init before it")
+    def _swap(self, new: Table, version: str | None, reason: Reason = Reason.RELISTED) -> None:
         while not self._try_swap(new, version, reason):
             new = self._with_all_indexes(new)
         self.settle()

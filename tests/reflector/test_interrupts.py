@@ -160,6 +160,20 @@ def test_close(new: Callable[..., Scene], error: Any) -> None:
 
 
 @everywhere
+@pytest.mark.parametrize("namespaces", [(), ("ns", "other")], ids=["one list", "namespaces"])
+def test_close_and_start_at_once(new: Callable[..., Scene], error: Any,
+                                 namespaces: tuple[str, ...]) -> None:
+    """What the close has not ended is begun anew too: it is waited for."""
+    def check(scene: Scene, run: Run) -> None:
+        scene.reflector.start().store.wait_until_ready(DEADLINE)
+        scene.reflector.store.wait_until_live(DEADLINE)
+        scene.ends()
+
+    interrupt(lambda: new(*namespaces).started(), lambda scene: scene.reflector.close(), error,
+              check)
+
+
+@everywhere
 def test_close_with_a_handler(new: Callable[..., Scene], error: Any) -> None:
     def check(scene: Scene, run: Run) -> None:
         scene.ends()

@@ -127,6 +127,7 @@ def test_a_dead_thread_of_one_namespace_is_no_less_silent(
         reflector.start()
         wait_until(lambda: reflector.store.get("c", "other") is not None and reflector.status.live,
                    "its return")
+        reflector.store.wait_until_ready(DEADLINE)
         assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
