@@ -53,7 +53,7 @@ def certified() -> Iterator[tuple[FakeApiServer, Certificate]]:
 
 def check_closes_at_once(requests: Requests, work: Callable[[], Any],
                          under_way: Callable[[], Any]) -> None:
-    """Close while another thread works, and check that its work is Closed, long before any deadline of its own."""
+    """Close while another thread works, and check that its work is Closed at once."""
     raised: list[BaseException] = []
 
     def run() -> None:
