@@ -12,11 +12,12 @@ import pytest
 from kube_reflect import Applied, Deleted, InitialListStrategy, Phase
 from kube_reflect.testing import FaultServer, faults
 
+from tests.support.waiting import wait_until
+
 from ._common import (
     AUTO, LIST_WATCH, NAMESPACE, STRATEGIES, check_in_step, check_no_traceback, churning,
     config, disconnect, lists, pod, reflector, said, served, versions,
 )
-from tests.support.waiting import wait_until
 
 
 @pytest.fixture(params=[False, True], ids=["http", "https"])
