@@ -91,6 +91,7 @@ def test_after_an_odd_start_the_dictionary_is_made_anew(compressor: Compressor) 
     assert max(map(len, packed[-100:])) < len(stranger(1)) / 10
 
 
+@pytest.mark.slow
 def test_dictionaries_follow_what_drifts_and_stay_few(compressor: Compressor) -> None:
     packed = [small for phase in range(40)
               for small in fed(compressor, [stranger(n, f"Kind{phase}", 900) for n in range(300)])]
