@@ -193,16 +193,18 @@ class Refusals:
         return Polling()
 
 
-def event_of(line: WatchLine) -> Event | None:
-    """Return the event of a line; None for a bookmark of nothing."""
+def event_of(line: WatchLine) -> Event:
+    """Return the event of a line.
+
+    :raises RequestError: for a type that there is not.
+    """
     match line.type:
         case "ADDED" | "MODIFIED":
             return Apply(line.object)
         case "DELETED":
             return Delete(line.object)
         case "BOOKMARK":
-            version = line.object.resource_version
-            return None if version is None else Bookmark(version)
+            return Bookmark(line.object.resource_version or "")
         case _:
             raise unknown_type(line)
 

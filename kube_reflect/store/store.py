@@ -129,7 +129,8 @@ class Store(Reads[K]):
         :param labels: only what this label selector selects, given in the API server's grammar
             or as a mapping of required values; nothing is decoded for it.
         :param where: only those for which it is true; called for each that is left. An object
-            with a field that cannot be read, and that it reads, is left out, counted and logged.
+            that the model refused, or with a field that cannot be read, and that it reads, is
+            left out, counted and logged.
         :param max_staleness: seconds since the last contact with the API server at most.
         :raises StaleCache: if it was longer ago.
         :raises NotReady: before the first complete list, if the cache is to say so.
@@ -216,7 +217,7 @@ class Store(Reads[K]):
         :param ref: an ObjectRef, or a name.
         :param condition: one of `kube_reflect.conditions`, or any function of an object, or of
             None where there is none. It is called by this thread, without a lock; what it raises
-            comes out.
+            comes out, but for what it cannot read of an object (see `state`): that may change.
         :param timeout: seconds, or None to wait for as long as it takes.
         :param namespace: the namespace that goes with a name.
         :raises TimeoutError: if it took longer; it says what was last seen. It is a `NotReady`
