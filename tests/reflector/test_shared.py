@@ -144,6 +144,8 @@ def test_a_new_user_may_come_as_the_last_is_forgotten(
     with shared(list_function, "a") as other:
         other.store.wait_until_ready(5)
         assert other.status.thread_alive and not handles
+        with shared(list_function, "a") as third:
+            assert third.store is other.store
     wait_for_no_threads()
     assert threads() == []
 
