@@ -14,7 +14,7 @@ from kube_reflect.reflector.health import Health, PhaseRecord
 from kube_reflect.reflector.watchers import WatcherFactory
 from kube_reflect.reflector.worker import Worker
 from kube_reflect.status import NamespaceStatus, Phase, Status
-from kube_reflect.store import Cache, EntryMaker, NamespaceWriter
+from kube_reflect.store import Cache, NamespaceWriter
 
 __all__ = ["NamespaceWatch", "Namespaces"]
 
@@ -120,7 +120,6 @@ class Namespaces:
     def __init__(self, cache: Cache, name: str, watchers: WatcherFactory,
                  new_backoff: Callable[[], Backoff]) -> None:
         self._cache = cache
-        self._maker = EntryMaker(cache)
         self._name = name
         self._watchers = watchers
         self._new_backoff = new_backoff
@@ -130,11 +129,6 @@ class Namespaces:
         self.watches: dict[str | None, NamespaceWatch] = {}
         cache.kept_by(self)
 
-    @property
-    def maker(self) -> EntryMaker:
-        """Makes the entries of the cache."""
-        return self._maker
-
     def add(self, namespace: str | None) -> NamespaceWatch:
         """Add the watch of a namespace, which the cache is not complete without."""
         name = self._name if namespace is None else f"{self._name}:{namespace}"
@@ -143,7 +137,7 @@ class Namespaces:
             return Worker(lambda observer: self._watchers.new(namespace, observer), self._cache,
                           watch.writer, self._new_backoff(), watch.health)
 
-        watch = NamespaceWatch(NamespaceWriter(self._cache, self._maker, namespace),
+        watch = NamespaceWatch(NamespaceWriter(self._cache, namespace),
                                Health(name, notify=self._notify), new_worker)
         self.watches = {**self.watches, namespace: watch}
         return watch
@@ -158,7 +152,7 @@ class Namespaces:
         """Leave nothing of a namespace, however far its adding has come."""
         if namespace in self.watches:
             self.take_out(namespace).close()
-        NamespaceWriter(self._cache, self._maker, namespace).remove()
+        NamespaceWriter(self._cache, namespace).remove()
 
     def start(self) -> None:
         """Start the threads that are not running."""

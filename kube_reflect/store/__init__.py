@@ -12,12 +12,11 @@ from kube_reflect.store.cache import Cache
 from kube_reflect.store.entry import Entry
 from kube_reflect.store.listener import Delta, Keeper, Listener, Reason, set_subscriptions
 from kube_reflect.store.options import IndexFunction, StoreOptions, Transform
-from kube_reflect.store.packing import EntryMaker
 from kube_reflect.store.snapshot import Snapshot
 from kube_reflect.store.store import Memory, Store
 from kube_reflect.store.writer import Writer, add_index
 from kube_reflect.store.writing import Forgotten, NamespaceWriter
 
-__all__ = ["Cache", "Delta", "Entry", "EntryMaker", "Forgotten", "IndexFunction", "Keeper",
+__all__ = ["Cache", "Delta", "Entry", "Forgotten", "IndexFunction", "Keeper",
            "Listener", "Memory", "NamespaceWriter", "Reason", "Snapshot", "Store", "StoreOptions",
            "Transform", "Writer", "add_index", "set_subscriptions"]

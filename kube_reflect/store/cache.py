@@ -12,12 +12,12 @@ from kube_reflect._locks import Deadline, ReadWriteLock, Waiters, new_lock
 from kube_reflect._object import Key, compare_versions
 from kube_reflect.errors import FieldError, WatcherError
 from kube_reflect.object_ref import ApiResource, ObjectRef
-from kube_reflect.store.compression import Compressor
 from kube_reflect.store.decoder import Decoder
-from kube_reflect.store.entry import Entry, Packer
+from kube_reflect.store.entry import Entry
 from kube_reflect.store.listener import Keeper, Listener
 from kube_reflect.store.mutations import MutationDetector
-from kube_reflect.store.options import IndexFunction, StoreOptions
+from kube_reflect.store.options import StoreOptions
+from kube_reflect.store.packing import EntryMaker
 from kube_reflect.store.readiness import Readiness
 from kube_reflect.store.record import Counters, Lifecycle, Record
 from kube_reflect.store.table import Group, Table
@@ -51,8 +51,7 @@ class Cache:
         self.lock = ReadWriteLock()
         self.mutex = new_lock()
         self.options = options
-        self.indexers = dict(options.indexers)
-        self.table = Table(self.indexers)
+        self.table = Table(options.indexers)
         #: The table's entries; empty in a child process until `touch` has been called, so that no
         #: reader takes the quick way past it.
         self.entries: Group = self.table.entries
@@ -73,25 +72,24 @@ class Cache:
         self.waiters = Waiters()
         self.readiness = Readiness(self.waiters)
         self.bad_objects = BadObjects()
-        self.packer = Packer(
-            Compressor(lambda: max(len(self.entries), self.packer.listing)), resource)
+        self.maker = EntryMaker(resource, options, self.bad_objects, lambda: len(self.entries))
         self.decoder = Decoder(
             None if options.model is dict else options.model, options.view,
             sharing=not options.copies and not options.detecting, limit=options.decoded_limit,
             bad_objects=self.bad_objects, name=lambda entry: str(self.ref(entry)))
         self.detector = MutationDetector(self) if options.detecting else None
+        #: Return the object of an entry, as readers share it; None if it cannot be parsed.
+        self.read: Callable[[Entry], Any] = self.decoder.read
         if self.detector is not None:
             self.listeners = (self.detector,)
-        self._numbers = itertools.count(1)
+            self.read = self.detector.read
+        #: Return a number for a delta, greater than all before it; from any thread.
+        self.next_number: Callable[[], int] = itertools.count(1).__next__
         self._keeper: Callable[[], Keeper | None] = lambda: None
         self._restart: Callable[[], None] | None = None
         _locks.register(self, Cache._after_fork, 1)
 
     # For writers.
-
-    def next_number(self) -> int:
-        """Return a number for a delta, greater than all before it; from any thread."""
-        return next(self._numbers)
 
     def add_namespace(self, namespace: str | None) -> None:
         """Be complete only when this namespace has been listed too."""
@@ -143,11 +141,6 @@ class Cache:
         self.journal = None
         record.applied = True
 
-    def announce_index(self, name: str, function: IndexFunction) -> None:
-        """Have entries made with the values of another index; the caller holds the mutex."""
-        # Replaced, since writers iterate it.
-        self.indexers = {**self.indexers, name: function}
-
     def swap(self, table: Table) -> None:
         """Swap in a table of the same objects; the caller holds the mutex."""
         with self.lock.gen_wlock():
@@ -159,11 +152,13 @@ class Cache:
         self.table = table
         self.entries = table.entries
 
-    def tell(self, record: Record) -> None:
-        """Tell of a change all who were to hear of it when it was made; without a lock.
+    def notify_listeners(self, record: Record) -> None:
+        """Notify those who were listening when a change was made; without a lock.
 
-        It may be called again for the same record: what was told is taken off.
+        It may be called again for the same record: what they were given is taken off.
         """
+        # No longer of this moment, and not to be kept until somebody asks again.
+        self.everything = None
         listeners, deltas = record.listeners, record.deltas
         if listeners and deltas is None:
             deltas = record.deltas = record.find_deltas()[::-1]
@@ -183,19 +178,10 @@ class Cache:
         """Have those who wait for the cache look again; from any thread."""
         self.waiters.notify()
 
-    def let_go(self) -> None:
-        """Keep a list of all that is decoded no longer than that is all; without a lock."""
-        self.everything = None
-
-    def learn(self, resource: ApiResource) -> None:
-        """Take note of the kind of objects, unless it is known."""
-        if self.packer.resource is None:
-            self.packer.resource = resource
-
     @property
     def resource(self) -> ApiResource | None:
         """The kind of object, once it is known."""
-        return self.packer.resource
+        return self.maker.resource
 
     # For who owns the writers.
 
@@ -303,12 +289,6 @@ class Cache:
         with self.lock.gen_wlock():
             self.listeners = tuple(one for one in self.listeners if one is not listener)
 
-    def read(self, entry: Entry) -> Any:
-        """Return the object of an entry, as readers share it; None if it cannot be parsed."""
-        if self.detector is not None:
-            return self.detector.read(entry)
-        return self.decoder.read(entry)
-
     def all_decoded(self, decode: Callable[[list[Entry]], list[Any]]) -> list[Any]:
         """Return all objects of one moment; a copy of a list, until one of them changes."""
         # As in `Store.get`, no lock: a moment is known by the count of the table's moves, which is
@@ -333,7 +313,7 @@ class Cache:
         """Return the public name of an entry or a key."""
         if isinstance(of, Entry):
             return of.ref()
-        return ObjectRef(of[1], of[0], resource=self.resource)
+        return self.maker.ref(of)
 
     def cut(self, choose: Callable[[Table], T]) -> T:
         """Return what is chosen from the table of one moment, in a few calls of C."""

@@ -13,7 +13,7 @@ from kube_reflect.errors import StaleCache
 from kube_reflect.object_ref import ObjectRef
 from kube_reflect.selector import Selector
 from kube_reflect.store.cache import Cache
-from kube_reflect.store.reading import Reads
+from kube_reflect.store.reading import Reads, find
 from kube_reflect.store.snapshot import Snapshot
 from kube_reflect.store.table import Group, Table
 from kube_reflect.store.waiting import wait_for, wait_for_version
@@ -82,7 +82,7 @@ class Store(Reads[K]):
                 value: K | None
                 if type(ref) is not ObjectRef:
                     value = self._cache.entries[namespace, ref].value  # type: ignore[index]
-                elif namespace is None and ref.resource in (None, self._cache.packer.resource):
+                elif namespace is None and ref.resource in (None, self._cache.maker.resource):
                     value = self._cache.entries[ref.namespace, ref.name].value
                 else:
                     value = None
@@ -95,18 +95,14 @@ class Store(Reads[K]):
     def _get(self, ref: ObjectRef | str, namespace: str | None,
              max_staleness: float | None) -> K | None:
         """Read an object that is not decoded, not there, or not asked for by its full name."""
-        key = self._key(ref, namespace)
-        if max_staleness is None:
-            entry = self._cache.entries.get(key)
-            if entry is not None and entry.value is not None:
-                return entry.value  # type: ignore[no-any-return]
+        cache, key = self._cache, self._key(ref, namespace)
         # In a child process there are no entries at first, so its first read comes by here.
         self._touch(max_staleness)
-        value: K | None = self._read(key)
-        if value is None and self._cache.unlisted:
-            self._cache.admit(key[0])
-            value = self._read(key)
-        return value
+        entry = find(cache.table.entries, key)
+        if entry is None and cache.unlisted:
+            cache.admit(key[0])
+            entry = find(cache.table.entries, key)
+        return None if entry is None else cache.read(entry)
 
     def state(
         self,
