@@ -85,7 +85,10 @@ def reflect(writer: EventWriter, stream: Iterable[Item]) -> Iterator[Item]:
     :param writer: what to apply them to; it feeds from this stream only.
     :param stream: a watcher, or a stream made from one.
     :raises ValueError: at once, if the writer feeds from a stream already.
+    :raises TypeError: at once, for what is no writer.
     """
+    if not callable(getattr(writer, "apply_watcher_event", None)):
+        raise TypeError(f"writer must be a Writer: {writer!r}")
     writer.claim()
     return _reflected(writer, stream)
 

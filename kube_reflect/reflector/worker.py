@@ -201,29 +201,30 @@ class Worker:
                     self._cache.failed(item)
                     self._health.failed(item)
                 else:
-                    self._apply(item)
+                    try:
+                        self._writer.apply(item)
+                    except BaseException:
+                        self._apply_again(item)
                     self._is_complete = self._is_complete or isinstance(item, InitDone)
                     self._health.worked(item)
         finally:
             watcher.close()
 
-    def _apply(self, event: Event) -> None:
-        """Apply an event; what raises twice is that object's fault, whatever it raises.
+    def _apply_again(self, event: Event) -> None:
+        """Apply an event that has failed; what raises twice is that object's fault.
 
-        On this thread nobody else's exceptions arrive, so a SystemExit is the transform's own.
+        That is so whatever it raises: on this thread nobody else's exceptions arrive, so a
+        SystemExit is the transform's own.
+
+        :raises Forgotten: if the namespace is gone.
         """
         try:
             self._writer.apply(event)
         except Forgotten:
             raise
-        except BaseException:
-            try:
-                self._writer.apply(event)
-            except Forgotten:
+        except BaseException as error:
+            if not self._writer.leave_out(event, error):
                 raise
-            except BaseException as error:
-                if not self._writer.leave_out(event, error):
-                    raise
 
     def _sleep(self, seconds: float) -> None:
         self._health.waiting(seconds)
