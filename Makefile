@@ -11,6 +11,7 @@ CLI = $(VENV)/.installed-cli
 DEV = $(VENV)/.installed-dev
 BENCH = $(VENV)/.installed-bench
 HOSTS = $(VENV)/.installed-hosts
+DOCS = $(VENV)/.installed-docs
 
 # The servers that `make test-hosts` tries; uwsgi is compiled, and is left out where that fails.
 SERVERS = celery gevent gunicorn
@@ -27,7 +28,7 @@ MINUTES ?= 3
 # What has to do with JSON: all that reads answers or keeps objects.
 JSON_TESTS = tests/wire tests/watcher tests/store tests/reflector
 
-.PHONY: help demo matrix test test-slow test-hosts test-stdlib lint types examples e2e history chaos bench clean
+.PHONY: help demo matrix test test-slow test-hosts test-stdlib lint types examples e2e history chaos bench docs clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -58,6 +59,10 @@ $(BENCH): $(DEV)
 $(HOSTS): $(DEV)
 	$(INSTALL) '.[dev,django,flask,metrics]' $(SERVERS)
 	$(PIP) uwsgi || echo "uwsgi could not be built; its tests will be skipped" >&2
+	@touch $@
+
+$(DOCS): $(BIN)/python setup.cfg setup.py
+	$(INSTALL) '.[docs]'
 	@touch $@
 
 demo: $(CLI) ## watch a small living cluster for some seconds; KUBECONFIG=path shows a real one, reading only
@@ -99,6 +104,9 @@ chaos: $(DEV) ## stop, kill and cut off a real API server for MINUTES, then comp
 
 bench: $(BENCH) ## compare with the official informer, side by side
 	$(BIN)/python -m tests.bench
+
+docs: $(DOCS) ## make the manual, as HTML, in build/docs
+	$(BIN)/python -m sphinx -E -W --keep-going -q -c tests/docs -d build/doctrees . build/docs
 
 clean: ## remove what was built or installed here
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .hypothesis

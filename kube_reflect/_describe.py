@@ -1,4 +1,4 @@
-"""An error in one line, for logs and messages."""
+"""What is said of errors, and of what is no value, in one line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["reason_of"]
+__all__ = ["no_value", "reason_of"]
 
 #: Characters of a line; what is longer is cut.
 _LONGEST = 300
@@ -97,3 +97,11 @@ def _written(path: _Path) -> str:
 
 def _cut(line: str) -> str:
     return line if len(line) <= _LONGEST else line[:_LONGEST - 1] + "…"
+
+
+def no_value(why: str) -> Any:
+    """Return a ``__reduce_ex__`` that says why an object cannot be pickled or copied deeply."""
+    def refuse(self: Any, protocol: Any) -> Any:
+        raise TypeError(f"a {type(self).__name__} cannot be pickled or copied: {why}")
+
+    return refuse

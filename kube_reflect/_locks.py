@@ -13,6 +13,9 @@ it; to leave it is one call of C, which has released the lock when the look come
 `Event` and the locks of ``readerwriterlock`` are left taken by an exception that arrives within
 them. So threads wait on a `queue.SimpleQueue` of their own, which is C too.
 
+From Python 3.14 on, to enter ``with`` is a call that has such a look behind it; there a lock is a
+`FrameLock`, which is taken back from a call that does not run any more.
+
 The order of the locks, from the first that is taken to the last: the registry of `shared`, a
 reflector's, a cache's ``mutex``, its ``lock``, what readers share (`Decoder`), a subscription's.
 """
@@ -32,6 +35,8 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from readerwriterlock.rwlock import Lockable, RWLockable
+
+from kube_reflect._frame_lock import FrameLock
 
 __all__ = ["Deadline", "ReadWriteLock", "Waiters", "checked_timeout", "new_lock",
            "register", "renew"]
@@ -71,12 +76,16 @@ _pid = _begun = os.getpid()
 _renewing: dict[int, threading.RLock] = {}
 
 
-def new_lock() -> threading.RLock:
+#: Whether to enter ``with`` on a lock of C is one step, which no exception can interrupt.
+_WITH_IS_ONE_STEP = sys.version_info < (3, 14)
+
+
+def new_lock() -> Any:
     """Return a lock that is free again in a child process; to be taken by ``with`` only.
 
     It is reentrant, for a signal handler or a ``__del__`` may call anything amid anything.
     """
-    lock = threading.RLock()
+    lock: Any = threading.RLock() if _WITH_IS_ONE_STEP else FrameLock()
     _locks.add(lock)
     return lock
 
@@ -93,11 +102,11 @@ class ReadWriteLock(RWLockable):
 
     def gen_rlock(self) -> Lockable:
         """Return the lock for one who reads."""
-        return self._lock  # type: ignore[return-value]
+        return self._lock  # type: ignore[no-any-return]
 
     def gen_wlock(self) -> Lockable:
         """Return the lock for one who writes."""
-        return self._lock  # type: ignore[return-value]
+        return self._lock  # type: ignore[no-any-return]
 
 
 def register(one: T, renew: Callable[[T], object], rank: int) -> None:

@@ -9,7 +9,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any, Union
 
-from kube_reflect._object import BadObject, Object, compare_versions
+from kube_reflect._object import BadObject
 from kube_reflect.client import is_expired
 from kube_reflect.config import InitialListStrategy
 from kube_reflect.errors import WatcherError
@@ -17,8 +17,7 @@ from kube_reflect.events import Apply, Bookmark, Delete, Event
 from kube_reflect.wire import Lines, RequestError, WatchLine
 
 __all__ = ["Empty", "InitListed", "InitPage", "InitialWatch", "Polling", "Refusals", "State",
-           "StreamingLists", "Watching", "ends_list", "event_of", "newer_version", "status_of",
-           "unknown_type"]
+           "StreamingLists", "Watching", "ends_list", "event_of", "status_of", "unknown_type"]
 
 logger = logging.getLogger(__name__)
 
@@ -33,9 +32,9 @@ _LISTS_FIRST, _LISTS_MOST = 4, 64
 #: again and again.
 _NO_WATCH = frozenset({405, 501})
 _PERHAPS_NO_WATCH = frozenset({400, 404, 422})
-_REFUSED = 2
-#: Polls after which a watch is tried again.
-_POLLS = 20
+_REFUSED = 5
+#: Polls after which a watch is tried again, in the one case and in the other.
+_POLLS, _POLLS_PERHAPS = 20, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +144,7 @@ class Refusals:
         self._interval = interval
         #: Watches refused since the last that began.
         self._refused = 0
-        #: Lists since a watch was last tried; None where the kind is not polled.
+        #: Lists until a watch is tried again; None where the kind is not polled.
         self._polls: int | None = None
 
     @property
@@ -156,8 +155,8 @@ class Refusals:
     def after_list(self) -> State:
         """Return where to go on after a LIST."""
         if self._polls is not None:
-            self._polls += 1
-            if self._polls < _POLLS:
+            self._polls -= 1
+            if self._polls > 0:
                 return Polling()
         return InitListed(is_fresh=True)
 
@@ -182,7 +181,7 @@ class Refusals:
                 return self._poll(error)
             # Of 400 and 422 the version may be the reason; where nothing is found, a list tells
             # whether there is anything.
-            if error.code != 404 or self._refused >= _REFUSED:
+            if error.code != 404 or self._refused > 1:
                 return Empty()
         return state
 
@@ -190,7 +189,7 @@ class Refusals:
         if self._polls is None:
             logger.info("it cannot be watched, so it is listed every %g seconds: %s",
                         self._interval, error)
-        self._polls = 0
+        self._polls = _POLLS if self.is_final(error) else _POLLS_PERHAPS
         return Polling()
 
 
@@ -206,18 +205,6 @@ def event_of(line: WatchLine) -> Event | None:
             return None if version is None else Bookmark(version)
         case _:
             raise unknown_type(line)
-
-
-def newer_version(version: str, obj: Object) -> str:
-    """Return the version to go on from, after an event."""
-    new = obj.resource_version
-    if new is None:
-        return version
-    order = compare_versions(new, version)
-    if order is None:
-        # Neither is a number: who knows. One is: they cannot be of one kind.
-        return version if new.isdecimal() or version.isdecimal() else new
-    return new if order > 0 else version
 
 
 def unknown_type(line: WatchLine) -> RequestError:

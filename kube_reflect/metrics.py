@@ -149,11 +149,16 @@ def _what_went_on(rows: Rows) -> Iterator[Metric]:
     yield _counter("relists_begun", "Lists begun anew, by the error that led to it.",
                    [((name, reason), count) for name, status in rows
                     for reason, count in status.relist_reasons.items()], "reflector", "reason")
-    yield _counter("reconnects", "Watches after the first.", _of(rows, "reconnects"))
+    yield _counter("reconnects", "Watches after the first, by what ended the one before.",
+                   [((name, reason), count) for name, status in rows
+                    for reason, count in status.reconnect_reasons.items()], "reflector", "reason")
     yield _counter("failures", "Requests and streams that failed, by error and HTTP status.",
                    _by_error(rows), "reflector", "error", "code")
     yield _counter("poisoned_objects", "Times an object could not be stored, indexed or decoded.",
                    _of(rows, "poisoned"))
+    yield _gauge("event_lag_seconds",
+                 "From the arrival of the last event to when it could be read.",
+                 _of(rows, "event_lag"))
     yield _gauge("last_list_duration_seconds", "How long the last complete list took.",
                  _of(rows, "last_list_seconds"))
 

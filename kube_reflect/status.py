@@ -112,6 +112,10 @@ class Status(_Plain):
         colon its HTTP status, if it had one (``WatchStartFailed:403``).
     :param events_by_type: events applied, by the name of their class.
     :param relist_reasons: lists begun anew, by the class of the error that led to it.
+    :param reconnect_reasons: watches after the first, by the class of the error that had ended the
+        one before, or ``Ended`` where the server did as it was asked to.
+    :param event_lag: seconds from the arrival of the last event to when it could be read; None
+        before the first. A subscriber that has the writer wait shows here.
     :param retry_at: when the next try is, in seconds since the epoch; None if none is due.
     :param backoff: seconds of the present pause; 0 if there is none.
     :param last_list_seconds: how long the last complete list took.
@@ -137,6 +141,8 @@ class Status(_Plain):
     failures: Mapping[str, int] = field(default_factory=dict)
     events_by_type: Mapping[str, int] = field(default_factory=dict)
     relist_reasons: Mapping[str, int] = field(default_factory=dict)
+    reconnect_reasons: Mapping[str, int] = field(default_factory=dict)
+    event_lag: float | None = None
     retry_at: float | None = None
     backoff: float = 0.0
     last_list_seconds: float | None = None

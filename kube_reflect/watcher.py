@@ -6,10 +6,11 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any, Union
 
+from kube_reflect._describe import no_value
 from kube_reflect._object import compare_versions
 from kube_reflect._states import (
     Empty, InitialWatch, InitListed, InitPage, Polling, Refusals, State, StreamingLists, Watching,
-    ends_list, event_of, newer_version, status_of, unknown_type,
+    ends_list, event_of, status_of, unknown_type,
 )
 from kube_reflect.client import is_expired, watch_error, watcher_error
 from kube_reflect.config import Config, ListSemantic
@@ -245,15 +246,13 @@ class Machine:
                     yield failure
                     return
                 event = event_of(line)
-                known = self.resource_version
-                if known is not None and obj.resource_version != known:
-                    if self._goes_back(known, line):
-                        # A server restored from a backup, or a replica that is behind.
-                        self._drop(Empty())
-                        yield WatchFailed(f"the resource version went from {known} back to "
-                                          f"{obj.resource_version}")
-                        return
-                    self.resource_version = newer_version(known, obj)
+                if obj.resource_version != self.resource_version and not self._moves_on(line):
+                    # A server restored from a backup, or a replica that is behind.
+                    known = self.resource_version
+                    self._drop(Empty())
+                    yield WatchFailed(f"the resource version went from {known} back to "
+                                      f"{obj.resource_version}")
+                    return
                 if ended:
                     failed, ended, self._failures_borne = 1, 0, _FAILED
                 if event is not None:
@@ -282,17 +281,23 @@ class Machine:
         self._failures_borne = min(2 * self._failures_borne, _FAILED_MOST)
         return Empty()
 
-    def _goes_back(self, version: str, line: WatchLine) -> bool:
-        """Whether an event's version shows that what is known is not what the server has."""
-        # Some servers delete with the version that the object had.
-        if line.object.resource_version is None or line.type == "DELETED":
-            return False
-        order = compare_versions(line.object.resource_version, version) or 0
-        if order > 0:
-            self._backward = 0
-        elif order < 0:
+    def _moves_on(self, line: WatchLine) -> bool:
+        """Move on to the version of an event; return False where that is an older one."""
+        known, new = self.resource_version, line.object.resource_version
+        if known is None or new is None:
+            return True
+        order = compare_versions(new, known)
+        if order is None:
+            # Neither is a number: who knows. One is: they cannot be of one kind.
+            if not new.isdecimal() and not known.isdecimal():
+                self.resource_version = new
+        elif order > 0:
+            self.resource_version, self._backward = new, 0
+        elif order < 0 and line.type != "DELETED":
+            # (Some servers delete with the version that the object had.)
             self._backward += 1
-        return order < 0 and self._backward <= _BACKWARD
+            return self._backward > _BACKWARD
+        return True
 
     def _server_went_back(self, version: str) -> bool:
         page = self._source.page(limit=1, continue_token=None, resource_version=None)
@@ -328,6 +333,8 @@ class Watcher:
     :raises TypeError: for what is no list function, or lacks arguments.
     :raises ValueError: for arguments that the watcher sets by itself.
     """
+
+    __reduce_ex__ = no_value("it has a connection of this process")
 
     def __init__(self, list_func: Any, *args: Any, config: Config | None = None,
                  **kwargs: Any) -> None:

@@ -46,7 +46,7 @@ QUICK = ("tests/client", "tests/contract/test_close.py", "tests/contract/test_cu
          "tests/contract/test_models.py", "tests/contract/test_strategies.py")
 #: Of the whole suite: what says the same with each version.
 ONCE = ("tests/bench", "tests/history", "tests/test_house_rules.py", "tests/test_packaging.py",
-        "tests/test_readme.py")
+        "tests/docs")
 #: For tests that are skipped without them.
 BESIDE = ("hypothesis", "docutils", "setuptools", "PySocks", "vcrpy")
 

@@ -102,7 +102,8 @@ def test_the_metadata_is_that_of_setup_cfg(metadata: Message) -> None:
         "readerwriterlock",
     }
     extras = set(declared["options.extras_require"])
-    assert {"fast", "cli", "metrics", "flask", "django", "test", "dev", "bench"} == extras
+    assert {"fast", "cli", "metrics", "flask", "django", "test", "dev", "bench",
+            "docs"} == extras
     assert set(metadata.get_all("Provides-Extra") or []) == extras
 
 

@@ -47,7 +47,7 @@ class ConnectionHandle:
     def __init__(self) -> None:
         # Guards the duplicates. It is held for system calls that do not block; reentrant, for a
         # close() in a signal handler.
-        self._lock = threading.RLock()
+        self._lock = _locks.new_lock()
         self._closed = False
         #: By the number of the file that each duplicates.
         self._duplicates: dict[int, socket.socket] = {}
@@ -178,7 +178,6 @@ class ConnectionHandle:
         A shutdown would end them for the parent, and even a close would have TLS objects that
         still know the number close it again. So the number is kept, but of another file.
         """
-        self._lock = threading.RLock()
         self._closed = True
         duplicates, self._duplicates = self._duplicates, {}
         for fileno, duplicate in duplicates.items():

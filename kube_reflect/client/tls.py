@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import ssl
-import threading
 import weakref
 from typing import Any
 
@@ -28,7 +27,7 @@ _SETTINGS = ("cert_reqs", "ssl_version", "ssl_minimum_version", "ssl_maximum_ver
 
 class _Contexts:
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = _locks.new_lock()
         self._contexts: weakref.WeakValueDictionary[Any, ssl.SSLContext]
         self._contexts = weakref.WeakValueDictionary()
         _locks.register(self, _Contexts._after_fork, 0)
@@ -47,7 +46,6 @@ class _Contexts:
             return context
 
     def _after_fork(self) -> None:
-        self._lock = threading.Lock()
         self._contexts = weakref.WeakValueDictionary()
 
 

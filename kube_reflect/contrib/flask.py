@@ -115,7 +115,7 @@ class KubeReflect:
     def init_app(self, app: Flask) -> None:
         """Use it in an application; asks no server and starts no thread.
 
-        :raises ValueError: for a key KUBE_REFLECT_… that there is not.
+        :raises ValueError: for a key ``KUBE_REFLECT_…`` that there is not.
         """
         unknown = {key for key in app.config if key.startswith("KUBE_REFLECT_")} - set(DEFAULTS)
         if unknown:

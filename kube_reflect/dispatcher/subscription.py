@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
+from kube_reflect._describe import no_value
 from kube_reflect import _locks
 from kube_reflect._locks import Deadline, Waiters, new_lock
 from kube_reflect.dispatcher.changes import Applied, Change, Deleted, Lazy, Reason, Resync
@@ -57,6 +58,8 @@ class Subscription(Generic[K]):
     :raises TypeError: for a buffer size that is no integer.
     :raises ValueError: for a buffer size below 1, or an unknown overflow.
     """
+
+    __reduce_ex__ = no_value("it is fed by a cache of this process")
 
     def __init__(self, cache: Cache, store: Store[K], *, buffer_size: int = 1024,
                  overflow: str = "coalesce", lasting: bool = False) -> None:

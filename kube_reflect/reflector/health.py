@@ -74,6 +74,9 @@ class Health:
         self.failures: Counter[str] = Counter()
         self.events: Counter[str] = Counter()
         self.relist_reasons: Counter[str] = Counter()
+        self.reconnect_reasons: Counter[str] = Counter()
+        #: Seconds from the arrival of the last event to when it could be read.
+        self.event_lag: float | None = None
         self.last_list_seconds: float | None = None
         # The rest is the writing thread's own. What is wrong, by its kind: when the log was told,
         # and on which level; and until when it counts as wrong.
@@ -103,7 +106,10 @@ class Health:
 
     def entered_state(self, state: str) -> None:
         """Take note of a state of the watcher."""
-        self.enter(_PHASES[state], watches=1 if state == "Watching" else 0)
+        phase = _PHASES[state]
+        if phase is Phase.WATCHING and self.record.watches:
+            self.reconnect_reasons[self._last_failure or "Ended"] += 1
+        self.enter(phase, watches=1 if phase is Phase.WATCHING else 0)
         self.notify()
 
     def failed(self, error: WatcherError) -> None:
@@ -134,20 +140,29 @@ class Health:
         self._unsteady_until = self._timer() + seconds + _STEADY
         self.record = self.record._replace(retry_at=self._clock() + seconds, backoff=seconds)
 
-    def worked(self, event: Event) -> None:
-        """Take note of an event that was applied."""
+    def worked(self, event: Event, arrived: float | None = None) -> None:
+        """Take note of an event that was applied.
+
+        :param arrived: when it came, on the monotonic clock.
+        """
         match event:
             case Init():
                 self._list_began = self._timer()
                 if self.last_list_seconds is not None:
-                    self.relist_reasons[self._last_failure or "Polling"] += 1
+                    polled = self.record.phase is Phase.POLLING
+                    self.relist_reasons[self._last_failure or (
+                        "Polled" if polled else "Started")] += 1
             case InitApply():
                 # A list that goes on says nothing of its end.
                 return
             case InitDone() if self._list_began is not None:
                 self.last_list_seconds = self._timer() - self._list_began
+                self._last_failure = None
             case _:
                 self.events[type(event).__name__] += 1
+                self._last_failure = None
+                if arrived is not None:
+                    self.event_lag = max(0.0, self._timer() - arrived)
         self._failed_last = False
         if self._announced and self._timer() >= self._unsteady_until:
             worst = max(level for _, level in self._announced.values())

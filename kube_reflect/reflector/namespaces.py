@@ -235,6 +235,9 @@ class Namespaces:
             failures=_sum(one.failures for one in health),
             events_by_type=_sum(one.events for one in health),
             relist_reasons=_sum(one.relist_reasons for one in health),
+            reconnect_reasons=_sum(one.reconnect_reasons for one in health),
+            event_lag=max((one.event_lag for one in health if one.event_lag is not None),
+                          default=None),
             retry_at=record.retry_at, backoff=record.backoff,
             last_list_seconds=max(lists) if lists else None)
 

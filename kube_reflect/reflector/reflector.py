@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Generic, Literal, Protocol, TypeVar, Union, overload
 
+from kube_reflect._describe import no_value
 from kube_reflect.backoff import Backoff
 from kube_reflect.client import view_maker
 from kube_reflect.config import Config
@@ -61,7 +62,7 @@ class Reflector(Generic[K]):
     more.
 
     Type checkers infer K from the list function: ``Reflector(v1.list_namespaced_pod, "shop")`` is
-    a ``Reflector[V1Pod]``. Before version 36 of the client its methods have no annotations: write
+    a ``Reflector[V1Pod]``. Before version 37 of the client its methods have no annotations: write
     ``pods: Reflector[V1Pod] = …``.
 
     :param list_func: what one gives the official `Watch`; see `Watcher`.
@@ -101,6 +102,8 @@ class Reflector(Generic[K]):
     :raises ValueError: for arguments that the watcher sets by itself, or a `Backoff` that several
         namespaces would share.
     """
+
+    __reduce_ex__ = no_value("it has threads of this process")
 
     @overload
     def __init__(self: Reflector[dict[str, Any]], list_func: Callable[..., object], *args: Any,

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Generic, Literal, TypeVar, overload
 
+from kube_reflect._describe import no_value
 from kube_reflect._locks import new_lock
 from kube_reflect.client import ListFunction
 from kube_reflect.config import Config
@@ -77,6 +78,8 @@ class Shared(Generic[K]):
     Made by `shared`. All methods may be called from any thread.
     """
 
+    __reduce_ex__ = no_value("it is a handle on a reflector of this process")
+
     def __init__(self, key: Any, make: Callable[[], Reflector[K]]) -> None:
         self._key = key
         self._token = object()
@@ -85,6 +88,8 @@ class Shared(Generic[K]):
         # At the end of the interpreter the reflector ends by itself.
         self._finalizer.atexit = False
         self._reflector: Reflector[K] = _registry.use(key, self._token, make)
+        #: The name of the reflector, which its first user gave it.
+        self.name = self._reflector.name
         #: The cache that all users read.
         self.store: Store[K] = self._reflector.store
 

@@ -206,7 +206,7 @@ class Worker:
                     except BaseException:
                         self._apply_again(item)
                     self._is_complete = self._is_complete or isinstance(item, InitDone)
-                    self._health.worked(item)
+                    self._health.worked(item, watcher.contact)
         finally:
             watcher.close()
 

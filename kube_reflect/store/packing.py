@@ -41,11 +41,11 @@ class EntryMaker(Packer):
         :raises BadObject: for what cannot be stored, and where the transform fails, or makes
             another object of it.
         """
-        came = obj
+        # First, so that the log calls it by the same name each time.
+        if self.resource is None:
+            self._learn_resource(obj)
         if self._transform is not None:
             obj = self._transformed(obj, self._transform)
-        if self.resource is None:
-            self._learn_resource(came)
         known = stored.get(obj.key) if stored is not None else None
         if known is not None and _is_same(known, obj):
             return known

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from kube_reflect._describe import no_value
 from kube_reflect.object_ref import ObjectRef
 from kube_reflect.store.cache import Cache
 from kube_reflect.store.reading import Reads, find
@@ -22,6 +23,9 @@ class Snapshot(Reads[K]):
     Made by `Store.snapshot`. What it decodes is shared with the store where the object is still
     the same.
     """
+
+    __reduce_ex__ = no_value("it shares its objects with the cache; "
+                             "take what you need, such as state()")
 
     def __init__(self, cache: Cache, entries: Group, resource_version: str | None,
                  index_names: tuple[str, ...]) -> None:
@@ -52,7 +56,3 @@ class Snapshot(Reads[K]):
                 table.replace(None, entry)
             self._table = table
         return choose(table)
-
-    def __reduce__(self) -> Any:
-        raise TypeError("a Snapshot cannot be pickled or copied deeply: it shares its objects with "
-                        "the cache; take what you need from it, such as state()")

@@ -6,8 +6,9 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from kube_reflect._describe import no_value
 from kube_reflect._locks import Deadline, checked_timeout
 from kube_reflect.errors import StaleCache
 from kube_reflect.object_ref import ObjectRef
@@ -53,6 +54,9 @@ class Store(Reads[K]):
 
     Made by `Writer.as_reader` or `Reflector.store`. It keeps its reflector going.
     """
+
+    __reduce_ex__ = no_value("it is a handle on a cache of this process; "
+                             "take what you need, such as state()")
 
     def __init__(self, cache: Cache, owner: object = None) -> None:
         self._cache = cache
@@ -279,7 +283,3 @@ class Store(Reads[K]):
         cache = self._cache
         return (f"<Store of {cache.objects} objects, "
                 f"{'ready' if cache.ready else 'not ready'}>")
-
-    def __reduce__(self) -> Any:
-        raise TypeError("a Store cannot be pickled or copied deeply: it is a handle on a cache of "
-                        "this process; take what you need from it, such as state()")

@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from kube_reflect._describe import no_value
 from kube_reflect._object import Key
 from kube_reflect.events import Event
 from kube_reflect.object_ref import ApiResource
@@ -31,6 +32,8 @@ class Writer:
     :param resource: the kind of object; else the first object tells.
     :param model: this and all that follow are documented by `StoreOptions`, and checked as there.
     """
+
+    __reduce_ex__ = no_value("it has a cache of this process")
 
     def __init__(
         self,

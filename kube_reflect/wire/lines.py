@@ -73,7 +73,8 @@ class WatchBody:
                 parts.clear()
                 start = end
                 if not line.isspace():
-                    yield _segment(line)
+                    # Before 28 the official Watch dies of one bad byte.
+                    yield line if line.isascii() else line.decode("utf-8", "replace")
             if start == len(chunk):
                 continue
             if not parts:
@@ -87,7 +88,7 @@ class WatchBody:
                 raise RequestError(f"a line is longer than {_LONGEST_LINE} bytes", started=True)
         if parts:
             # Cut within a line, or the last line lacks its newline: parsing tells.
-            yield _segment(b"".join((*parts, b"\n")))
+            yield b"".join((*parts, b"\n")).decode("utf-8", "replace")
 
     def extend_list(self) -> None:
         """Note that the streaming list goes on: it has its time again."""
@@ -104,11 +105,6 @@ class WatchBody:
 
     def release_conn(self) -> None:
         """Do nothing: `close` has."""
-
-
-def _segment(line: bytes) -> bytes | str:
-    # Before 28 the official Watch dies of one bad byte.
-    return line if line.isascii() else line.decode("utf-8", "replace")
 
 
 class WatchLines:

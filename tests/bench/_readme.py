@@ -119,7 +119,7 @@ def _compared(run: Run, chosen: Sequence[Row]) -> list[list[str]]:
 
 
 def _label(row: Row) -> str:
-    label = row.label.replace(", us", ", µs")
+    label = re.sub(r"\bus\b", "µs", row.label)
     return "… " + label.strip() if label.startswith(" ") else label
 
 

@@ -49,7 +49,7 @@ def test_what_a_server_says_of_a_path_that_it_does_not_know_is_said() -> None:
         watcher = Watcher(api.list_cluster_custom_object, "example.com", "v1", "foos")
         error = next(item for item in watcher if isinstance(item, InitialListFailed))
         watcher.close()
-    assert str(error) == "cannot start the streaming list: HTTP 404: 404 page not found"
+    assert str(error) == "cannot list: HTTP 404: 404 page not found"
     assert (error.code, error.status) == (404, None)
 
 

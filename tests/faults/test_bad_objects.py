@@ -15,7 +15,7 @@ from ._common import (
 )
 from tests.support.cache_helpers import wait_until
 
-BAD = {"deep": b'{"a":' * 2500 + b"1" + b"}" * 2500, "flat": b"[" * 2500 + b"]" * 2500,
+BAD = {"deep": b'{"a":' * 40_000 + b"1" + b"}" * 40_000, "flat": b"[" * 40_000 + b"]" * 40_000,
        "long": b"1" * 5000}
 MARK = b'"to be bad"'
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tests.support._examples import ROOT
 
-__all__ = ["Block", "check_it_parses", "code_in", "page"]
+__all__ = ["Block", "chapter", "check_it_parses", "code_in", "page", "pages"]
 
 
 class Block(NamedTuple):
@@ -23,6 +23,18 @@ class Block(NamedTuple):
 def page(room: str) -> Path:
     """Give the page of a room, ``cli`` for instance."""
     return ROOT / "kube_reflect" / room / "README.rst"
+
+
+def pages() -> list[Path]:
+    """Find every page of the manual."""
+    return [ROOT / "README.rst", *(path for folder in ("kube_reflect", "examples", "tests")
+                                   for path in sorted((ROOT / folder).rglob("*.rst")))]
+
+
+def chapter(path: Path, title: str) -> str:
+    """Return the text of a chapter of a page."""
+    text = path.read_text("utf-8")
+    return re.split(rf"^{re.escape(title)}\n-+\n", text, flags=re.M)[1].partition("\n---")[0]
 
 
 def code_in(path: Path) -> list[Block]:

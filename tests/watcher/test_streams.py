@@ -157,7 +157,7 @@ def test_touched_objects_are_the_deleted_ones_too() -> None:
 
 
 def test_an_object_that_cannot_be_read_is_passed_on_as_it_is() -> None:
-    bad = Object.parse(b'{"metadata":{"name":"a"},"spec":' + b"[" * 5000 + b"]" * 5000 + b"}")
+    bad = Object.parse(b'{"metadata":{"name":"a"},"spec":' + b"[" * 40_000 + b"]" * 40_000 + b"}")
     stream: list[Any] = [Init(), InitApply(bad), InitDone("1"), Apply(bad), Apply(pod("b"))]
     passed = list(modify(stream, lambda obj: {**obj, "seen": True}))
     assert passed[:4] == stream[:4] and passed[3].object is bad

@@ -318,24 +318,33 @@ def test_what_cannot_be_watched_is_polled(code: int, config: Config, version: st
 
 def test_what_is_polled_is_watched_when_that_is_possible_at_last() -> None:
     pages = [ScriptedPage([], "10") for _ in range(19)]
-    played = play(refusal(405), *pages, ScriptedPage([], "10"), refusal(503), *pages,
-                  ScriptedPage([], "10"), ScriptedLines(added("a", "11")))
+    played = play(refusal(405), *pages, ScriptedPage([], "10"), refusal(503),
+                  ScriptedPage([], "10"), ScriptedPage([], "10"),
+                  ScriptedLines(added("a", "11")))
     assert [item for item in played.items if isinstance(item, Exception)] == []
     assert played.items[-1] == Apply(pod("a", "11"))
     watches = [number for number, request in enumerate(played.requests)
                if isinstance(request, Watch)]
-    # Each twentieth time.
-    assert watches == [0, 41, 82, 83]
+    # After twenty polls; sooner where it is refused for another reason.
+    assert watches == [0, 41, 46, 47]
     assert played.machine.state == "InitListed"
 
 
 @pytest.mark.parametrize("code", [400, 404, 422])
 def test_a_watch_that_is_refused_while_lists_work_is_polled(code: int) -> None:
-    relists = 0 if code == 404 else 1
-    played = play(refusal(code), *[ScriptedPage([], "10")] * relists, refusal(code),
-                  ScriptedPage([], "10"), refusal(code), ScriptedPage([], "10"))
-    assert [item.code for item in played.items if isinstance(item, Exception)] == [code] * 2
-    assert played.machine.state == "Polling"
+    # Where nothing is found, the first is taken for a mistake.
+    relist = [] if code == 404 else [ScriptedPage([], "10")]
+    answers: list[Any] = [refusal(code), *relist]
+    for _ in range(4):
+        answers += [refusal(code), ScriptedPage([], "10")]
+    played = play(*answers, refusal(code), ScriptedPage([], "10"), ScriptedPage([], "10"),
+                  refusal(code), ScriptedPage([], "10"), ScriptedPage([], "10"),
+                  ScriptedLines(added("a", "11")))
+    assert [item.code for item in played.items if isinstance(item, Exception)] == [code] * 5
+    # A watch is tried at every second poll.
+    assert [one for one in played.requests if not isinstance(one, List)][-8:] == [
+        Watch("10"), Wait(30), Wait(30), Watch("10"), Wait(30), Wait(30), Watch("10"),
+        Watch("11")]
 
 
 def test_a_kind_that_is_not_found_is_no_reason_to_poll() -> None:

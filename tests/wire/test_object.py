@@ -60,11 +60,11 @@ def test_what_is_no_object_is_refused(data: bytes) -> None:
         Object.parse(data)
 
 
-DEEP = b'{"metadata":' * 5000 + b"1" + b"}" * 5000
+DEEP = b'{"metadata":' * 40_000 + b"1" + b"}" * 40_000
 LONG = b"1" * 5000
 
 
-@pytest.mark.parametrize("odd", [DEEP, LONG, b"[" * 5000 + b"]" * 5000],
+@pytest.mark.parametrize("odd", [DEEP, LONG, b"[" * 40_000 + b"]" * 40_000],
                          ids=["deep", "long", "list"])
 @pytest.mark.parametrize("form", [
     b'{"kind":"Pod","apiVersion":"v1","metadata":%s,"spec":%s}',

@@ -165,13 +165,13 @@ def test_an_item_that_names_its_kind_alone_has_the_version_of_the_list() -> None
 
 # What the parser refuses is one bad object.
 
-TOO_DEEP = ['{"a":' * 3000 + "1" + "}" * 3000, "[" * 3000 + "]" * 3000]
+TOO_DEEP = ['{"a":' * 40_000 + "1" + "}" * 40_000, "[" * 40_000 + "]" * 40_000]
 TOO_LONG = ["1" * 5000, "-" + "9" * 10_000]
 BOUNDARIES = '[{"a":1},%s,%s]' % (A, A)
 
 
 @pytest.mark.parametrize("bad", TOO_DEEP + TOO_LONG, ids=["objects", "lists", "long", "longer"])
-@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("place", [0, 2])
 @pytest.mark.parametrize("spaced", [False, True])
 @pytest.mark.parametrize("envelope", ENVELOPES[:3], ids=range(3))
 def test_an_item_that_cannot_be_parsed_is_one_bad_item(
@@ -181,7 +181,7 @@ def test_an_item_that_cannot_be_parsed_is_one_bad_item(
     data = (envelope % ",".join(items)).encode()
     if spaced:
         data = data.replace(b",", b" , ").replace(b":{", b" : {")
-    for size in (1000, 10_000_000):
+    for size in (20_000, 10_000_000):
         page = Page(in_pieces(data, size))
         found = list(page)
         names = ["a", "b", "c"]

@@ -1,0 +1,1 @@
+"""The manual: how its pages are made, and tests of what they say."""
