@@ -46,7 +46,7 @@ class Stop:
         return self._set
 
     def set(self) -> None:
-        """Have the program stop; wakes all who wait."""
+        """Stop the program: wake all who wait."""
         self._set = True
         for waiter in self._waiters.copy():
             waiter.put(None)

@@ -131,7 +131,7 @@ class ListFunction:
         return given
 
     def check_arguments(self, config: Config) -> None:
-        """Say a mistake in the arguments at once, not in the first request.
+        """Raise at once for a mistake in the arguments, not in the first request.
 
         :raises TypeError: where some are missing, or there are some that it does not know.
         :raises ValueError: for arguments that the watcher decides by itself, None for one that is

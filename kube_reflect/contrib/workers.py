@@ -38,7 +38,7 @@ _added: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def add(one: S) -> S:
-    """Have a reflector started in each worker, for as long as anybody holds it; return it.
+    """Start a reflector in each worker, for as long as anybody holds it; return it.
 
     Nothing starts now. To be called when the application's modules are loaded.
     """

@@ -174,7 +174,7 @@ class Handler(Generic[K]):
             start_thread(self._thread)
 
     def remove(self) -> None:
-        """Be told of nothing more; a callback that is running ends by itself. From any thread."""
+        """End the calls; a callback that is running ends by itself. From any thread."""
         with self._lock:
             self._removed = True
             subscription = self._subscription
@@ -183,7 +183,7 @@ class Handler(Generic[K]):
         self._forget(self)
 
     def _after_fork(self) -> None:
-        """Take note that this is a child process: the thread is the parent's."""
+        """Forget the thread, in a child process: it is the parent's."""
         if not self.is_current_thread():
             self._thread = self._runner = None
 

@@ -169,7 +169,7 @@ class Pending:
                 or self._owner() is None)
 
     def changed(self, delta: Delta) -> bool:
-        """Take note of a change; return False if that is of no use to anybody."""
+        """Add a change; return False if that is of no use to anybody."""
         while True:
             with self._lock:
                 if self.is_over():
@@ -189,12 +189,12 @@ class Pending:
         return True
 
     def unblock(self, unblocked: bool = True) -> None:
-        """Have the writer wait for no subscriber any more; or, with False, do so again."""
+        """Let the writer go on, whoever is slow; or, with False, have it wait again."""
         self._may_block = self._overflow == "block" and not unblocked
         self._room.notify()
 
     def ended(self) -> None:
-        """Take note that the writer has ended; what is pending stays."""
+        """Note that the writer has ended; what is pending stays."""
         with self._lock:
             self.writer_ended = not self._lasting
             self.news += 1
@@ -261,7 +261,7 @@ class Pending:
     # For the subscriber.
 
     def take_locked(self) -> Taken | None:
-        """Take the next step of an object that no thread is working on."""
+        """Remove and return the next step of an object that no thread is working on."""
         if self.state is State.CLOSED:
             self._clear_locked()
         step = self._first_locked()

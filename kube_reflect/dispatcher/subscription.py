@@ -124,7 +124,7 @@ class Subscription(Generic[K]):
             return self._has_ended_locked()
 
     def get(self, timeout: float | None = None) -> Change[K] | None:
-        """Take the next change; None when there will be no more.
+        """Return the next change; None when there will be no more.
 
         :param timeout: seconds, or None to wait for as long as it takes.
         :raises TimeoutError: if there was none in time.
@@ -239,7 +239,7 @@ class Subscription(Generic[K]):
             self._waiters.notify()
 
     def _replace(self, old: Pending) -> None:
-        """Have another `Pending` take the place of one that has overflowed.
+        """Put another `Pending` in the place of one that has overflowed.
 
         Several threads may try; the first succeeds, and an interrupt leaves the old one in place.
         """

@@ -50,7 +50,7 @@ class Engine:
         return f"<Engine {self.name} {'running' if self._running else 'stopped'}>"
 
     def after_fork(self) -> None:
-        """Have the next use start again what ran in the parent."""
+        """Arrange for the next use to start again what ran in the parent."""
         _locks.renew()
         if self._pid == os.getpid():
             return
@@ -159,7 +159,7 @@ class Engine:
             raise
 
     def _end_watch(self, watch: NamespaceWatch, deadline: Deadline) -> None:
-        """Have nothing left of a watch that nobody knows any more; it may be called again."""
+        """Remove what is left of a watch that nobody knows any more; it may be called again."""
         worker = watch.close()
         # A subscriber that has the writer wait may be waiting for this very thread.
         self.cache.unblock()

@@ -58,14 +58,14 @@ class NamespaceWatch:
             worker.start(before)
 
     def close(self) -> Worker | None:
-        """Have the thread end; does not wait for that, but returns what to wait for."""
+        """End the thread; return at once what to wait for."""
         worker = self._worker
         if worker is not None:
             worker.close()
         return worker
 
     def after_fork(self) -> None:
-        """Take note that the thread is gone (unless it is the one that forked)."""
+        """Forget the thread, which is gone (unless it is the one that forked)."""
         worker = self._worker
         if worker is not None and not worker.is_current_thread:
             self._contact = worker.contact
@@ -143,7 +143,7 @@ class Namespaces:
         return watch
 
     def take_out(self, namespace: str | None) -> NamespaceWatch:
-        """Know a watch no more; the caller has it end, and empties its writer."""
+        """Remove a watch and return it; the caller has it end, and empties its writer."""
         watch = self.watches[namespace]
         self.watches = {name: one for name, one in self.watches.items() if name != namespace}
         return watch
@@ -160,12 +160,12 @@ class Namespaces:
             watch.start()
 
     def close(self) -> list[Worker]:
-        """Have all threads end; does not wait, but returns what to wait for. From any thread."""
+        """End all threads; return at once what to wait for. From any thread."""
         return [worker for watch in self.watches.values()
                 if (worker := watch.close()) is not None]
 
     def on_phase(self, callback: Callable[[], object]) -> Callable[[], None]:
-        """Have a function called by a watch's thread after each change of its phase.
+        """Register a function that a watch's thread calls after each change of its phase.
 
         :return: a function that ends it.
         """

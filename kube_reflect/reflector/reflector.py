@@ -183,7 +183,7 @@ class Reflector(Generic[K]):
         return self._store
 
     def after_fork(self) -> None:
-        """Take note that this is a child process, where the thread is gone.
+        """Note that this is a child process, where the thread is gone.
 
         The next use starts it. Python's own forks tell by themselves. It is for servers that fork
         in another way, such as uWSGI: call it in its ``postfork`` hook.
@@ -268,7 +268,7 @@ class Reflector(Generic[K]):
         buffer_size: int = 1024,
         overflow: str = "coalesce",
     ) -> Handler[K]:
-        """Have callbacks called for each change, on a thread of their own.
+        """Call callbacks for each change, on a thread of their own.
 
         It begins with ``on_add`` for all that is there, also when it is added late. After another
         `start` it goes on with what has changed meanwhile. A slow callback does not hold up the
@@ -302,7 +302,7 @@ class Reflector(Generic[K]):
         add_index(self._engine.cache, name, function)
 
     def on_phase(self, callback: Callable[[Status], object]) -> Callable[[], None]:
-        """Have a function called with the status after each change of the phase.
+        """Call a function with the status after each change of the phase.
 
         It is called by the reflector's thread, without a lock, so what takes long holds up the
         cache. What it raises is logged. It may close the reflector.

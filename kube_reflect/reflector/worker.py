@@ -121,7 +121,7 @@ class Worker:
         start_thread(self._thread)
 
     def close(self) -> None:
-        """Have the thread end, whatever it is waiting for; does not wait for that. Any thread."""
+        """End the thread, whatever it is waiting for; return at once. From any thread."""
         self._closing = True
         watcher = self._watcher
         if watcher is not None:

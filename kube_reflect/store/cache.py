@@ -92,7 +92,7 @@ class Cache:
     # For writers.
 
     def add_namespace(self, namespace: str | None) -> None:
-        """Be complete only when this namespace has been listed too."""
+        """Add a namespace, which is to be listed before the cache is complete."""
         with self.lock.gen_wlock():
             self.settle_locked()
             self.namespaces |= {namespace}
@@ -175,7 +175,7 @@ class Cache:
         self.waiters.notify()
 
     def notify(self) -> None:
-        """Have those who wait for the cache look again; from any thread."""
+        """Wake those who wait for the cache, to look again; from any thread."""
         self.waiters.notify()
 
     @property
@@ -186,7 +186,7 @@ class Cache:
     # For who owns the writers.
 
     def begin(self) -> None:
-        """There is a writer (again): be ready when it has listed everything."""
+        """Note that there is a writer (again); the cache is ready when it has listed everything."""
         with self.lock.gen_wlock():
             self.settle_locked()
             self.lifecycle = Lifecycle.RUNNING
@@ -200,12 +200,12 @@ class Cache:
         self.waiters.notify()
 
     def not_begun(self, obstacle: str) -> None:
-        """There is no writer yet: say why to those who wait."""
+        """Note that there is no writer yet, and why, for those who wait."""
         self.lifecycle = Lifecycle.NEW
         self.readiness.obstacle = obstacle
 
     def end(self, reason: BaseException | None = None) -> None:
-        """Nothing more will come: tell all who wait, and why if something is to blame."""
+        """End the writing: notify all who wait, and say why if something is to blame."""
         if self.lifecycle is not Lifecycle.ENDED:
             # First the state: who subscribes after it looks at it, who did before is told.
             self.lifecycle = Lifecycle.ENDED
@@ -217,11 +217,11 @@ class Cache:
         self.waiters.notify()
 
     def failed(self, error: WatcherError | None) -> None:
-        """Take note of the last thing that went wrong, for those who are not let in."""
+        """Note the last thing that went wrong, for those who are not let in."""
         self.readiness.last_error = error
 
     def unblock(self, unblocked: bool = True) -> None:
-        """Have no listener keep the writer waiting any more; or, with False, let them again."""
+        """Let no listener keep the writer waiting any more; or, with False, let them again."""
         for listener in self.listeners:
             listener.unblock(unblocked)
 
@@ -231,7 +231,7 @@ class Cache:
         keeper = None  # type: ignore[assignment]
 
     def restart_on_use(self, restart: Callable[[], None] | None) -> None:
-        """Have the next reader start again what a fork has ended; None: nothing."""
+        """Set what the next reader calls to start again what a fork has ended; None: nothing."""
         self._restart = restart
 
     # For readers and listeners.
@@ -285,7 +285,7 @@ class Cache:
             return cut(self.table)
 
     def unsubscribe(self, listener: Listener) -> None:
-        """Take a listener off; it may still be told of a change that is on its way."""
+        """Remove a listener; it may still be notified of a change that is on its way."""
         with self.lock.gen_wlock():
             self.listeners = tuple(one for one in self.listeners if one is not listener)
 
@@ -337,7 +337,7 @@ class Cache:
         self.readiness.wait(Deadline(self.options.ready_timeout))
 
     def touch(self) -> None:
-        """Be used: start again in a child process what ran in the parent."""
+        """Start again in a child process what ran in the parent; the first thing of each use."""
         _locks.renew()
         if self.entries is not self.table.entries:
             self.entries = self.table.entries
@@ -354,7 +354,7 @@ class Cache:
                     raise
 
     def _after_fork(self) -> None:
-        """Have readers come by `touch`, in a child process."""
+        """Send readers by `touch`, in a child process."""
         self.entries = {}
 
 

@@ -45,17 +45,17 @@ class Readiness:
         return self._round.outcome is True
 
     def open(self) -> None:
-        """Be ready."""
+        """Let all in."""
         self._round.outcome = True
         self.last_error = None
 
     def renew(self) -> None:
-        """Not be ready any more, until it is opened again."""
+        """Let nobody in any more, until it is opened again."""
         if self._round.outcome is not None:
             self._round = Round()
 
     def drop(self, reason: BaseException | None) -> None:
-        """Tell those who wait that nothing will come."""
+        """End the waiting: nothing will come."""
         if self._round.outcome is None:
             error = WriterDropped("the writer ended before the store was ready"
                                   + (f": {reason}" if reason else ""))

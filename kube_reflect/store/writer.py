@@ -99,7 +99,7 @@ class Writer:
         add_index(self._cache, name, function)
 
     def failed(self, error: Exception) -> None:
-        """Take note of an error of the stream, for those who wait for the first list."""
+        """Note an error of the stream, for those who wait for the first list."""
         self._cache.failed(error)  # type: ignore[arg-type]
 
     def claim(self) -> None:

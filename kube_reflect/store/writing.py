@@ -96,7 +96,7 @@ class NamespaceWriter:
         self._buffer = None
 
     def remove(self) -> None:
-        """Take its namespace, and all in it, out of the cache; when its stream has ended."""
+        """Remove its namespace, and all in it, from the cache; when its stream has ended."""
         if not self.busy:
             self.settle()
         if not self._gone:

@@ -20,7 +20,7 @@ class NotReadyMiddleware(MiddlewareMixin):  # type: ignore[misc]
     """Answers 503 with Retry-After to a request whose view found a store not ready or too old."""
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> Any:
-        """Give the answer, or None for another exception."""
+        """Return the answer, or None for another exception."""
         if not isinstance(exception, (NotReady, StaleCache, WriterDropped)):
             return None
         logger.warning("%s answered with 503: %s", request.path, exception)
