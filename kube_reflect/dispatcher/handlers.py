@@ -221,7 +221,7 @@ class Handler(Generic[K]):
                 # For the second time, if `remove` was not interrupted.
                 subscription.close()
             elif change is not None:
-                self._tell(change)
+                self._call(change)
                 continue
             if self._ends(subscription):
                 return
@@ -234,7 +234,7 @@ class Handler(Generic[K]):
                 return True
             return False
 
-    def _tell(self, change: Change[K]) -> None:
+    def _call(self, change: Change[K]) -> None:
         what = "on_resync"
         try:
             match change:

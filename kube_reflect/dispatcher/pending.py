@@ -122,7 +122,7 @@ class Pending:
         self._steps: OrderedDict[Key, tuple[Step, ...]] = OrderedDict()
         self._count = 0
         #: The last number of each writer.
-        self._told: dict[int, int] = {}
+        self._last_numbers: dict[int, int] = {}
         # Whether the writer may be kept waiting, and where it waits.
         self._may_block = overflow == "block"
         self._room = Waiters()
@@ -176,7 +176,7 @@ class Pending:
                     if self.state is State.CLOSED or self._owner() is None:
                         self._clear_locked()
                     return False
-                if delta.number <= self._told.get(delta.writer, 0):
+                if delta.number <= self._last_numbers.get(delta.writer, 0):
                     # It was told before, by a thread that was then interrupted.
                     break
                 if not self._is_full():
@@ -218,7 +218,7 @@ class Pending:
             del self._replay[key]
         self._count += grown
         self.dropped += dropped
-        self._told[delta.writer] = delta.number
+        self._last_numbers[delta.writer] = delta.number
         self.news += 1
         # … to here.
         if self._count > self._shrink_at:

@@ -149,7 +149,7 @@ class Engine:
             with self._lock:
                 if self.namespaces.watches.get(namespace) is not watch:
                     raise ValueError(f"namespace {namespace!r} is not watched")
-                self.namespaces.take_out(namespace)
+                self.namespaces.remove_watch(namespace)
             # Without the lock, for the thread may be in a callback that wants it.
             self._end_watch(watch, deadline)
         except BaseException:

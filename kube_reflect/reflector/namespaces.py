@@ -142,7 +142,7 @@ class Namespaces:
         self.watches = {**self.watches, namespace: watch}
         return watch
 
-    def take_out(self, namespace: str | None) -> NamespaceWatch:
+    def remove_watch(self, namespace: str | None) -> NamespaceWatch:
         """Remove a watch and return it; the caller has it end, and empties its writer."""
         watch = self.watches[namespace]
         self.watches = {name: one for name, one in self.watches.items() if name != namespace}
@@ -151,7 +151,7 @@ class Namespaces:
     def undo_add(self, namespace: str | None) -> None:
         """Leave nothing of a namespace, however far its adding has come."""
         if namespace in self.watches:
-            self.take_out(namespace).close()
+            self.remove_watch(namespace).close()
         NamespaceWriter(self._cache, namespace).remove()
 
     def start(self) -> None:

@@ -223,7 +223,7 @@ class Worker:
         except Forgotten:
             raise
         except BaseException as error:
-            if not self._writer.leave_out(event, error):
+            if not self._writer.record_bad_object(event, error):
                 raise
 
     def _sleep(self, seconds: float) -> None:

@@ -191,7 +191,7 @@ class Cache:
             self.settle_locked()
             self.lifecycle = Lifecycle.RUNNING
             self.reason = None
-            self.readiness.obstacle = ""
+            self.readiness.not_ready_reason = ""
             self.awaited = self.namespaces
             self.readiness.renew()
             if not self.awaited:
@@ -199,10 +199,10 @@ class Cache:
                 self.readiness.open()
         self.waiters.notify()
 
-    def not_begun(self, obstacle: str) -> None:
+    def not_begun(self, reason: str) -> None:
         """Note that there is no writer yet, and why, for those who wait."""
         self.lifecycle = Lifecycle.NEW
-        self.readiness.obstacle = obstacle
+        self.readiness.not_ready_reason = reason
 
     def end(self, reason: BaseException | None = None) -> None:
         """End the writing: notify all who wait, and say why if something is to blame."""

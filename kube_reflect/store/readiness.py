@@ -37,7 +37,7 @@ class Readiness:
         #: The last thing that went wrong, until the cache is complete.
         self.last_error: WatcherError | None = None
         #: Why nothing will come yet, where that is no error.
-        self.obstacle = ""
+        self.not_ready_reason = ""
 
     @property
     def ready(self) -> bool:
@@ -80,7 +80,7 @@ class Readiness:
 
     def not_ready(self, what: str) -> NotReady:
         """Return the error of one who did not get in, with what is known of the reason."""
-        why = self.last_error or self.obstacle
+        why = self.last_error or self.not_ready_reason
         error = NotReady(what + (f": {why}" if why else ""))
         error.__cause__ = self.last_error
         return error

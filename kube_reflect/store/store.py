@@ -116,21 +116,10 @@ class Store(Reads[K]):
         where: Callable[[K], object] | None = None,
         max_staleness: float | None = None,
     ) -> list[K]:
-        """List the objects of one moment, in no particular order.
+        """List the objects of one moment, in no particular order; see `Snapshot.state`.
 
-        Costs a copy of a list of pointers where all have been read before; what has not is
-        decoded, once.
-
-        :param namespace: only of this namespace; the others cost nothing.
-        :param labels: only what this label selector selects, given in the API server's grammar
-            or as a mapping of required values; nothing is decoded for it.
-        :param where: only those for which it is true; called for each that is left. An object
-            with a field that cannot be read, and that it reads, is left out, counted and logged.
         :param max_staleness: seconds since the last contact with the API server at most.
         :raises StaleCache: if it was longer ago.
-        :raises NotReady: before the first complete list, if the cache is to say so.
-        :raises ValueError: for a selector that does not parse.
-        :raises TypeError: for a ``where`` that cannot be called.
         """
         self._touch(max_staleness)
         return super().state(namespace=namespace, labels=labels, where=where)

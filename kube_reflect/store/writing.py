@@ -73,7 +73,7 @@ class NamespaceWriter:
         finally:
             self.busy = False
 
-    def leave_out(self, event: Event, error: BaseException) -> bool:
+    def record_bad_object(self, event: Event, error: BaseException) -> bool:
         """Count the object of an event that cannot be applied; return whether it is of an object.
 
         :param error: what was raised when it was tried.
