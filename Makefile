@@ -73,7 +73,7 @@ test: $(DEV) ## run the tests; no cluster needed
 	$(BIN)/python -m pytest -m "not e2e and not slow" --ignore=tests/history
 
 test-slow: $(DEV) ## run the tests that take long: faults, failures in real time, processes that fork or end
-	$(BIN)/python -m pytest -m "slow and not e2e" --ignore=tests/hosts
+	$(BIN)/python -m pytest -m "slow and not e2e" --ignore=tests/hosts --ignore=tests/typing
 
 test-hosts: $(HOSTS) ## run Flask, Django, gunicorn, uWSGI, Celery with the library in them
 	$(BIN)/python -m pytest tests/contrib tests/hosts
@@ -87,8 +87,9 @@ matrix: $(DEV) ## run the tests with each version of the client; VERSIONS="37 35
 lint: $(DEV) ## flake8
 	$(BIN)/python -m flake8 setup.py kube_reflect tests examples
 
-types: $(DEV) ## mypy, strict, on the package and the examples
+types: $(DEV) ## mypy, strict, on the package and the examples, and what it infers for users
 	$(BIN)/python -m mypy
+	$(BIN)/python -m pytest tests/typing
 
 examples: $(DEV) ## run the examples, against the fake server and, where there is one, a real API server
 	@$(WITH_ASSETS); $(BIN)/python -m pytest tests/test_examples.py tests/e2e/test_examples.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 import time
@@ -22,6 +23,10 @@ else:
     # A slow machine is no mistake of the code under test.
     settings.register_profile("tests", parent=settings(), deadline=None)
     settings.load_profile("tests")
+
+# A shell ignores it for what runs in the background, and what a test starts would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Seconds that threads have to end after their test.
 LEAK_DEADLINE = 2.0

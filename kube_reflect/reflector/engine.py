@@ -37,9 +37,11 @@ class Engine:
         self.cache = cache
         self.namespaces = namespaces
         self._what = what
-        # Guards the three below, and which watches and handlers there are.
+        # Guards the four below, and which watches and handlers there are.
         self._lock = new_lock()
         self._running = False
+        #: Whether all watches were told to begin anew since it last began to run.
+        self._begun = False
         self._handlers: tuple[Handler[Any], ...] = ()
         self._finalizer: weakref.finalize[Any, Any] | None = None
         self._pid = os.getpid()
@@ -77,8 +79,14 @@ class Engine:
             self.cache.restart_on_use(None)
             # Ended without a close: a thread died.
             if not self._running or self.cache.ended:
+                self._begun = False
                 self._running = True
+            if not self._begun:
+                # Those that go on, since a close was interrupted or another's thread died, would
+                # not list again, and the cache waits for a list of each.
+                self.namespaces.close()
                 self.cache.begin()
+                self._begun = True
             self.namespaces.start()
             for handler in self._handlers:
                 handler.start()

@@ -151,8 +151,12 @@ class Namespaces:
     def undo_add(self, namespace: str | None) -> None:
         """Leave nothing of a namespace, however far its adding has come."""
         if namespace in self.watches:
-            self.remove_watch(namespace).close()
-        NamespaceWriter(self._cache, namespace).remove()
+            watch = self.remove_watch(namespace)
+            watch.close()
+            # Its thread may be in the middle of an event, which is then to come to nothing.
+            watch.writer.remove()
+        else:
+            NamespaceWriter(self._cache, namespace).remove()
 
     def start(self) -> None:
         """Start the threads that are not running."""

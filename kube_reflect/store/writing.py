@@ -60,14 +60,14 @@ class NamespaceWriter:
                     self._apply(Object.of(obj))
                 case Delete(obj):
                     self._delete(Object.of(obj))
-                case InitApply(obj):
-                    self._buffer_one(Object.of(obj))
+                case InitApply():
+                    self._buffer_one(event)
                 case Bookmark(version):
                     self._change(None, None, version)
                 case Init():
                     self._buffer = Table(self._cache.table.indexes)
                 case InitDone(version):
-                    self._swap(version)
+                    self._swap(self._list_under_way(event), version)
                 case _:
                     raise TypeError(f"not an event of a watcher: {event!r}")
         finally:
@@ -100,8 +100,8 @@ class NamespaceWriter:
         if not self.busy:
             self.settle()
         if not self._gone:
-            self._buffer = Table(self._cache.table.indexes)
-            self._swap(None, Reason.UNWATCHED)
+            # Not by way of the buffer, which a thread that has not ended yet may be filling.
+            self._swap(Table(self._cache.table.indexes), None, Reason.UNWATCHED)
 
     def settle(self) -> None:
         """Complete a change that an exception has interrupted."""
@@ -183,10 +183,17 @@ class NamespaceWriter:
             # It was shown by the list under way, and is gone before its end.
             self._buffer.replace(self._buffer.entries.get(key), None)
 
-    def _buffer_one(self, obj: Object) -> None:
-        buffer, maker = self._buffer, self._cache.maker
+    def _list_under_way(self, event: Event) -> Table:
+        buffer = self._buffer
         if buffer is None:
-            raise ValueError("InitApply without an Init before it")
+            if self._gone:
+                raise Forgotten
+            raise ValueError(f"{type(event).__name__} without an Init before it")
+        return buffer
+
+    def _buffer_one(self, event: InitApply) -> None:
+        obj, maker = Object.of(event.object), self._cache.maker
+        buffer = self._list_under_way(event)
         try:
             # A relist shows mostly what is known: keep it, and what was decoded of it.
             entry = maker.make(obj, self._cache.table.entries)
@@ -196,10 +203,7 @@ class NamespaceWriter:
         buffer.replace(buffer.entries.get(entry.key), entry)
         maker.listing = len(buffer.entries)
 
-    def _swap(self, version: str | None, reason: Reason = Reason.RELISTED) -> None:
-        new = self._buffer
-        if new is None:
-            raise ValueError("InitDone without an Init before it")
+    def _swap(self, new: Table, version: str | None, reason: Reason = Reason.RELISTED) -> None:
         while not self._try_swap(new, version, reason):
             new = self._with_all_indexes(new)
         self.settle()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support._examples import ROOT
+from tests.support.objects import new_pod
 
 DEADLINE = 30.0
 MODULE = ("-m", "kube_reflect")
@@ -33,9 +34,7 @@ def run(*args: str, **more: str) -> subprocess.CompletedProcess[str]:
 
 
 def pod(name: str, namespace: str = "here", **labels: str) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "Pod",
-            "metadata": {"name": name, "namespace": namespace, "labels": labels},
-            "spec": {"containers": []}, "status": {"phase": "Running"}}
+    return {**new_pod(name, namespace, **labels), "status": {"phase": "Running"}}
 
 
 class Terminal:

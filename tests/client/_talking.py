@@ -10,7 +10,7 @@ from typing import Any
 
 from kubernetes import client
 
-from tests.support.cache_helpers import DEADLINE
+from tests.support.waiting import DEADLINE
 
 Script = Callable[[socket.socket], None]
 

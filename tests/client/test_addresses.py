@@ -18,7 +18,7 @@ from kube_reflect.client.connection import ConnectionHandle, ConnectionState
 from kube_reflect.config import Config
 
 from tests.client._talking import EMPTY, OK, QUERY, answering, api_client
-from tests.support.cache_helpers import DEADLINE, wait_until
+from tests.support.waiting import DEADLINE, wait_until
 
 
 def entry(address: Any) -> Any:

@@ -19,8 +19,8 @@ from kube_reflect.client.pool import Answer, Door, Exchange, attached_manager
 from kube_reflect.testing import FakeApiServer
 from kube_reflect.testing._certificates import Certificate
 
-from tests.support.cache_helpers import DEADLINE, wait_until
-from tests.support.reflector_helpers import pod
+from tests.support.objects import new_pod as pod
+from tests.support.waiting import DEADLINE, wait_until
 
 LINES = [b'{"type":"ADDED","object":{"metadata":{"name":"pod-%d"}}}\n' % number
          for number in range(1000)]

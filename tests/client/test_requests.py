@@ -24,7 +24,7 @@ from kube_reflect.testing._certificates import Certificate
 from tests.client._talking import (
     EMPTY, OK, QUERY, Talking, answering, api_client, silent, talking,
 )
-from tests.support.cache_helpers import DEADLINE, wait_until
+from tests.support.waiting import DEADLINE, wait_until
 
 KEPT = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(EMPTY), EMPTY)
 WATCH = {**QUERY, "watch": True}

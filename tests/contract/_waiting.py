@@ -16,21 +16,9 @@ from kube_reflect import (
     WatcherError, streams,
 )
 
-#: Seconds for anything that must happen soon, on a busy machine.
-DEADLINE = 30.0
+from tests.support.waiting import DEADLINE, eventually
 
 Item = Event | WatcherError
-
-
-def eventually(condition: Callable[[], object]) -> bool:
-    """Whether a condition comes to hold before the deadline."""
-    deadline = time.monotonic() + DEADLINE
-    pause = threading.Event()
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        pause.wait(0.01)
-    return True
 
 
 def quick() -> Backoff:

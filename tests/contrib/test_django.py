@@ -16,7 +16,7 @@ from kube_reflect import Apply
 from kube_reflect.testing import FakeApiServer
 
 from tests.contrib.conftest import pod
-from tests.support.cache_helpers import wait_until
+from tests.support.waiting import wait_until
 
 django = pytest.importorskip("django")
 from django.conf import settings  # noqa: E402

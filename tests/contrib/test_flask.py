@@ -15,7 +15,7 @@ from kube_reflect import Apply, Phase, Reflector
 from kube_reflect.testing import FakeApiServer
 
 from tests.contrib.conftest import pod
-from tests.support.cache_helpers import wait_until
+from tests.support.waiting import wait_until
 
 flask = pytest.importorskip("flask")
 from kube_reflect.contrib.flask import KubeReflect, health  # noqa: E402

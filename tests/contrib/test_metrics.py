@@ -18,7 +18,7 @@ from kube_reflect import Backoff, Reflector, shared
 from kube_reflect.testing import FakeApiServer
 
 from tests.contrib.conftest import pod
-from tests.support.cache_helpers import wait_until
+from tests.support.waiting import wait_until
 
 pytest.importorskip("prometheus_client")
 from prometheus_client import CollectorRegistry, generate_latest  # noqa: E402

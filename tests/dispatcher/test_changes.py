@@ -12,7 +12,8 @@ import pytest
 from kube_reflect import Applied, Apply, Delete, Deleted, Resync
 from kube_reflect.dispatcher import Reason
 
-from tests.support.cache_helpers import feed, listed, pod
+from tests.support.cache_helpers import feed, listed
+from tests.support.objects import pod
 
 COPIES: dict[str, Callable[[Any], Any]] = {
     "pickle": lambda one: pickle.loads(pickle.dumps(one)), "copy": copy.copy,

@@ -11,8 +11,10 @@ from kube_reflect import (
     Applied, Apply, Delete, Deleted, Init, InitApply, InitDone, ObjectRef, Resync, Writer,
 )
 
-from tests.support.cache_helpers import feed, listed, names, pod, relist, running, wait_until
+from tests.support.cache_helpers import feed, listed, names, relist, running
 from tests.support.follower import Follower, versions
+from tests.support.objects import pod
+from tests.support.waiting import wait_until
 
 
 def taken(subscription: Any) -> list[Any]:

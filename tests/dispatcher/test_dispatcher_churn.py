@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from kube_reflect import Applied, Apply, Delete, Resync, Writer
 
-from tests.support.cache_helpers import feed, listed, pod, relist, running
+from tests.support.cache_helpers import feed, listed, relist, running
 from tests.support.follower import Follower, name_of, versions
+from tests.support.objects import pod
 
 NAMES = ["a", "b", "c", "d"]
 OPERATIONS = st.one_of(

@@ -7,7 +7,9 @@ from typing import Any
 
 from kube_reflect import Applied, Apply
 
-from tests.support.cache_helpers import DEADLINE, feed, listed, pod, running, wait_until
+from tests.support.cache_helpers import feed, listed, running
+from tests.support.objects import pod
+from tests.support.waiting import DEADLINE, wait_until
 
 
 def test_an_object_is_with_one_thread_at_a_time() -> None:

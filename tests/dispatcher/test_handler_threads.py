@@ -15,8 +15,10 @@ from kube_reflect.dispatcher import Handler, Reason, subscribe
 from kube_reflect.dispatcher import handlers as handlers_module
 from kube_reflect.errors import FieldError
 
-from tests.support.cache_helpers import DEADLINE, feed, listed, pod, relist, wait_until
+from tests.support.cache_helpers import feed, listed, relist
 from tests.support.interrupts import ERRORS, Abort, Run, interrupt_everywhere
+from tests.support.objects import pod
+from tests.support.waiting import DEADLINE, wait_until
 
 
 class Scene:

@@ -15,7 +15,7 @@ from kubernetes import client
 from kube_reflect import Reflector
 from kube_reflect.testing import FakeApiServer
 
-from tests.support.cache_helpers import DEADLINE, wait_until
+from tests.support.waiting import DEADLINE, wait_until
 
 
 def config_map(name: str, **data: str) -> dict[str, Any]:

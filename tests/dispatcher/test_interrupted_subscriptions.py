@@ -11,9 +11,11 @@ import pytest
 from kube_reflect import Applied, Apply, Delete, Resync, Writer
 from kube_reflect.dispatcher import Subscription
 
-from tests.support.cache_helpers import feed, listed, pod, running, wait_until
+from tests.support.cache_helpers import feed, listed, running
 from tests.support.follower import Follower, versions
 from tests.support.interrupts import ERRORS, Run, interrupt_everywhere
+from tests.support.objects import pod
+from tests.support.waiting import wait_until
 
 OVERFLOWS = ("coalesce", "block", "resync")
 

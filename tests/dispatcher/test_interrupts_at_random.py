@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from tests.dispatcher.test_dispatcher_churn import churn
-from tests.support.cache_helpers import DEADLINE, listed, running
+from tests.support.cache_helpers import listed, running
 from tests.support.follower import Follower, versions
 from tests.support.interrupts import ERRORS
+from tests.support.waiting import DEADLINE
 
 
 def interrupt_often(thread: threading.Thread, error: Any, noted: list[BaseException],

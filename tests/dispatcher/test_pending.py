@@ -14,8 +14,9 @@ from kube_reflect.dispatcher.pending import State, Step
 from kube_reflect.store.entry import Entry
 from kube_reflect.store.listener import Delta, Reason
 
-from tests.support.cache_helpers import running, wait_until
+from tests.support.cache_helpers import running
 from tests.support.pending_helpers import Owner, Queue, at, version
+from tests.support.waiting import wait_until
 
 A, B, C = ("ns", "a"), ("ns", "b"), ("ns", "c")
 

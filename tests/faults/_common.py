@@ -14,7 +14,8 @@ from kubernetes import client
 from kube_reflect import Backoff, Config, InitialListStrategy, Reflector
 from kube_reflect.testing import FaultServer
 
-from tests.support.cache_helpers import wait_until
+from tests.support.objects import new_pod
+from tests.support.waiting import wait_until
 
 NAMESPACE = "ns"
 AUTO, LIST_WATCH = InitialListStrategy.AUTO, InitialListStrategy.LIST_WATCH
@@ -22,9 +23,9 @@ STRATEGIES = [AUTO, LIST_WATCH]
 
 
 def pod(name: str, namespace: str = NAMESPACE, **annotations: str) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "Pod",
-            "metadata": {"name": name, "namespace": namespace, "annotations": annotations},
-            "spec": {"containers": [{"name": "main", "image": "image"}]}}
+    made = new_pod(name, namespace)
+    made["metadata"]["annotations"] = annotations
+    return made
 
 
 def api(server: FaultServer) -> client.CoreV1Api:

@@ -13,7 +13,7 @@ from kube_reflect.testing._altered import Altered
 from ._common import (
     NAMESPACE, STRATEGIES, check_no_traceback, config, lists, pod, reflector, served, versions,
 )
-from tests.support.cache_helpers import wait_until
+from tests.support.waiting import wait_until
 
 BAD = {"deep": b'{"a":' * 40_000 + b"1" + b"}" * 40_000, "flat": b"[" * 40_000 + b"]" * 40_000,
        "long": b"1" * 5000}

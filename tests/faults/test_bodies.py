@@ -15,7 +15,7 @@ from ._common import (
     LIST_WATCH, NAMESPACE, STRATEGIES, api, check_in_step, check_no_traceback, config,
     disconnect, lists, pod, quick, reflector, said, versions,
 )
-from tests.support.cache_helpers import wait_until
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(params=[False, True], ids=["http", "https"])

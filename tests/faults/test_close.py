@@ -24,7 +24,8 @@ from ._common import (
     AUTO, LIST_WATCH, NAMESPACE, STRATEGIES, api, check_in_step, config, pod, reflector, said,
     timed,
 )
-from tests.support.cache_helpers import DEADLINE, running as running_threads, wait_until
+from tests.support.cache_helpers import running as running_threads
+from tests.support.waiting import DEADLINE, wait_until
 
 ALLOWED = 1.0
 MANY = 2000

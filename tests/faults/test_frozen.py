@@ -16,7 +16,7 @@ from ._common import (
     AUTO, LIST_WATCH, NAMESPACE, STRATEGIES, check_in_step, check_no_traceback, churning,
     config, disconnect, lists, pod, reflector, said, served, versions,
 )
-from tests.support.cache_helpers import wait_until
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(params=[False, True], ids=["http", "https"])

@@ -12,7 +12,7 @@ from kube_reflect import Phase, StaleCache, Status
 from kube_reflect.testing import FaultServer, faults
 
 from ._common import LIST_WATCH, NAMESPACE, check_in_step, config, pod, reflector
-from tests.support.cache_helpers import wait_until
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture

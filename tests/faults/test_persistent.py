@@ -20,7 +20,7 @@ from ._common import (
     AUTO, LIST_WATCH, NAMESPACE, VirtualTime, api, check_in_step, check_no_traceback, config, pod,
     reflector, said,
 )
-from tests.support.cache_helpers import wait_until
+from tests.support.waiting import wait_until
 
 
 @dataclass(frozen=True)

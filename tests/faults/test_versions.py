@@ -13,7 +13,7 @@ from ._common import (
     AUTO, LIST_WATCH, NAMESPACE, STRATEGIES, check_in_step, config, disconnect, lists, pod,
     reflector, versions,
 )
-from tests.support.cache_helpers import wait_until
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture

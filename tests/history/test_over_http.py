@@ -19,7 +19,7 @@ from kubernetes import client  # noqa: E402
 from kube_reflect import Backoff, Config, InitialListStrategy, Reflector  # noqa: E402
 from kube_reflect.testing import FaultServer, faults  # noqa: E402
 
-from tests.support.cache_helpers import wait_until  # noqa: E402
+from tests.support.waiting import wait_until  # noqa: E402
 from ._folding import Fold  # noqa: E402
 from ._settings import histories  # noqa: E402
 

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Collection
@@ -18,6 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from tests.support._examples import ROOT
+from tests.support.waiting import eventually
 
 __all__ = ["HERE", "Host", "environment", "free_port", "until"]
 
@@ -33,11 +33,8 @@ def until(condition: Callable[[], Any], what: Callable[[], str],
     :param what: tells, if it fails, what there is instead.
     :raises AssertionError: if it does not become true.
     """
-    end = time.monotonic() + deadline
-    pause = threading.Event()
-    while not (found := condition()):
-        assert time.monotonic() < end, f"not within {deadline} s: {what()}"
-        pause.wait(0.02)
+    found = eventually(condition, deadline)
+    assert found, f"not within {deadline} s: {what()}"
     return found
 
 

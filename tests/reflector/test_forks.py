@@ -16,7 +16,7 @@ import pytest
 
 from kube_reflect.testing import Exchange, FaultServer
 
-from tests.support.cache_helpers import wait_until
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 # Beyond the scenario's own deadline, after which it says where it hangs.

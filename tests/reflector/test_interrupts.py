@@ -14,10 +14,12 @@ from kubernetes import client
 from kube_reflect import Applied, Phase, Reflector, Shared, shared
 from kube_reflect.testing import FakeApiServer
 
-from tests.support.cache_helpers import DEADLINE, names, wait_until
+from tests.support.cache_helpers import names
 from tests.support.follower import Follower, versions
 from tests.support.interrupts import ERRORS, Abort, Run, interrupt_everywhere
-from tests.support.reflector_helpers import LIST_WATCH, pod
+from tests.support.objects import new_pod as pod
+from tests.support.reflector_helpers import LIST_WATCH
+from tests.support.waiting import DEADLINE, wait_until
 
 # Another thread closes it within a second; this much on a busy machine.
 SOON = 3.0
@@ -155,6 +157,20 @@ def test_close(new: Callable[..., Scene], error: Any) -> None:
         scene.ends()
 
     interrupt(lambda: new().started(), lambda scene: scene.reflector.close(), error, check)
+
+
+@everywhere
+@pytest.mark.parametrize("namespaces", [(), ("ns", "other")], ids=["one list", "namespaces"])
+def test_close_and_start_at_once(new: Callable[..., Scene], error: Any,
+                                 namespaces: tuple[str, ...]) -> None:
+    """What the close has not ended is begun anew too: it is waited for."""
+    def check(scene: Scene, run: Run) -> None:
+        scene.reflector.start().store.wait_until_ready(DEADLINE)
+        scene.reflector.store.wait_until_live(DEADLINE)
+        scene.ends()
+
+    interrupt(lambda: new(*namespaces).started(), lambda scene: scene.reflector.close(), error,
+              check)
 
 
 @everywhere

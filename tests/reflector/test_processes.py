@@ -13,7 +13,8 @@ import pytest
 
 from kube_reflect.testing import FakeApiServer
 
-from tests.support.reflector_helpers import pod, server
+from tests.support.objects import new_pod as pod
+from tests.support.reflector_helpers import server
 
 __all__ = ["server"]
 
@@ -22,18 +23,12 @@ PRELUDE = """
 import os, signal, sys, threading
 from kubernetes import client
 from kube_reflect import Reflector, Writer, Init, InitApply, InitDone, NotReady
+from tests.support.waiting import eventually as wait_until
 configuration = client.Configuration()
 configuration.host, configuration.proxy = sys.argv[1], None
 v1 = client.CoreV1Api(client.ApiClient(configuration))
 def say(*words):
     print(*words, flush=True)
-def wait_until(condition):
-    pause = threading.Event()
-    for _ in range(2000):
-        if condition():
-            return True
-        pause.wait(0.005)
-    return False
 """
 
 

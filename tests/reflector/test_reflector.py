@@ -20,8 +20,10 @@ from kube_reflect.store import Writer
 from kube_reflect.testing import FakeApiServer
 from kube_reflect.watcher import Watcher
 
-from tests.support.cache_helpers import DEADLINE, names, running, wait_until
-from tests.support.reflector_helpers import LIST_WATCH, api_of, pod, server, threads_of, v1
+from tests.support.cache_helpers import names, running
+from tests.support.objects import new_pod as pod
+from tests.support.reflector_helpers import LIST_WATCH, api_of, server, threads_of, v1
+from tests.support.waiting import DEADLINE, wait_until
 
 __all__ = ["server", "v1"]
 

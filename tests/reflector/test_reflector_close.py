@@ -15,10 +15,12 @@ from kube_reflect.reflector import Reflector
 from kube_reflect.status import Phase
 from kube_reflect.testing import FakeApiServer, Request
 
-from tests.support.cache_helpers import DEADLINE, running, wait_until
+from tests.support.cache_helpers import running
+from tests.support.objects import new_pod as pod
 from tests.support.reflector_helpers import (
-    LIST_WATCH, api_of, is_in, pod, seconds_to_close, server, threads_of, v1,
+    LIST_WATCH, api_of, is_in, seconds_to_close, server, threads_of, v1,
 )
+from tests.support.waiting import DEADLINE, wait_until
 
 __all__ = ["server", "v1"]
 

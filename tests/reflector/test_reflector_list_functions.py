@@ -16,8 +16,9 @@ from kube_reflect.reflector import Reflector
 from kube_reflect.testing import FakeApiServer
 from kube_reflect.watcher import Watcher
 
-from tests.support.cache_helpers import DEADLINE, wait_until
-from tests.support.reflector_helpers import LIST_WATCH, pod, server, v1
+from tests.support.objects import new_pod as pod
+from tests.support.reflector_helpers import LIST_WATCH, server, v1
+from tests.support.waiting import DEADLINE, wait_until
 
 __all__ = ["server", "v1"]
 

@@ -16,7 +16,7 @@ import pytest
 
 from kube_reflect.testing import FakeApiServer
 
-from tests.support.reflector_helpers import pod
+from tests.support.objects import new_pod as pod
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Says what it sees: at first, and at each version that it is told.

@@ -19,8 +19,9 @@ from kube_reflect.reflector import Reflector
 from kube_reflect.status import Phase
 from kube_reflect.testing import FakeApiServer
 
-from tests.support.cache_helpers import DEADLINE, wait_until
-from tests.support.reflector_helpers import Deadly, LIST_WATCH, pod, server, threads_of, v1
+from tests.support.objects import new_pod as pod
+from tests.support.reflector_helpers import Deadly, LIST_WATCH, server, threads_of, v1
+from tests.support.waiting import DEADLINE, wait_until
 
 __all__ = ["server", "v1"]
 
@@ -126,6 +127,7 @@ def test_a_dead_thread_of_one_namespace_is_no_less_silent(
         reflector.start()
         wait_until(lambda: reflector.store.get("c", "other") is not None and reflector.status.live,
                    "its return")
+        reflector.store.wait_until_ready(DEADLINE)
         assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 

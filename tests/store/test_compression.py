@@ -16,8 +16,9 @@ from hypothesis import given, settings, strategies as st
 from kube_reflect.store import compression
 from kube_reflect.store.backends import BACKENDS, Backend, StandardLibrary
 from kube_reflect.store.compression import Compressor
-from tests.support.cache_helpers import DEADLINE, running
+from tests.support.cache_helpers import running
 from tests.support.fork_helpers import Child
+from tests.support.waiting import DEADLINE
 
 
 def backported() -> list[Backend]:

@@ -12,9 +12,11 @@ from kubernetes import client
 from kube_reflect import Applied, Apply, Delete, Reflector, Writer
 from kube_reflect.testing import FakeApiServer
 
-from tests.support.cache_helpers import DEADLINE, feed, listed, pod, relist, running
+from tests.support.cache_helpers import feed, listed, relist, running
+from tests.support.objects import new_pod
+from tests.support.objects import pod
 from tests.support.reflector_helpers import LIST_WATCH
-from tests.support.reflector_helpers import pod as real_pod
+from tests.support.waiting import DEADLINE
 
 VARIABLE = "KUBE_REFLECT_DETECT_MUTATIONS"
 
@@ -170,7 +172,7 @@ def test_what_is_neither_yes_nor_no_is_refused(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_reflector_takes_the_switch_too(caplog: pytest.LogCaptureFixture) -> None:
     with FakeApiServer() as server:
-        server.create(real_pod("a"))
+        server.create(new_pod("a"))
         v1 = client.CoreV1Api(server.api_client())
         with Reflector(v1.list_namespaced_pod, "ns", config=LIST_WATCH,
                        detect_mutations=True) as reflector:

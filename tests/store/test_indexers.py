@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from kube_reflect import Apply, Delete, Init, InitApply, InitDone, Writer
 from kube_reflect.indexers import by_label, by_namespace, by_owner_uid
 
-from tests.support.cache_helpers import feed, listed, names, node, pod, relist, running
+from tests.support.cache_helpers import feed, listed, names, relist, running
+from tests.support.objects import node, pod
 
 
 def by_node(obj: Any) -> list[str]:

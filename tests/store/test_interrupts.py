@@ -13,10 +13,12 @@ from kube_reflect import (
 from kube_reflect.conditions import is_created
 
 from tests.support import interrupt_scenes
-from tests.support.cache_helpers import DEADLINE, feed, pod, running, wait_until
+from tests.support.cache_helpers import feed, running
 from tests.support.follower import versions
 from tests.support.interrupt_scenes import READS, SNAPSHOTS, WAITS, Model, Scene, by_name, refused
 from tests.support.interrupts import ERRORS, FILES, Abort, Run, TimeLimit, interrupt_everywhere
+from tests.support.objects import pod
+from tests.support.waiting import DEADLINE, wait_until
 
 #: Models, conditions and index functions are interrupted too.
 PLACES = (*FILES, interrupt_scenes.__file__)

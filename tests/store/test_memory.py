@@ -11,7 +11,8 @@ import pytest
 
 from kube_reflect import Apply, Delete, Init, InitApply, Memory, Store
 
-from tests.support.cache_helpers import feed, listed, pod, relist
+from tests.support.cache_helpers import feed, listed, relist
+from tests.support.objects import pod
 
 
 def check_sum(store: Store[Any]) -> Memory:

@@ -10,9 +10,11 @@ import pytest
 
 from kube_reflect.dispatcher import Applied, Subscription, subscribe
 from kube_reflect.events import Apply, Delete, Init, InitApply, InitDone
-from kube_reflect.store import Cache, NamespaceWriter, Store, StoreOptions
+from kube_reflect.store import Cache, Forgotten, NamespaceWriter, Store, StoreOptions
 
-from tests.support.cache_helpers import DEADLINE, feed, listed, names, pod, relist, wait_until
+from tests.support.cache_helpers import feed, listed, names, relist
+from tests.support.objects import pod
+from tests.support.waiting import DEADLINE, wait_until
 
 
 def writers() -> tuple[Cache, NamespaceWriter, NamespaceWriter]:
@@ -25,6 +27,19 @@ def writers() -> tuple[Cache, NamespaceWriter, NamespaceWriter]:
             one.apply(event)
     assert Store(cache).ready
     return cache, a, b
+
+
+def test_a_writer_whose_namespace_is_gone_in_the_middle_of_a_list_adds_nothing(
+        caplog: pytest.LogCaptureFixture) -> None:
+    cache, a, b = writers()
+    b.apply(Init())
+    b.apply(InitApply(pod("x", "b")))
+    b.remove()
+    for event in (InitApply(pod("y", "b")), InitDone("7"), Apply(pod("z", "b"))):
+        with pytest.raises(Forgotten):
+            b.apply(event)
+    a.apply(Apply(pod("mine", "a")))
+    assert names(Store(cache).state()) == ["mine"] and not caplog.records
 
 
 def take(subscription: Subscription[Any], count: int) -> list[str]:

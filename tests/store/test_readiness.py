@@ -10,7 +10,8 @@ from kube_reflect._locks import Deadline, Waiters, checked_timeout
 from kube_reflect.errors import NotReady, WatcherError, WriterDropped
 from kube_reflect.store.readiness import Readiness
 
-from tests.support.cache_helpers import DEADLINE, running, wait_until
+from tests.support.cache_helpers import running
+from tests.support.waiting import DEADLINE, wait_until
 
 
 class Case:

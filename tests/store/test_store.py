@@ -12,7 +12,8 @@ from kube_reflect.object_ref import ApiResource, ObjectRef
 from kube_reflect.selector import parse
 from kube_reflect.store import Writer
 
-from tests.support.cache_helpers import feed, listed, names, node, pod, relist
+from tests.support.cache_helpers import feed, listed, names, relist
+from tests.support.objects import node, pod
 
 POD = ApiResource("", "v1", "Pod")
 

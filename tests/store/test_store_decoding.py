@@ -13,7 +13,9 @@ from kubernetes import client
 from kube_reflect.events import Apply, Delete
 from kube_reflect.store import Store, Writer
 
-from tests.support.cache_helpers import DEADLINE, feed, listed, names, node, pod, relist, running
+from tests.support.cache_helpers import feed, listed, names, relist, running
+from tests.support.objects import node, pod
+from tests.support.waiting import DEADLINE
 
 
 class Made:

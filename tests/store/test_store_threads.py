@@ -16,7 +16,9 @@ from kube_reflect.events import Apply, Bookmark, Delete, Init, InitApply, InitDo
 from kube_reflect.reflector import reflect
 from kube_reflect.store import Store, Writer
 
-from tests.support.cache_helpers import DEADLINE, feed, listed, names, pod, relist, running
+from tests.support.cache_helpers import feed, listed, names, relist, running
+from tests.support.objects import pod
+from tests.support.waiting import DEADLINE
 
 READERS = 3
 

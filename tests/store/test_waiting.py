@@ -13,9 +13,9 @@ from kube_reflect import (
 )
 from kube_reflect.conditions import Condition, is_created, is_deleted
 
-from tests.support.cache_helpers import (
-    DEADLINE, feed, listed, node, pod, relist, running, wait_until,
-)
+from tests.support.cache_helpers import feed, listed, relist, running
+from tests.support.objects import node, pod
+from tests.support.waiting import DEADLINE, wait_until
 
 
 def has_version(version: str) -> Condition:

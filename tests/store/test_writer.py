@@ -14,7 +14,8 @@ from kube_reflect.events import Apply, Bookmark, Delete, Init, InitApply, InitDo
 from kube_reflect.object_ref import ApiResource, ObjectRef
 from kube_reflect.store import Writer
 
-from tests.support.cache_helpers import feed, listed, names, node, pod, relist
+from tests.support.cache_helpers import feed, listed, names, relist
+from tests.support.objects import node, pod
 
 NO_OBJECTS: list[Any] = [
     None, 5, "text", [], {}, {"metadata": None}, {"metadata": []}, {"metadata": {}},

@@ -25,19 +25,9 @@ from kubernetes.client.exceptions import ApiException
 
 from kube_reflect.signals import Stop
 
+from tests.support.waiting import DEADLINE, eventually
+
 ROOT = Path(__file__).resolve().parents[2]
-DEADLINE = 20.0
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    """Whether a condition comes to hold before the deadline."""
-    deadline = time.monotonic() + DEADLINE
-    pause = threading.Event()
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        pause.wait(0.02)
-    return True
 
 
 class Lines:

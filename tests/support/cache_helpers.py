@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,32 +10,7 @@ from typing import Any
 from kube_reflect.events import Init, InitApply, InitDone
 from kube_reflect.store import Store, Writer
 
-#: Seconds after which a test that waits has failed.
-DEADLINE = 10.0
-
-
-def wait_until(condition: Callable[[], Any], what: str = "the condition",
-               deadline: float = DEADLINE) -> None:
-    """Wait until a condition is true; for what has no event to wait on."""
-    end = time.monotonic() + deadline
-    pause = threading.Event()
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError(f"{what} did not become true within {deadline} s")
-        pause.wait(0.002)
-
-
-def node(name: str, version: str = "1", uid: str | None = None, **more: Any) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "Node",
-            "metadata": {"name": name, "uid": uid or f"uid-{name}", "resourceVersion": version},
-            **more}
-
-
-def pod(name: str, namespace: str = "ns", version: str = "1", uid: str | None = None,
-        labels: dict[str, str] | None = None, **spec: Any) -> dict[str, Any]:
-    metadata = {"name": name, "namespace": namespace, "resourceVersion": version,
-                "uid": uid or f"uid-{name}", **({"labels": labels} if labels else {})}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+from tests.support.waiting import DEADLINE
 
 
 def feed(writer: Writer, *events: Any) -> None:

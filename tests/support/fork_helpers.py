@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -16,23 +15,12 @@ from kubernetes import client
 
 from kube_reflect import Backoff, Reflector
 
+from tests.support.waiting import wait_until
+
 #: Seconds after which a process says where it hangs, and ends.
 DEADLINE = 40
 # For anything that must happen soon.
 SOON = 15.0
-
-
-def until(condition: Callable[[], object], what: str = "the condition",
-          deadline: float = SOON) -> None:
-    """Wait until a condition is true.
-
-    :raises AssertionError: if it does not become true.
-    """
-    end = time.monotonic() + deadline
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < end, f"{what} did not become true"
-        pause.wait(0.005)
 
 
 def watch_dog() -> None:
@@ -80,7 +68,7 @@ class Child:
 
         try:
             # Rather let it say itself what it waits for.
-            until(ended, "the end of the child", 1.5 * SOON)
+            wait_until(ended, "the end of the child", 1.5 * SOON)
         except AssertionError:
             os.kill(self.pid, signal.SIGALRM)
             raise
@@ -129,7 +117,7 @@ class Cluster:
         """Start a reflector, and wait until its watch runs."""
         reflector = self.reflector(**settings).start()
         reflector.store.wait_until_ready(SOON)
-        until(lambda: reflector.status.live, "live")
+        wait_until(lambda: reflector.status.live, "live")
         return reflector
 
 
@@ -140,8 +128,8 @@ def by_app(pod: Any) -> list[str]:
 def goes_on(reflector: Reflector, cluster: Cluster) -> None:
     """Check that the cache follows the cluster, and is whole."""
     name = cluster.create()
-    until(lambda: reflector.store.get(name, "a") is not None, f"{name} in the cache")
-    until(lambda: reflector.status.live, "live")
+    wait_until(lambda: reflector.store.get(name, "a") is not None, f"{name} in the cache")
+    wait_until(lambda: reflector.status.live, "live")
     assert reflector.status.thread_alive
     is_whole(reflector)
 

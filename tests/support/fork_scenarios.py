@@ -25,9 +25,10 @@ from kube_reflect.store.table import Table
 
 from tests.support import fork_servers
 from tests.support.fork_helpers import (
-    SOON, Child, Cluster, Unchanged, by_app, connection, goes_on, is_whole, until,
-    watch_dog, worker_of,
+    SOON, Child, Cluster, Unchanged, by_app, connection, goes_on, is_whole, watch_dog,
+    worker_of,
 )
+from tests.support.waiting import wait_until
 
 Hold = Callable[[Reflector], Any]
 
@@ -79,7 +80,7 @@ def locks(cluster: Cluster, how: str, *_: str) -> None:
                 assert isinstance(subscription.get(SOON), Resync)
                 store.wait_until_ready(SOON)
                 goes_on(reflector, cluster)
-                until(lambda: "first" in {pod.metadata.name for pod in seen}, "the handler")
+                wait_until(lambda: "first" in {pod.metadata.name for pod in seen}, "the handler")
                 reflector.close()
                 assert reflector.status.phase is Phase.STOPPED
                 reflector.start()
@@ -166,7 +167,7 @@ def orphan(cluster: Cluster, *_: str) -> None:
 
     Child(body)
     goes_on(reflector, cluster)
-    until(lambda: False if sys.stdin.readline() else True, "the test")
+    wait_until(lambda: False if sys.stdin.readline() else True, "the test")
 
 
 def exits(cluster: Cluster, how: str, *_: str) -> None:
@@ -224,17 +225,17 @@ def in_handler(cluster: Cluster, *_: str) -> None:
         reflector.add_handler(on_add=on_add)
         with Unchanged(reflector, cluster):
             cluster.create("fork-now")
-            until(again.is_set)
+            wait_until(again.is_set)
             children[0].join()
             again.clear()
             cluster.create("go-on")
-            until(lambda: again.is_set() and "from-child" in told)
+            wait_until(lambda: again.is_set() and "from-child" in told)
 
 
 def while_listing(cluster: Cluster, *_: str) -> None:
     """The test lets the first LIST wait until the child is ready."""
     with cluster.reflector() as reflector:
-        until(lambda: reflector.status.phase is Phase.LISTING)
+        wait_until(lambda: reflector.status.phase is Phase.LISTING)
         print("listing", flush=True)
         sys.stdin.readline()
         assert not reflector.store.ready
@@ -346,7 +347,7 @@ def namespaces(cluster: Cluster, how: str, *_: str) -> None:
             reflector.add_namespace("c")
             for namespace in ("a", "b", "c"):
                 name = cluster.create(namespace=namespace)
-                until(lambda: reflector.store.get(name, namespace) is not None, name)
+                wait_until(lambda: reflector.store.get(name, namespace) is not None, name)
             is_whole(reflector)
 
         for _ in range(2):

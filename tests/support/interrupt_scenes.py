@@ -9,9 +9,10 @@ from typing import Any
 from kube_reflect import Apply, Delete, NotReady, ObjectRef, Store
 from kube_reflect.conditions import is_created
 
-from tests.support.cache_helpers import feed, listed, pod
+from tests.support.cache_helpers import feed, listed
 from tests.support.follower import Follower, versions
 from tests.support.interrupts import Run
+from tests.support.objects import pod
 
 __all__ = ["READS", "SNAPSHOTS", "WAITS", "Model", "Scene", "by_app", "by_name", "check_reads",
            "refused"]

@@ -21,10 +21,11 @@ from typing import Any
 
 from kube_reflect import Apply, Delete, Init, InitApply, InitDone
 
-from tests.support.cache_helpers import feed, pod, running
+from tests.support.cache_helpers import feed, running
 from tests.support.follower import Follower, versions
 from tests.support.interrupt_scenes import READS, WAITS, Model, Scene, check_reads
 from tests.support.interrupts import ERRORS
+from tests.support.objects import pod
 
 #: Seconds until another thread has written and read again.
 SOON = 5.0

@@ -14,7 +14,7 @@ from kube_reflect.store.compression import Compressor
 from kube_reflect.store.entry import Entry, Packer
 from kube_reflect.store.listener import Delta, Reason
 
-from tests.support.cache_helpers import pod
+from tests.support.objects import pod
 
 packer = Packer(Compressor())
 

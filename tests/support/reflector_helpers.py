@@ -16,20 +16,16 @@ from kube_reflect.config import Config, InitialListStrategy
 from kube_reflect.reflector.worker import Worker
 from kube_reflect.testing import FakeApiServer
 
+from tests.support.objects import new_pod
+
 LIST_WATCH = Config(initial_list_strategy=InitialListStrategy.LIST_WATCH)
-
-
-def pod(name: str, namespace: str = "ns", **labels: str) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "Pod",
-            "metadata": {"name": name, "namespace": namespace, "labels": labels},
-            "spec": {"containers": [{"name": "main", "image": "image"}]}}
 
 
 @pytest.fixture
 def server() -> Iterator[FakeApiServer]:
     with FakeApiServer() as running:
-        running.create(pod("a"))
-        running.create(pod("b"))
+        running.create(new_pod("a"))
+        running.create(new_pod("b"))
         yield running
 
 

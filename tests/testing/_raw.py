@@ -10,6 +10,8 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.support.objects import new_pod
+
 TIMEOUT = 10.0
 
 
@@ -127,9 +129,7 @@ def ask(url: str, path: str, method: str = "GET", headers: Mapping[str, str] | N
 
 def pod(name: str, namespace: str = "default", **labels: str) -> dict[str, Any]:
     """A small Pod."""
-    return {"apiVersion": "v1", "kind": "Pod",
-            "metadata": {"name": name, "namespace": namespace, "labels": labels},
-            "spec": {"containers": [{"name": "main", "image": "image:1"}]}}
+    return new_pod(name, namespace, **labels)
 
 
 def names(objects: list[dict[str, Any]]) -> list[str]:

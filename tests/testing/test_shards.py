@@ -12,6 +12,8 @@ from kubernetes import client
 from kube_reflect.testing import FakeApiServer
 from kube_reflect.testing._shards import fnv1a
 
+from tests.support.objects import new_pod
+
 from ._raw import ask
 
 PODS = "/api/v1/pods"
@@ -19,7 +21,7 @@ HALF, WHOLE = 1 << 63, 1 << 64
 
 
 def pod(name: str, namespace: str = "shop") -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace}}
+    return new_pod(name, namespace)
 
 
 def part(start: int, end: int, field: str = "uid") -> str:

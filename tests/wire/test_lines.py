@@ -19,7 +19,7 @@ from kube_reflect.wire import WatchLine
 from kube_reflect.wire.lines import WatchLines
 from kube_reflect.wire.record import ServerRecord
 
-from tests.support.cache_helpers import pod
+from tests.support.objects import pod
 from tests.wire.test_page_items import A, BOUNDARIES, TOO_DEEP, TOO_LONG, known, plain
 
 DATA = Path(__file__).parents[1] / "data"

@@ -10,8 +10,8 @@ from kubernetes import client
 from kube_reflect import Config, InitialListStrategy, Reflector
 from kube_reflect.testing import FakeApiServer
 
-from tests.support.cache_helpers import DEADLINE, wait_until
-from tests.support.reflector_helpers import pod
+from tests.support.objects import new_pod as pod
+from tests.support.waiting import DEADLINE, wait_until
 
 
 @pytest.fixture

@@ -10,7 +10,9 @@ from kubernetes import client
 from kube_reflect import Apply, conditions
 from kube_reflect.conditions import Condition
 from kube_reflect.errors import ConditionFailed
-from tests.support.cache_helpers import DEADLINE, feed, listed, pod
+from tests.support.cache_helpers import feed, listed
+from tests.support.objects import pod
+from tests.support.waiting import DEADLINE
 
 DESERIALIZER = client.ApiClient()
 

@@ -11,7 +11,8 @@ import pytest
 from kube_reflect import Apply, drop_last_applied, drop_managed_fields, keep
 from kube_reflect.streams import modify
 
-from tests.support.cache_helpers import feed, listed, pod
+from tests.support.cache_helpers import feed, listed
+from tests.support.objects import pod
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 

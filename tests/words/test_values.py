@@ -18,7 +18,8 @@ from kube_reflect import (
     Phase, Reason, Resync, StaleCache, Status, conditions, errors, indexers, predicates, selector,
     transforms)
 from kube_reflect.conditions import Condition
-from tests.support.cache_helpers import listed, pod
+from tests.support.cache_helpers import listed
+from tests.support.objects import pod
 
 POD = pod("a", labels={"app": "web"})
 PODS = ApiResource("", "v1", "Pod", "pods", True)

@@ -1,0 +1,31 @@
+"""Waiting for what has no event to wait on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+#: Seconds after which a test that waits has failed.
+DEADLINE = 20.0
+
+
+def eventually(condition: Callable[[], T], deadline: float = DEADLINE) -> T:
+    """Return the first value of a condition that is true, or its last within the deadline."""
+    end = time.monotonic() + deadline
+    pause = threading.Event()
+    while not (found := condition()) and time.monotonic() < end:
+        pause.wait(0.005)
+    return found
+
+
+def wait_until(condition: Callable[[], object], what: str = "the condition",
+               deadline: float = DEADLINE) -> None:
+    """Wait until a condition is true.
+
+    :raises AssertionError: if it does not become true within so many seconds.
+    """
+    assert eventually(condition, deadline), f"{what} did not become true within {deadline} s"
