@@ -9,7 +9,8 @@ import pytest
 
 from kube_reflect import Apply, Delete, FieldError, Init, InitApply, InitDone, Writer
 
-from tests.support.cache_helpers import feed, listed, names, pod, relist
+from tests.support.cache_helpers import feed, listed, names, relist
+from tests.support.objects import pod
 
 
 class SoftTimeLimitExceeded(Exception):
