@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["Essentials", "Metadata", "dumps", "essentials", "items", "loads", "members"]
+__all__ = ["dumps", "essentials", "items", "loads", "members"]
 
 
 class Metadata(msgspec.Struct, gc=False):

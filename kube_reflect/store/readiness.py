@@ -5,7 +5,7 @@ from __future__ import annotations
 from kube_reflect._locks import Deadline, Waiters
 from kube_reflect.errors import NotReady, WatcherError, WriterDropped
 
-__all__ = ["Readiness", "Round"]
+__all__ = ["Readiness"]
 
 
 class Round:

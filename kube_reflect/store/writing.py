@@ -91,10 +91,6 @@ class NamespaceWriter:
                 return False
         return True
 
-    def restart(self) -> None:
-        """Forget a list that was under way."""
-        self._buffer = None
-
     def remove(self) -> None:
         """Remove its namespace, and all in it, from the cache; when its stream has ended."""
         if not self.busy:
