@@ -22,7 +22,7 @@ from kube_reflect.errors import NotReady, WriterDropped
 
 __all__ = ["Startable", "add", "start"]
 
-logger = logging.getLogger("kube_reflect")
+logger = logging.getLogger(__name__)
 
 
 class Startable(Protocol):

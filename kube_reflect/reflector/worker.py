@@ -155,10 +155,10 @@ class Worker:
         return self.is_alive or (before is not None and before.is_in_the_way())
 
     def _run(self) -> None:
-        self._state = _State.WAITING
         try:
+            self._enter(_State.WAITING)
             self._wait_for_the_one_before()
-            self._state = _State.RUNNING
+            self._enter(_State.RUNNING)
             self._health.notify()
             while not self._closing:
                 try:
@@ -178,7 +178,13 @@ class Worker:
             self._cache.end(error)
             self._health.died(error)
         finally:
-            self._state = _State.ENDED
+            self._enter(_State.ENDED)
+
+    def _enter(self, state: _State) -> None:
+        # The log comes last: whatever it raises, the state is what it is.
+        before, self._state = self._state, state
+        logger.debug("%s: the thread is %s (was: %s)", self._health.name, state.value,
+                     before.value)
 
     def _recover(self, error: Exception) -> None:
         """Go on after what should not have happened, from a new list, like after any failure."""

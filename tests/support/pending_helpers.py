@@ -10,13 +10,12 @@ from typing import Any
 from kube_reflect._locks import Waiters, new_lock
 from kube_reflect._object import Key, Object
 from kube_reflect.dispatcher.pending import Pending, Step
-from kube_reflect.store.compression import Compressor
 from kube_reflect.store.entry import Entry, Packer
 from kube_reflect.store.listener import Delta, Reason
 
 from tests.support.objects import pod
 
-packer = Packer(Compressor())
+packer = Packer(None, lambda: 0)
 
 
 class Owner:

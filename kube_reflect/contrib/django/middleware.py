@@ -13,7 +13,7 @@ from kube_reflect.errors import NotReady, StaleCache, WriterDropped
 
 __all__ = ["NotReadyMiddleware"]
 
-logger = logging.getLogger("kube_reflect")
+logger = logging.getLogger(__name__)
 
 
 class NotReadyMiddleware(MiddlewareMixin):  # type: ignore[misc]
