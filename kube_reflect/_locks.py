@@ -30,7 +30,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, MutableSequence
+from collections.abc import Callable, MutableSequence
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
@@ -61,10 +61,11 @@ def _wiped_on_fork() -> MutableSequence[int] | None:
     return page  # type: ignore[return-value]
 
 
+# Both are held weakly, and let go of by the dict's own `pop`: a `WeakSet` does that in Python, in
+# whichever thread lets go of the last reference, and an exception that arrives in there is lost.
 #: What each is renewed by, and in which order.
-_registered: weakref.WeakKeyDictionary[Any, tuple[int, Callable[[Any], object]]] = (
-    weakref.WeakKeyDictionary())
-_locks: weakref.WeakSet[Any] = weakref.WeakSet()
+_registered: dict[weakref.ref[Any], tuple[int, Callable[[Any], object]]] = {}
+_locks: dict[weakref.ref[Any], None] = {}
 # Its first byte is 0 in a child process in which nothing was renewed yet: a look at it is cheap
 # enough for any read, which a system call is not.
 _page = _wiped_on_fork()
@@ -86,7 +87,7 @@ def new_lock() -> Any:
     It is reentrant, for a signal handler or a ``__del__`` may call anything amid anything.
     """
     lock: Any = threading.RLock() if _WITH_IS_ONE_STEP else FrameLock()
-    _locks.add(lock)
+    _locks[weakref.ref(lock, _locks.pop)] = None
     return lock
 
 
@@ -115,16 +116,18 @@ def register(one: T, renew: Callable[[T], object], rank: int) -> None:
     :param renew: lets go of what is the parent's; other threads are gone, or wait for it to end.
     :param rank: lower ones are renewed first: what others rest on.
     """
-    _registered[one] = rank, renew
+    _registered[weakref.ref(one, _registered.pop)] = rank, renew
 
 
-def _members(of: Callable[[], Iterable[T]]) -> list[T]:
+def _items(held: dict[weakref.ref[Any], T]) -> list[tuple[Any, T]]:
     while True:
         try:
-            return list(of())
+            found = list(held.items())
+            break
         except RuntimeError:
             # Another thread has registered something meanwhile.
             continue
+    return [(one, value) for ref, value in found if (one := ref()) is not None]
 
 
 def renew() -> None:
@@ -140,12 +143,11 @@ def renew() -> None:
         if pid == _begun:
             return
         _begun = pid
-        for lock in _members(lambda: _locks):
+        for lock, _ in _items(_locks):
             # A thread that held it is not there to release it, unless it is the one that forked.
             if not lock._is_owned():
                 lock._at_fork_reinit()
-        registered = _members(_registered.items)
-        for one, (_, renew_one) in sorted(registered, key=lambda item: item[1][0]):
+        for one, (_, renew_one) in sorted(_items(_registered), key=lambda item: item[1][0]):
             try:
                 renew_one(one)
             except Exception:

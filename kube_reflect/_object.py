@@ -12,7 +12,7 @@ from typing import Any
 
 from kube_reflect._json import dumps, fast, loads
 
-__all__ = ["BadObject", "Key", "Object", "compare_versions", "members"]
+__all__ = ["BadObject", "Key", "Object", "compare_versions", "members", "newer_version"]
 
 #: (namespace, name); the namespace is None for an object that has none.
 Key = tuple["str | None", str]
@@ -260,3 +260,16 @@ def compare_versions(one: str, other: str) -> int | None:
     one, other = one.lstrip("0"), other.lstrip("0")
     left, right = (len(one), one), (len(other), other)
     return (left > right) - (left < right)
+
+
+def newer_version(known: str, new: str) -> str:
+    """Return the resource version up to which all is seen, after an event with a new one.
+
+    It never goes back, and a version that cannot be compared does not move it: some servers give
+    objects versions of another kind than lists, or delete with the version that the object had.
+    """
+    order = compare_versions(new, known)
+    if order is None:
+        # Neither is a number: who knows. One is: they cannot be of one kind.
+        return known if new.isdecimal() or known.isdecimal() else new
+    return new if order > 0 else known

@@ -202,12 +202,14 @@ OBJECT_EVENTS: dict[str, type[Apply] | type[Delete]] = {
     "ADDED": Apply, "MODIFIED": Apply, "DELETED": Delete}
 
 
-def bookmark_of(line: WatchLine) -> Bookmark | None:
-    """Return the event of a line that is of no object; None for a bookmark of nothing."""
+def bookmark_of(line: WatchLine) -> Bookmark:
+    """Return the event of a line that is of no object.
+
+    :raises RequestError: for a type that there is not.
+    """
     if line.type != "BOOKMARK":
         raise unknown_type(line)
-    version = line.object.resource_version
-    return None if version is None else Bookmark(version)
+    return Bookmark(line.object.resource_version or "")
 
 
 def unknown_type(line: WatchLine) -> RequestError:

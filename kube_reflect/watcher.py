@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Union
 
 from kube_reflect._describe import no_value
-from kube_reflect._object import compare_versions
+from kube_reflect._object import compare_versions, newer_version
 from kube_reflect._states import (
     OBJECT_EVENTS, Empty, InitialWatch, InitListed, InitPage, Polling, Refusals, State,
     StreamingLists, Watching, bookmark_of, ends_list, status_of, unknown_type,
@@ -209,8 +209,7 @@ class Machine:
             return
         state.lines.listed()
         self._streaming_lists.worked()
-        self._versionless = 0
-        self.resource_version = version
+        self.resource_version, self._versionless = version, 0
         self._enter(Watching(state.lines))
         self._listed_before = True
         yield InitDone(version)
@@ -257,7 +256,8 @@ class Machine:
                     return
                 if ended:
                     failed, ended, self._failures_borne = 1, 0, _FAILED
-                if event is not None:
+                # A bookmark that has not moved the version says nothing.
+                if kind != "BOOKMARK" or obj.resource_version == self.resource_version:
                     yield event
         except RequestError as error:
             if self._refusals.is_final(error):
@@ -288,14 +288,10 @@ class Machine:
         known, new = self.resource_version, line.object.resource_version
         if known is None or new is None:
             return True
-        order = compare_versions(new, known)
-        if order is None:
-            # Neither is a number: who knows. One is: they cannot be of one kind.
-            if not new.isdecimal() and not known.isdecimal():
-                self.resource_version = new
-        elif order > 0:
-            self.resource_version, self._backward = new, 0
-        elif order < 0 and line.type != "DELETED":
+        self.resource_version = newer_version(known, new)
+        if self.resource_version == new:
+            self._backward = 0
+        elif line.type != "DELETED" and (compare_versions(new, known) or 0) < 0:
             # (Some servers delete with the version that the object had.)
             self._backward += 1
             return self._backward > _BACKWARD

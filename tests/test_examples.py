@@ -107,6 +107,7 @@ def test_every_example_is_here() -> None:
     assert {path.stem for path in (ROOT / "examples").glob("*.py")} == set(SCRIPTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(SCRIPTS))
 def test_as_a_script(name: str, api_client: client.ApiClient, tmp_path: Path) -> None:
     kubeconfig = tmp_path / "kubeconfig"

@@ -168,7 +168,8 @@ class Reflector(Generic[K]):
         self._namespaces = Namespaces(cache, name, watchers, backoff_factory(backoff, several))
         for namespace in names:
             self._namespaces.add(namespace)
-        what = None if watchers.identity is None else (watchers.identity, *_calling_line())
+        what = None if watchers.identity is None else (
+            watchers.identity, watchers.config, metadata_only, tuple(names), *_calling_line())
         self._engine = Engine(name, cache, self._namespaces, what)
         #: The name of the reflector, as in the names of its threads.
         self.name = name

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from kube_reflect import _locks
 from kube_reflect._locks import Deadline, ReadWriteLock, Waiters, new_lock
 from kube_reflect._object import Key, compare_versions
-from kube_reflect.errors import FieldError, WatcherError
+from kube_reflect.errors import WatcherError
 from kube_reflect.object_ref import ApiResource, ObjectRef
 from kube_reflect.store.decoder import Decoder
 from kube_reflect.store.entry import Entry
@@ -72,7 +72,9 @@ class Cache:
         self.waiters = Waiters()
         self.readiness = Readiness(self.waiters)
         self.bad_objects = BadObjects()
-        self.maker = EntryMaker(resource, options, self.bad_objects, lambda: len(self.entries))
+        # Weakly: a view that somebody keeps knows its packer, and is not to keep all there was.
+        weak = weakref.ref(self)
+        self.maker = EntryMaker(resource, options, self.bad_objects, lambda: _expected(weak()))
         self.decoder = Decoder(
             None if options.model is dict else options.model, options.view,
             sharing=not options.copies and not options.detecting, limit=options.decoded_limit,
@@ -305,10 +307,6 @@ class Cache:
             self.everything = table, moves, tuple(values)
         return values
 
-    def record_unreadable(self, error: FieldError) -> None:
-        """Count an object of which somebody wanted to read what cannot be; from any thread."""
-        self.bad_objects.record("an object", str(error), "left out of what was asked for")
-
     def ref(self, of: Entry | Key) -> ObjectRef:
         """Return the public name of an entry or a key."""
         if isinstance(of, Entry):
@@ -356,6 +354,10 @@ class Cache:
     def _after_fork(self) -> None:
         """Send readers by `touch`, in a child process."""
         self.entries = {}
+
+
+def _expected(cache: Cache | None) -> int:
+    return 0 if cache is None else max(len(cache.entries), cache.maker.listing)
 
 
 def _lowest(versions: Iterable[str], known: str | None) -> str | None:

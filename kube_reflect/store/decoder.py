@@ -9,7 +9,7 @@ from typing import Any
 from kube_reflect._describe import reason_of
 from kube_reflect._json import loads
 from kube_reflect._locks import new_lock
-from kube_reflect._object import BadObject
+from kube_reflect._object import BadObject, Key
 from kube_reflect.store.entry import Entry
 from kube_reflect.store.user_code import BadObjects, FunctionFailed, attempt
 
@@ -87,6 +87,10 @@ class Decoder:
             with self._lock:
                 self._decoded.pop(entry, None)
                 self._refused.pop(entry, None)
+
+    def has_refused(self, key: Key) -> bool:
+        """Return whether the model refused an object of late, so that a mapping stands for it."""
+        return any(entry.key == key for entry in list(self._refused))
 
     def pass_on(self, old: Entry, new: Entry) -> None:
         """Share with the readers of an entry what those of another share, which it will replace."""

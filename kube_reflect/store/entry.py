@@ -22,11 +22,11 @@ class Packer:
     """Makes entries of objects; one for each cache. It holds no lock, and any thread may call it.
 
     :param resource: the kind of object, if it is known.
-    :param objects: returns how many objects are at rest.
+    :param objects: returns how many objects are at rest, or will soon be.
     """
 
     def __init__(self, resource: ApiResource | None, objects: Callable[[], int]) -> None:
-        self.compressor = Compressor(lambda: max(objects(), self.listing))
+        self.compressor = Compressor(objects)
         #: The kind of object; set once, when the first object tells.
         self.resource = resource
         #: Objects of the list under way, which are at rest already, and in no table yet.

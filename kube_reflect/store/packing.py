@@ -23,7 +23,7 @@ class EntryMaker(Packer):
     """Makes the entries of a cache; calls transforms and index functions. It holds no lock.
 
     :param resource: the kind of object, if it is known.
-    :param objects: returns how many objects are at rest.
+    :param objects: returns how many objects are at rest, or will soon be.
     """
 
     def __init__(self, resource: ApiResource | None, options: StoreOptions,

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 from kube_reflect._object import Key
-from kube_reflect.errors import FieldError
 from kube_reflect.object_ref import ObjectRef
 from kube_reflect.selector import Selector, parse
+from kube_reflect.store.asking import holds
 from kube_reflect.store.cache import Cache
 from kube_reflect.store.entry import Entry
 from kube_reflect.store.table import Group, Table
@@ -73,7 +73,8 @@ class Reads(Generic[K]):
         :param labels: only what this label selector selects, given in the API server's grammar
             or as a mapping of required values; nothing is decoded for it.
         :param where: only those for which it is true; called for each that is left. An object
-            with a field that cannot be read, and that it reads, is left out, counted and logged.
+            that the model refused, or with a field that cannot be read, and that it reads, is
+            left out, counted and logged.
         :raises ValueError: for a selector that does not parse.
         :raises TypeError: for a ``where`` that cannot be called.
         :raises NotReady: before the first complete list, if the cache is to say so.
@@ -185,15 +186,7 @@ class Reads(Generic[K]):
     def _where(self, values: list[K], where: Callable[[K], object] | None) -> list[K]:
         if where is None:
             return values
-        return [value for value in values if self._holds(where, value)]
-
-    def _holds(self, where: Callable[[K], object], value: K) -> bool:
-        try:
-            return bool(where(value))
-        except FieldError as error:
-            # That object's fault, and no other's.
-            self._cache.record_unreadable(error)
-            return False
+        return [value for value in values if holds(self._cache, where, value)]
 
 
 def find(entries: Group, key: Key) -> Entry | None:

@@ -201,7 +201,7 @@ class Store(Reads[K]):
         :param ref: an ObjectRef, or a name.
         :param condition: one of `kube_reflect.conditions`, or any function of an object, or of
             None where there is none. It is called by this thread, without a lock; what it raises
-            comes out.
+            comes out, but for what it cannot read of an object (see `state`): that may change.
         :param timeout: seconds, or None to wait for as long as it takes.
         :param namespace: the namespace that goes with a name.
         :raises TimeoutError: if it took longer; it says what was last seen. It is a `NotReady`

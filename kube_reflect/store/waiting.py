@@ -8,7 +8,8 @@ from typing import Any, NoReturn
 
 from kube_reflect._locks import Deadline
 from kube_reflect._object import Key, compare_versions
-from kube_reflect.errors import FieldError, NotReady, WriterDropped
+from kube_reflect.errors import NotReady, WriterDropped
+from kube_reflect.store.asking import holds
 from kube_reflect.store.cache import Cache
 from kube_reflect.store.entry import Entry
 from kube_reflect.store.listener import Delta
@@ -98,7 +99,8 @@ def wait_for(cache: Cache, key: Key, condition: Callable[[Any], object],
                 _dropped(cache, what, _describe(cache, *seen))
             seen = state
             value = None if state[1] is None else cache.read(state[1])
-            if _holds(cache, condition, value):
+            # What cannot be read may become readable.
+            if holds(cache, condition, value):
                 return value
             if left == 0:
                 # However much happens meanwhile.
@@ -108,15 +110,6 @@ def wait_for(cache: Cache, key: Key, condition: Callable[[Any], object],
                            f"last seen: {_describe(cache, *seen)}")
     finally:
         states.close()
-
-
-def _holds(cache: Cache, condition: Callable[[Any], object], value: Any) -> bool:
-    try:
-        return bool(condition(value))
-    except FieldError as error:
-        # It may become readable.
-        cache.record_unreadable(error)
-        return False
 
 
 def wait_for_version(cache: Cache, version: str, timeout: float | None) -> None:

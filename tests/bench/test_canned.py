@@ -14,6 +14,8 @@ from tests.bench._control import RawClient, ask, canned_server, wait_for_watches
 from tests.bench._measure import Task, floor
 from tests.bench._pods import BASE_VERSION, name_of
 
+pytestmark = pytest.mark.slow
+
 SIZE = 1003
 
 

@@ -34,7 +34,8 @@ def run(*args: str, **more: str) -> subprocess.CompletedProcess[str]:
 
 
 def pod(name: str, namespace: str = "here", **labels: str) -> dict[str, Any]:
-    return {**new_pod(name, namespace, **labels), "status": {"phase": "Running"}}
+    return {**new_pod(name, namespace, **labels), "spec": {"containers": []},
+            "status": {"phase": "Running"}}
 
 
 class Terminal:

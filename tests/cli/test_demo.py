@@ -32,7 +32,7 @@ def test_it_ends_by_itself_without_a_terminal_and_proves_the_cache() -> None:
     began = time.monotonic()
     ran = run("demo")
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert time.monotonic() - began < 15 + 5  # Seconds; five for a machine that is busy.
+    assert time.monotonic() - began < 15 + 15  # Seconds; as many again for a machine that is busy.
     lines = ran.stdout.splitlines()
     assert len([one for one in lines if "reads/s" in one]) >= 7
     assert any("watching" in one for one in lines)

@@ -66,7 +66,7 @@ def test_what_is_there_and_what_comes(server: FakeApiServer, kubeconfig: str) ->
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=DEADLINE)
         assert (process.returncode, out) == (130, "")
-        assert time.monotonic() - began < 1 + 2  # Seconds; two for a machine that is busy.
+        assert time.monotonic() - began < 10  # Seconds, on a busy machine.
         # What went wrong, and that it is over, each in a line.
         assert "trying again\n" in err
         assert err.endswith("kube-reflect: in touch with the API server again\n")

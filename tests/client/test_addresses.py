@@ -107,7 +107,7 @@ def test_a_close_ends_all_attempts(swallows: Any, handle: ConnectionHandle) -> N
     began = time.monotonic()
     handle.close()
     thread.join(DEADLINE)
-    assert raised and time.monotonic() - began < 1
+    assert raised and time.monotonic() - began < 5
 
 
 def test_families_are_tried_in_turns(

@@ -63,7 +63,7 @@ class History:
                     follower.drain(subscription, argument)
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(st.lists(OPERATIONS, max_size=50), st.integers(1, 6))
 def test_replay_and_changes_are_the_store(operations: list[tuple[str, Any]],
                                           buffer_size: int) -> None:
@@ -76,7 +76,7 @@ def test_replay_and_changes_are_the_store(operations: list[tuple[str, Any]],
         assert follower.versions() == versions(history.store)
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(st.lists(OPERATIONS, max_size=50), st.integers(1, 6))
 def test_no_deletion_of_what_was_seen_is_lost(operations: list[tuple[str, Any]],
                                               buffer_size: int) -> None:

@@ -13,13 +13,16 @@ from kube_reflect.dispatcher import Subscription
 
 from tests.support.cache_helpers import feed, listed, running
 from tests.support.follower import Follower, versions
-from tests.support.interrupts import ERRORS, Run, interrupt_everywhere
+from tests.support.interrupts import ERRORS, Run, TimeLimit, interrupt_everywhere
 from tests.support.objects import pod
 from tests.support.waiting import wait_until
 
 OVERFLOWS = ("coalesce", "block", "resync")
 
-pytestmark = pytest.mark.parametrize("error", ERRORS)
+# One of the two errors is always tried.
+pytestmark = pytest.mark.parametrize("error", [
+    pytest.param(error, marks=[] if error is TimeLimit else [pytest.mark.slow])
+    for error in ERRORS])
 
 
 class Scene:

@@ -10,10 +10,11 @@ import pytest
 from kube_reflect.testing import FaultServer, faults
 from kube_reflect.testing._altered import Altered
 
+from tests.support.waiting import wait_until
+
 from ._common import (
     NAMESPACE, STRATEGIES, check_no_traceback, config, lists, pod, reflector, served, versions,
 )
-from tests.support.waiting import wait_until
 
 BAD = {"deep": b'{"a":' * 40_000 + b"1" + b"}" * 40_000, "flat": b"[" * 40_000 + b"]" * 40_000,
        "long": b"1" * 5000}

@@ -11,11 +11,12 @@ import pytest
 from kube_reflect import Reflector
 from kube_reflect.testing import FaultServer, faults
 
+from tests.support.waiting import wait_until
+
 from ._common import (
     LIST_WATCH, NAMESPACE, STRATEGIES, api, check_in_step, check_no_traceback, config,
     disconnect, lists, pod, quick, reflector, said, versions,
 )
-from tests.support.waiting import wait_until
 
 
 @pytest.fixture(params=[False, True], ids=["http", "https"])

@@ -20,12 +20,13 @@ from kubernetes import client
 from kube_reflect import Backoff, InitialListStrategy, Phase, Reflector, WriterDropped
 from kube_reflect.testing import FaultServer, faults
 
+from tests.support.cache_helpers import running as running_threads
+from tests.support.waiting import DEADLINE, wait_until
+
 from ._common import (
     AUTO, LIST_WATCH, NAMESPACE, STRATEGIES, api, check_in_step, config, pod, reflector, said,
     timed,
 )
-from tests.support.cache_helpers import running as running_threads
-from tests.support.waiting import DEADLINE, wait_until
 
 ALLOWED = 1.0
 MANY = 2000

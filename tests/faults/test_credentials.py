@@ -15,11 +15,12 @@ from kubernetes import client
 from kube_reflect import Phase, Reflector
 from kube_reflect.testing import FaultServer, faults
 
+from tests.support.waiting import DEADLINE, wait_until
+
 from ._common import (
     LIST_WATCH, NAMESPACE, STRATEGIES, api, check_in_step, check_no_traceback, config,
     disconnect, lists, pod, quick, reflector, said,
 )
-from tests.support.waiting import DEADLINE, wait_until
 
 
 @pytest.fixture

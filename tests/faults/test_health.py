@@ -11,8 +11,12 @@ import pytest
 from kube_reflect import Phase, StaleCache, Status
 from kube_reflect.testing import FaultServer, faults
 
-from ._common import LIST_WATCH, NAMESPACE, check_in_step, config, pod, reflector
+from tests.support.reflector_helpers import Deadly
 from tests.support.waiting import wait_until
+
+from ._common import (
+    LIST_WATCH, NAMESPACE, check_in_step, config, disconnect, pod, reflector,
+)
 
 
 @pytest.fixture
@@ -85,18 +89,11 @@ def test_closed_it_is_not_live_and_no_read_is_fresh(server: FaultServer) -> None
 
 def test_dead_it_is_not_live_and_no_read_is_fresh(
         server: FaultServer, caplog: pytest.LogCaptureFixture) -> None:
-    deadly = threading.Event()
-
-    def transform(mapping: dict[str, object]) -> dict[str, object]:
-        if deadly.is_set():
-            raise SystemExit("the end")
-        return mapping
-
-    with reflector(server, transform=transform) as r:
+    with reflector(server, backoff=Deadly()) as r:
         check_in_step(r, server)
         wait_until(lambda: r.status.live)
-        deadly.set()
-        server.create(pod("b"))
+        server.fault(faults.Status(500), when="watch")
+        disconnect(server)
         wait_until(lambda: not r.status.thread_alive)
         assert r.status.phase is Phase.DEAD and not r.status.live
         with pytest.raises(StaleCache, match="ended"):

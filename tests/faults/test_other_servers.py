@@ -12,11 +12,12 @@ import pytest
 from kube_reflect import Phase
 from kube_reflect.testing import FaultServer, faults
 
+from tests.support.waiting import wait_until
+
 from ._common import (
     AUTO, LIST_WATCH, NAMESPACE, check_in_step, check_no_traceback, config, disconnect, lists,
     pod, reflector, said, served, timed, versions,
 )
-from tests.support.waiting import wait_until
 
 
 @pytest.fixture

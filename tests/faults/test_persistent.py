@@ -16,11 +16,12 @@ from kube_reflect import (
 )
 from kube_reflect.testing import FaultServer, Request, faults
 
+from tests.support.waiting import wait_until
+
 from ._common import (
     AUTO, LIST_WATCH, NAMESPACE, VirtualTime, api, check_in_step, check_no_traceback, config, pod,
     reflector, said,
 )
-from tests.support.waiting import wait_until
 
 
 @dataclass(frozen=True)

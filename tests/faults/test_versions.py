@@ -9,11 +9,12 @@ import pytest
 from kube_reflect import InitialListStrategy
 from kube_reflect.testing import FaultServer, faults
 
+from tests.support.waiting import wait_until
+
 from ._common import (
     AUTO, LIST_WATCH, NAMESPACE, STRATEGIES, check_in_step, config, disconnect, lists, pod,
     reflector, versions,
 )
-from tests.support.waiting import wait_until
 
 
 @pytest.fixture

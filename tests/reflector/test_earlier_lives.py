@@ -13,8 +13,10 @@ from kube_reflect import Backoff, NotReady, Reflector, Writer, WriterDropped
 from kube_reflect.conditions import is_created
 from kube_reflect.testing import FakeApiServer
 
-from tests.support.cache_helpers import DEADLINE, names, relist, running, wait_until
-from tests.support.reflector_helpers import pod, server, v1
+from tests.support.cache_helpers import names, relist, running
+from tests.support.objects import new_pod as pod
+from tests.support.reflector_helpers import server, v1
+from tests.support.waiting import DEADLINE, wait_until
 
 __all__ = ["server", "v1"]
 

@@ -12,8 +12,9 @@ from kubernetes import client
 from kube_reflect import Applied, Deleted, Phase, Reason, Reflector, close_all
 from kube_reflect.testing import FakeApiServer
 
-from tests.support.cache_helpers import DEADLINE, wait_until
-from tests.support.reflector_helpers import pod, server, v1
+from tests.support.objects import new_pod as pod
+from tests.support.reflector_helpers import server, v1
+from tests.support.waiting import DEADLINE, wait_until
 
 __all__ = ["server", "v1"]
 

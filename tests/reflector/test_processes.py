@@ -141,6 +141,7 @@ reflector.close()
         check_ends_quietly(process, "True None\n")
 
 
+@pytest.mark.slow
 @needs_fork
 @pytest.mark.parametrize("lock", ["gen_wlock", "gen_rlock"])
 def test_a_child_of_a_moment_when_the_lock_was_held_reads_all_the_same(

@@ -341,3 +341,14 @@ def test_a_server_that_is_not_there_is_not_ready() -> None:
             reflector.store.wait_until_ready(timeout=0)
         assert isinstance(caught.value.__cause__, InitialListFailed)
         assert caught.value.__cause__.code is None
+
+
+def test_an_object_that_somebody_keeps_does_not_keep_the_cache(v1: client.CoreV1Api) -> None:
+    reflector: Reflector[Any] = Reflector(v1.list_namespaced_pod, "ns")
+    with reflector:
+        reflector.store.wait_until_ready(DEADLINE)
+        kept = reflector.store.get("a", "ns")
+    gone = weakref.ref(reflector._engine.cache)
+    del reflector
+    gc.collect()
+    assert gone() is None and kept.metadata.name == "a" and kept.spec.containers[0].name == "main"

@@ -6,8 +6,6 @@ import threading
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from kube_reflect import Apply, Delete, Init, InitApply, InitDone, Writer
 from kube_reflect.indexers import by_label, by_namespace, by_owner_uid
@@ -171,39 +169,6 @@ def test_a_name_that_is_being_added_is_taken() -> None:
 
     writer.add_index("node", meddling)
     assert len(raised) == 1 and names(store.by_index("node", "n1")) == ["a"]
-
-
-@given(st.lists(st.sampled_from(["apply a", "apply b", "delete a", "init", "list a", "list b",
-                                 "done", "index"]), max_size=30))
-def test_indexes_agree_with_the_objects_at_every_moment(history: list[str]) -> None:
-    writer, store = listed()
-    indexes = 0
-    listing = False
-    for number, what in enumerate(history, 1):
-        name, where = what[-1], f"n{number % 3}"
-        if what == "index":
-            writer.add_index(f"node-{indexes}", by_node)
-            indexes += 1
-        elif what == "init":
-            feed(writer, Init())
-            listing = True
-        elif what == "done" and listing:
-            feed(writer, InitDone(str(number)))
-            listing = False
-        elif what.startswith("list") and listing:
-            known = store.get(name, "ns")
-            feed(writer, InitApply(known if known and number % 2 else on(name, where, str(number))))
-        elif what.startswith("apply") and not listing:
-            feed(writer, Apply(on(name, where, str(number))))
-        elif what.startswith("delete") and not listing:
-            feed(writer, Delete(on(name, where, str(number))))
-        expected: dict[str, list[str]] = {}
-        for obj in store:
-            expected.setdefault(obj["spec"]["nodeName"], []).append(obj["metadata"]["name"])
-        for index in range(indexes):
-            assert {value: names(store.by_index(f"node-{index}", value))
-                    for value in store.index_values(f"node-{index}")} == {
-                value: sorted(found) for value, found in expected.items()}
 
 
 def test_indexes_are_added_while_threads_write_and_read() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.pages import check_it_parses, code_in, page
 
 from .test_plugin import pytest_in
@@ -11,6 +13,7 @@ from .test_plugin import pytest_in
 PAGE = page("testing")
 
 
+@pytest.mark.slow
 def test_the_code_is_a_project_whose_tests_pass(tmp_path: Path) -> None:
     blocks = code_in(PAGE)
     (objects,) = [block.text for block in blocks if block.language == "yaml"]

@@ -126,11 +126,11 @@ def test_a_list_that_lacks_its_version_for_once_is_told_and_begun_again() -> Non
     assert isinstance(played.items[6], NoResourceVersion)
 
 
-def test_a_list_lacks_its_version_for_once_after_a_streaming_list_that_had_one_too() -> None:
-    played = play(ScriptedLines(list_end("10"), error_line(status(410))), refusal(400),
-                  ScriptedPage([pod("a")], None), ScriptedPage([pod("a")], "11"), config=AUTO)
-    assert played.kinds[-6:] == ["Init", "InitApply", "NoResourceVersion",
-                                 "Init", "InitApply", "InitDone"]
+def test_what_a_streaming_list_had_a_list_lacks_by_mistake() -> None:
+    played = play(ScriptedLines(list_end("10"), error_line(status(410))), refusal(422),
+                  ScriptedPage([], None), ScriptedPage([], "11"), config=AUTO)
+    assert played.kinds == ["Init", "InitDone", "WatchError", "Init", "NoResourceVersion",
+                            "Init", "InitDone"]
 
 
 def test_lists_that_lack_a_version_are_watched_from_now_on_and_made_anew_after_that() -> None:

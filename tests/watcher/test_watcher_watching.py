@@ -217,6 +217,13 @@ def test_versions_of_events_that_are_never_those_of_lists_are_not_compared() -> 
     assert played.requests[-1] == Watch("10")
 
 
+def test_a_bookmark_of_a_version_that_cannot_be_compared_is_ignored() -> None:
+    behind = [(ScriptedLines(bookmark("3")), ScriptedPage([], "10")) for _ in range(3)]
+    played = play(*sum(behind, ()), ScriptedLines(bookmark("3"), bookmark("odd"), bookmark("11")))
+    assert played.kinds == ["WatchFailed", "Init", "InitDone"] * 3 + ["Bookmark"]
+    assert played.items[-1] == Bookmark("11")
+
+
 def test_a_server_that_goes_back_again_and_again_is_relisted_each_time() -> None:
     answers: list[Any] = []
     for _ in range(6):

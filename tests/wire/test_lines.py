@@ -196,16 +196,16 @@ def test_a_line_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> N
     b'{"a":"' * 300_000,
 ], ids=range(5))
 def test_what_is_made_to_take_long_does_not(line: bytes) -> None:
-    began = time.monotonic()
+    began = time.thread_time()
     with pytest.raises(RequestError):
         read(line + b"\n")
-    assert time.monotonic() - began < 10
+    assert time.thread_time() - began < 10
 
 
 def test_ten_thousand_lines_in_one_chunk_are_no_trouble() -> None:
-    began = time.monotonic()
+    began = time.thread_time()
     assert len(read(WHOLE * 300)) == 9000
-    assert time.monotonic() - began < 10
+    assert time.thread_time() - began < 10
 
 
 def test_closed_in_the_middle_it_hangs_up() -> None:

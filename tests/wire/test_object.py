@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kube_reflect._object import BadObject, Object, compare_versions, members
+from kube_reflect._object import BadObject, Object, compare_versions, members, newer_version
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -115,3 +115,11 @@ def test_members_are_cut_out_of_their_object(json_text: bytes, expected: Any) ->
 def test_members_of_what_is_no_object_are_refused(data: bytes) -> None:
     with pytest.raises(ValueError):
         list(members(data, frozenset({b'"a"'})))
+
+
+@pytest.mark.parametrize(("known", "new", "expected"), [
+    ("9", "10", "10"), ("10", "9", "10"), ("10", "10", "10"), ("10", "abc", "10"),
+    ("abc", "10", "abc"), ("abc", "abb", "abb"), ("1" * 5000, "9", "1" * 5000), ("10", "-1", "10"),
+])
+def test_the_newer_version_never_goes_back(known: str, new: str, expected: str) -> None:
+    assert newer_version(known, new) == expected

@@ -237,7 +237,7 @@ def test_an_item_without_an_end_is_given_up(
     b"[" * 2_000_000, b"{" * 2_000_000, b'"' * 2_000_001, b'{"items":' * 200_000,
 ], ids=range(11))
 def test_what_is_made_to_take_long_does_not(text: bytes) -> None:
-    began = time.monotonic()
+    began = time.thread_time()
     with pytest.raises(RequestError, match="no list"):
         list(Page(in_pieces(text, 64 * 1024)))
-    assert time.monotonic() - began < 10
+    assert time.thread_time() - began < 10

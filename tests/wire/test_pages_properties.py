@@ -83,7 +83,7 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
 PLACES = st.lists(st.integers(0, 10_000), max_size=12)
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(bodies(), PLACES)
 def test_reads_what_json_reads(data: bytes, places: list[int]) -> None:
     document = json.loads(data)
@@ -131,7 +131,7 @@ def outcome(data: bytes, places: list[int]) -> tuple[list[Any], Any]:
     return items, (page.resource_version, page.continue_token)
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(bodies(documents(PLAIN_ITEMS)), PLACES)
 def test_what_is_read_of_items_is_what_parsing_the_page_gives(
         data: bytes, places: list[int]) -> None:
@@ -147,7 +147,7 @@ SPLICED = st.one_of(st.binary(max_size=2), st.sampled_from([
     b"[" * 1500 + b"]" * 1500 + b",", b"1" * 5000 + b",", b'"x":' + b"1" * 5000 + b","]))
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(bodies(documents(PLAIN_ITEMS)), PLACES, st.integers(0, 10_000), st.integers(0, 3), SPLICED)
 def test_broken_pages_are_lists_or_request_errors_however_they_are_cut(
         data: bytes, places: list[int], place: int, removed: int, spliced: bytes) -> None:
