@@ -10,7 +10,7 @@ from kubernetes import client
 from kube_reflect import Config, Reflector, close_all
 from kube_reflect.testing import FakeApiServer
 
-from tests.support.cache_helpers import wait_until
+from tests.support.waiting import wait_until
 from tests.support.reflector_helpers import server, threads_of, v1
 
 __all__ = ["server", "v1"]

@@ -8,7 +8,8 @@ import pytest
 
 from kube_reflect import Apply, ConditionFailed
 
-from tests.support.cache_helpers import feed, listed, pod
+from tests.support.cache_helpers import feed, listed
+from tests.support.objects import pod
 
 
 class Made:
