@@ -51,6 +51,9 @@ class Table:
             self.entries.pop(key, None)
             self.moves += 1
             _discard(self.namespaces, key[0], key)
+        self._reindex(key, old, new)
+
+    def _reindex(self, key: Key, old: Entry | None, new: Entry | None) -> None:
         for position, index in enumerate(self.indexes.values()):
             values = new.values[position] if new is not None else ()
             for value in old.values[position] if old is not None else ():
