@@ -45,7 +45,7 @@ def reason_of(error: BaseException, obj: Any = None) -> str:
 
 
 def _fields(error: BaseException) -> list[dict[str, Any]]:
-    """Give what pydantic tells of each field; nothing for other errors."""
+    """Yield what pydantic tells of each field; nothing for other errors."""
     if type(error).__name__ != "ValidationError" or not callable(getattr(error, "errors", None)):
         return []
     try:
@@ -69,7 +69,7 @@ def _said(message: str, kind: str, value: Any) -> str:
 
 
 def _from_the_root(path: _Path, first: Mapping[str, Any], obj: Any, title: str) -> _Path:
-    """Give the path from the root of an object, where there is but one place that fits."""
+    """Return the path from the root of an object, where there is but one place that fits."""
     value = first.get("input")
     # Of a field that is missing, the input is what it is missing in.
     ending = path[:-1] if first.get("type") == "missing" else path

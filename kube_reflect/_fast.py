@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
-__all__ = ["Essentials", "Metadata", "dumps", "essentials", "items", "loads", "members"]
+__all__ = ["dumps", "essentials", "items", "loads", "members"]
 
 
 class Metadata(msgspec.Struct, gc=False):
@@ -27,35 +25,15 @@ class Essentials(msgspec.Struct, gc=False):
     metadata: Metadata
 
 
-_decode = msgspec.json.Decoder().decode
-_encode = msgspec.json.Encoder().encode
-_decode_essentials = msgspec.json.Decoder(Essentials).decode
+# Each is a function of C, with no frame of Python around it.
+
+#: Parse one JSON value; ValueError for what is no JSON, or what only the standard library reads.
+loads = msgspec.json.Decoder().decode
+#: Return a value as JSON, without white space; TypeError for what JSON does not know.
+dumps = msgspec.json.Encoder().encode
+#: Parse what is to be known of an object, and skip the rest; some 9 us. That all of it is JSON is
+#: checked; ValueError for all but the plainest of objects.
+essentials = msgspec.json.Decoder(Essentials).decode
 #: Cut an object, or a list, into its values, none of which is parsed.
 members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 items = msgspec.json.Decoder(list[msgspec.Raw]).decode
-
-
-def loads(data: bytes | str) -> Any:
-    """Parse one JSON value.
-
-    :raises ValueError: for what is no JSON, or what only the standard library reads.
-    """
-    return _decode(data)
-
-
-def dumps(value: Any) -> bytes:
-    """Return a value as JSON, without white space.
-
-    :raises TypeError: for what JSON does not know.
-    """
-    return _encode(value)
-
-
-def essentials(data: bytes) -> Essentials:
-    """Parse what is to be known of an object, and skip the rest; some 9 us.
-
-    That all of it is JSON is checked.
-
-    :raises ValueError: for all but the plainest of objects.
-    """
-    return _decode_essentials(data)

@@ -111,7 +111,7 @@ class ReadWriteLock(RWLockable):
 
 
 def register(one: T, renew: Callable[[T], object], rank: int) -> None:
-    """Have it renewed in every child process, for as long as it exists.
+    """Register what is to be renewed in every child process, for as long as it exists.
 
     :param renew: lets go of what is the parent's; other threads are gone, or wait for it to end.
     :param rank: lower ones are renewed first: what others rest on.
@@ -192,7 +192,7 @@ class Waiters:
         self._queues: dict[SimpleQueue[None], None] = {}
 
     def notify(self) -> None:
-        """Have all threads look again; from any thread."""
+        """Wake all threads, to look again; from any thread."""
         for queue in list(self._queues):
             queue.put(None)
 

@@ -86,7 +86,21 @@ class Object(Mapping[str, Any]):
                 # Not the plainest of objects; the long way tells.
                 pass
             else:
-                return cls._from_essentials(json, seen)
+                # Past __init__, for each of thousands of objects: the parser has checked the types.
+                self = cls.__new__(cls)
+                metadata = seen.metadata
+                self._json = json
+                self._mapping = self._problem = None
+                self.api_version = seen.apiVersion or None
+                self.kind = seen.kind or None
+                self.name = metadata.name or None
+                self.namespace = metadata.namespace or None
+                self.uid = metadata.uid or None
+                self.resource_version = metadata.resourceVersion or None
+                self.labels = metadata.labels or _NO_LABELS
+                if not self.name:
+                    self._problem = BadObject("it has no metadata.name")
+                return self
         try:
             mapping = loads(json)
         except RecursionError as error:
@@ -111,24 +125,6 @@ class Object(Mapping[str, Any]):
         if not isinstance(obj, Mapping):
             return cls(b"null", {}, None, None, None)
         return cls(None, obj, obj.get("apiVersion"), obj.get("kind"), obj.get("metadata"))
-
-    @classmethod
-    def _from_essentials(cls, json: bytes, seen: Any) -> Object:
-        # Past __init__, for each of thousands of objects: the parser has checked the types.
-        self = cls.__new__(cls)
-        metadata = seen.metadata
-        self._json = json
-        self._mapping = self._problem = None
-        self.api_version = seen.apiVersion or None
-        self.kind = seen.kind or None
-        self.name = metadata.name or None
-        self.namespace = metadata.namespace or None
-        self.uid = metadata.uid or None
-        self.resource_version = metadata.resourceVersion or None
-        self.labels = metadata.labels or _NO_LABELS
-        if not self.name:
-            self._problem = BadObject("it has no metadata.name")
-        return self
 
     @classmethod
     def _unreadable(cls, json: bytes, error: Exception) -> Object:

@@ -13,11 +13,12 @@ from kube_reflect._object import BadObject
 from kube_reflect.client import is_expired
 from kube_reflect.config import InitialListStrategy
 from kube_reflect.errors import WatcherError
-from kube_reflect.events import Apply, Bookmark, Delete, Event
+from kube_reflect.events import Apply, Bookmark, Delete
 from kube_reflect.wire import Lines, RequestError, WatchLine
 
-__all__ = ["Empty", "InitListed", "InitPage", "InitialWatch", "Polling", "Refusals", "State",
-           "StreamingLists", "Watching", "ends_list", "event_of", "status_of", "unknown_type"]
+__all__ = ["OBJECT_EVENTS", "Empty", "InitListed", "InitPage", "InitialWatch", "Polling",
+           "Refusals", "State", "StreamingLists", "Watching", "bookmark_of", "ends_list",
+           "status_of", "unknown_type"]
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +40,10 @@ _POLLS, _POLLS_PERHAPS = 20, 2
 
 @dataclass(frozen=True, slots=True)
 class Empty:
-    """Nothing is known. (unpaged: pages expired before the last was read; ask for all at once.)"""
+    """The state before a list.
+
+    :param unpaged: pages expired before the last was read, so ask for all at once.
+    """
 
     unpaged: bool = False
 
@@ -109,7 +113,7 @@ class StreamingLists:
         return self._strategy is InitialListStrategy.STREAMING_LIST
 
     def failed(self, error: RequestError | WatcherError) -> bool:
-        """Hear that one failed; return whether the next is to be a LIST, and at once."""
+        """Note that one failed; return whether the next is to be a LIST, and at once."""
         if self._strategy is not InitialListStrategy.AUTO or error.code in _REFUSED_ANYWAY:
             return False
         logger.info("no streaming list, LIST for a while: %s", error)
@@ -120,16 +124,16 @@ class StreamingLists:
         return refused
 
     def worked(self) -> None:
-        """Hear that one is complete."""
+        """Note that one is complete."""
         self._next = _LISTS_FIRST
 
     def list_done(self) -> None:
-        """Hear that a LIST is complete."""
+        """Note that a LIST is complete."""
         self._lists = max(0, self._lists - 1)
         self._unsure = False
 
     def list_failed(self) -> None:
-        """Hear that a LIST failed: so it may not have been for the streaming."""
+        """Note that a LIST failed: so it may not have been for the streaming."""
         if self._unsure:
             self._lists, self._next, self._unsure = 0, _LISTS_FIRST, False
 
@@ -161,7 +165,7 @@ class Refusals:
         return InitListed(is_fresh=True)
 
     def watch_began(self) -> None:
-        """Hear that a watch was not refused."""
+        """Note that a watch was not refused."""
         self._refused, self._polls = 0, None
 
     @staticmethod
@@ -170,7 +174,7 @@ class Refusals:
         return error.code in _NO_WATCH
 
     def refused(self, state: InitListed | Watching, error: RequestError) -> State:
-        """Hear that a watch was refused; return where to go on."""
+        """Return where to go on after a watch that was refused."""
         if self.is_final(error) or self._polls is not None:
             return self._poll(error)
         if is_expired(error):
@@ -193,20 +197,19 @@ class Refusals:
         return Polling()
 
 
-def event_of(line: WatchLine) -> Event:
-    """Return the event of a line.
+#: The events of objects, by the type of the line.
+OBJECT_EVENTS: dict[str, type[Apply] | type[Delete]] = {
+    "ADDED": Apply, "MODIFIED": Apply, "DELETED": Delete}
+
+
+def bookmark_of(line: WatchLine) -> Bookmark:
+    """Return the event of a line that is of no object.
 
     :raises RequestError: for a type that there is not.
     """
-    match line.type:
-        case "ADDED" | "MODIFIED":
-            return Apply(line.object)
-        case "DELETED":
-            return Delete(line.object)
-        case "BOOKMARK":
-            return Bookmark(line.object.resource_version or "")
-        case _:
-            raise unknown_type(line)
+    if line.type != "BOOKMARK":
+        raise unknown_type(line)
+    return Bookmark(line.object.resource_version or "")
 
 
 def unknown_type(line: WatchLine) -> RequestError:

@@ -83,7 +83,7 @@ class Backoff:
         self._began: float | None = None
 
     def listed(self) -> None:
-        """Hear that a list is complete: from now on a watch runs, or is tried for."""
+        """Note that a list is complete: from now on a watch runs, or is tried for."""
         self._began = self._timer()
 
     def next_delay(self, retry_after: float | None = None, requests: int = 1, *,

@@ -106,7 +106,7 @@ class _Joined(Condition):
 
 
 def as_condition(function: Callable[[Any], object]) -> Condition:
-    """Give a condition of a function, or the condition that it is."""
+    """Return a condition of a function, or the condition that it is."""
     return function if isinstance(function, Condition) else Condition(function)
 
 
@@ -169,13 +169,13 @@ def _number(obj: Any, *path: str) -> int:
 
 
 def _is_current(obj: Any) -> bool:
-    """Tell whether the status is about the object as it is now, as far as it says so."""
+    """Return whether the status is about the object as it is now, as far as it says so."""
     observed = _field(obj, "status", "observedGeneration")
     return observed is None or _number(obj, "metadata", "generation") <= observed
 
 
 def _condition(obj: Any, kind: str) -> Any:
-    """Give one of the conditions in the status, if it is about the object as it is now."""
+    """Return one of the conditions in the status, if it is about the object as it is now."""
     if not _is_current(obj):
         return None
     for condition in _field(obj, "status", "conditions") or ():
@@ -228,12 +228,12 @@ def _is_provisioned(obj: Any) -> bool:
 
 
 def _is_observed(obj: Any) -> bool:
-    """Tell whether its controller has seen the object as it is now; for those that always say."""
+    """Return whether its controller has seen the object as it is now; for those that always say."""
     return _field(obj, "status", "observedGeneration") is not None and _is_current(obj)
 
 
 def _wanted(obj: Any) -> int:
-    """Give how many replicas are asked for; the API server fills in 1."""
+    """Return how many replicas are asked for; the API server fills in 1."""
     replicas = _field(obj, "spec", "replicas")
     return replicas if isinstance(replicas, int) else 1
 

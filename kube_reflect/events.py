@@ -47,7 +47,7 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Bookmark:
-    """Nothing changed up to this resource version."""
+    """Up to this resource version there is no other change."""
 
     resource_version: str
 

@@ -43,11 +43,11 @@ class Collector:
         self._watched += [(name, weakref.ref(_checked(one))) for name, one in named.items()]
 
     def describe(self) -> Iterable[Metric]:
-        """Give the families, without samples; a registry asks, to find names used twice."""
+        """Return the families, without samples; a registry asks, to find names used twice."""
         return _families([], [])
 
     def collect(self) -> Iterator[Metric]:
-        """Give the families with a sample of each; from any thread."""
+        """Return the families with a sample of each; from any thread."""
         reflectors: list[tuple[str, Status]] = []
         subscriptions: list[tuple[str, Subscription[Any]]] = []
         for name, reference in self._watched:

@@ -18,29 +18,29 @@ Predicate = Callable[[Mapping[str, Any]], Hashable]
 
 
 def generation(obj: Mapping[str, Any]) -> int | None:
-    """Tell by ``metadata.generation``, which changes with the spec; some kinds have none."""
+    """Return ``metadata.generation``, which changes with the spec; some kinds have none."""
     value = _metadata(obj).get("generation")
     return None if value is None else hash(value)
 
 
 def resource_version(obj: Mapping[str, Any]) -> int | None:
-    """Tell by ``metadata.resourceVersion``, which changes with anything."""
+    """Return ``metadata.resourceVersion``, which changes with anything."""
     value = _metadata(obj).get("resourceVersion")
     return None if value is None else hash(value)
 
 
 def labels(obj: Mapping[str, Any]) -> int | None:
-    """Tell by the labels; an object without any has none to begin with."""
+    """Return what stands for the labels; an object without any has none to begin with."""
     return hash(frozenset((_metadata(obj).get("labels") or {}).items()))
 
 
 def annotations(obj: Mapping[str, Any]) -> int | None:
-    """Tell by the annotations; an object without any has none to begin with."""
+    """Return what stands for the annotations; an object without any has none to begin with."""
     return hash(frozenset((_metadata(obj).get("annotations") or {}).items()))
 
 
 def finalizers(obj: Mapping[str, Any]) -> int | None:
-    """Tell by the finalizers; an object without any has none to begin with."""
+    """Return what stands for the finalizers; an object without any has none to begin with."""
     return hash(tuple(_metadata(obj).get("finalizers") or ()))
 
 

@@ -44,7 +44,7 @@ class Requirement:
     values: tuple[str, ...] = ()
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        """Tell whether the labels of an object meet the requirement."""
+        """Return whether the labels of an object meet the requirement."""
         operator = self.operator
         value = labels.get(self.key)
         if operator is Operator.IN:
@@ -86,7 +86,7 @@ class Selector:
     requirements: tuple[Requirement, ...] = ()
 
     def matches(self, labels: Mapping[str, str] | None) -> bool:
-        """Tell whether an object with these labels is selected.
+        """Return whether an object with these labels is selected.
 
         It costs a dictionary lookup for each requirement.
 
@@ -295,7 +295,7 @@ class FieldSelector:
     requirements: tuple[FieldRequirement, ...] = ()
 
     def matches(self, lookup: Callable[[str], str]) -> bool:
-        """Tell whether an object is selected.
+        """Return whether an object is selected.
 
         :param lookup: gives the value of the field of that name, ``""`` where there is none.
         """

@@ -46,7 +46,7 @@ class Stop:
         return self._set
 
     def set(self) -> None:
-        """Have the program stop; wakes all who wait."""
+        """Stop the program: wake all who wait."""
         self._set = True
         for waiter in self._waiters.copy():
             waiter.put(None)
@@ -84,7 +84,7 @@ class Stop:
         finally:
             self._at_once -= 1
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None:
             # The first in a container gets here at the second signal; nothing else ends it.
             os._exit(128 + number)
@@ -117,7 +117,7 @@ def stop_on_signals(*signals: int) -> Iterator[Stop]:
             # Even if the program hangs in C from now on.
             for one in before:
                 signal.signal(one, signal.SIG_DFL)
-        stop._hear(number, frame)
+        stop._on_signal(number, frame)
 
     try:
         for number in signals or (signal.SIGTERM, signal.SIGINT):

@@ -85,7 +85,10 @@ def reflect(writer: EventWriter, stream: Iterable[Item]) -> Iterator[Item]:
     :param writer: what to apply them to; it feeds from this stream only.
     :param stream: a watcher, or a stream made from one.
     :raises ValueError: at once, if the writer feeds from a stream already.
+    :raises TypeError: at once, for what is no writer.
     """
+    if not callable(getattr(writer, "apply_watcher_event", None)):
+        raise TypeError(f"writer must be a Writer: {writer!r}")
     writer.claim()
     return _reflected(writer, stream)
 
@@ -205,7 +208,7 @@ class _Values:
         self._listed: set[_Name] | None = None
 
     def is_news(self, obj: Object, predicate: Callable[[Object], Hashable]) -> bool:
-        """Take note of an object, and tell whether its value is another than before."""
+        """Remember an object's value; return whether it is another than before."""
         now = self._timer()
         while self._known and now - next(iter(self._known.values()))[2] >= self._ttl:
             self._known.popitem(last=False)
@@ -233,11 +236,11 @@ class _Values:
             self._listed.discard(name)
 
     def begin_list(self) -> None:
-        """Hear that a list begins."""
+        """Note that a list begins."""
         self._listed = set()
 
     def end_list(self) -> None:
-        """Hear that a list is complete: what it does not have is gone."""
+        """Note that a list is complete: what it does not have is gone."""
         listed, self._listed = self._listed, None
         if listed is not None:
             for name in self._known.keys() - listed:

@@ -9,8 +9,8 @@ from typing import Any, Union
 from kube_reflect._describe import no_value
 from kube_reflect._object import compare_versions, newer_version
 from kube_reflect._states import (
-    Empty, InitialWatch, InitListed, InitPage, Polling, Refusals, State, StreamingLists, Watching,
-    ends_list, event_of, status_of, unknown_type,
+    OBJECT_EVENTS, Empty, InitialWatch, InitListed, InitPage, Polling, Refusals, State,
+    StreamingLists, Watching, bookmark_of, ends_list, status_of, unknown_type,
 )
 from kube_reflect.client import is_expired, watch_error, watcher_error
 from kube_reflect.config import Config, ListSemantic
@@ -245,7 +245,8 @@ class Machine:
                                else self._resumed(state, failed))
                     yield failure
                     return
-                event = event_of(line)
+                make = OBJECT_EVENTS.get(kind)
+                event = bookmark_of(line) if make is None else make(obj)
                 if obj.resource_version != self.resource_version and not self._moves_on(line):
                     # A server restored from a backup, or a replica that is behind.
                     known = self.resource_version
@@ -354,8 +355,9 @@ class Watcher:
         self._machine = Machine(source, config, observer)
         self._items = self._machine.run()
 
-    def __iter__(self) -> Watcher:
-        return self
+    def __iter__(self) -> Iterator[Event | WatcherError]:
+        # The generator itself, so that each item takes one step less.
+        return self._items
 
     def __next__(self) -> Event | WatcherError:
         return next(self._items)

@@ -69,6 +69,7 @@ IMPURE = {"asyncio", "concurrent", "datetime", "queue", "sched", "threading", "t
 REACHED = {
     "_replace": "public, of every NamedTuple",
     "_getframe": "sys has no other",
+    "_current_frames": "sys has no other",
     "_is_owned": "of a lock of C, after a fork",
     "_at_fork_reinit": "of a lock of C, after a fork",
     "_new_conn": "urllib3 means it to be overridden",

@@ -85,7 +85,7 @@ class Board:
         self._listed = True
 
     def changed(self, change: Applied[Any] | Deleted[Any]) -> None:
-        """Take in a change."""
+        """Show a change."""
         key = change.ref.namespace or "", change.ref.name
         self._objects[key] = change
         if isinstance(change, Deleted):

@@ -32,7 +32,7 @@ _SLOW = 5.0
 
 
 def credentials(connection: Connection) -> Iterator[Finding]:
-    """Say which kind of credentials there are, never what they are."""
+    """Return which kind of credentials there are, never what they are."""
     used = connection.api_client.configuration
     # The name that clients before 36 have for it, and the one since.
     keys = [used.api_key.get(name) or "" for name in ("authorization", "BearerToken")]

@@ -30,7 +30,7 @@ def as_yaml(obj: Any) -> str:
 
 
 def headings_of(columns: list[Column]) -> list[str]:
-    """Give the headings of columns, as they are printed."""
+    """Return the headings of columns, as they are printed."""
     return [one.name.upper() for one in columns]
 
 
@@ -51,7 +51,7 @@ def custom_columns(text: str) -> list[Column]:
 
 
 def _parts(text: str) -> list[str]:
-    """Take a text apart at its commas, but for those in brackets."""
+    """Split a text at its commas, but for those in brackets."""
     parts, depth = [""], 0
     for one in text:
         depth += (one in "[({") - (one in "])}")
@@ -73,7 +73,7 @@ def _text(value: Any) -> str:
 
 def known_columns(connection: Connection, kind: Kind, *, wide: bool, namespace: bool,
                   ) -> list[Column]:
-    """Give the columns of a kind: those of a server, or of its definition where it is custom.
+    """Return the columns of a kind: those of a server, or of its definition where it is custom.
 
     :param wide: all that there are.
     :param namespace: with the namespace before.

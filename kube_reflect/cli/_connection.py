@@ -96,7 +96,7 @@ class Connection:
 
 @contextlib.contextmanager
 def connect(kubeconfig: str | None, context: str | None) -> Iterator[Connection]:
-    """Give the connection to a cluster.
+    """Return the connection to a cluster.
 
     :param kubeconfig: the path of a kubeconfig, or several as in ``$KUBECONFIG``. None for that
         variable, or else ``~/.kube/config``, or else, within a pod, the pod's service account.
@@ -155,7 +155,7 @@ def _client(path: str | None, context: str | None) -> client.ApiClient:
 
 
 def _namespace(path: str | None, context: str | None) -> str:
-    """Give the namespace of a context, or of the pod."""
+    """Return the namespace of a context, or of the pod."""
     found = None
     if path is not None:
         contexts, current = kubernetes_config.list_kube_config_contexts(path)

@@ -181,7 +181,7 @@ def _follow(target: _Target, pods: Reflector[Any], readers: _Readers, seconds: f
 @contextlib.contextmanager
 def _shown(target: _Target, rates: Rates, on_terminal: bool
            ) -> Iterator[tuple[Callable[[Frame], object], float]]:
-    """Give what shows a frame, and the seconds between two."""
+    """Return what shows a frame, and the seconds between two."""
     if on_terminal and os.environ.get("TERM") != "dumb":
         with contextlib.suppress(ImportError):
             from kube_reflect.cli._view import View
@@ -193,7 +193,7 @@ def _shown(target: _Target, rates: Rates, on_terminal: bool
 
 
 def _check_ready(pods: Reflector[Any], elapsed: float) -> None:
-    """Give up on a list that will not come; the library would not."""
+    """Raise for a list that will not come; the library would go on."""
     if not pods.store.ready and (pods.status.code == 403 or elapsed > _READY):
         raise _not_ready(pods)
 

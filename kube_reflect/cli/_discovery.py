@@ -45,7 +45,7 @@ class Kind:
         return ".".join(filter(None, (self.resource.kind.lower(), self.resource.group)))
 
     def path(self, namespace: str | None, name: str | None = None) -> str:
-        """Give the path of its objects, or of one of them."""
+        """Return the path of its objects, or of one of them."""
         resource = self.resource
         path = f"/{'apis' if resource.group else 'api'}/{resource.api_version}"
         if resource.namespaced and namespace is not None:
@@ -53,7 +53,7 @@ class Kind:
         return f"{path}/{resource.plural}" + (f"/{name}" if name else "")
 
     def list_function(self, connection: Connection, namespace: str | None) -> Any:
-        """Give what a `Reflector` or `Watcher` takes.
+        """Return what a `Reflector` or `Watcher` takes.
 
         :param namespace: None for all; of no account where there are none.
         """

@@ -24,7 +24,7 @@ class CommandFailed(Exception):
 
 
 def in_one_line(error: BaseException) -> str:
-    """Say what an error is, in one line."""
+    """Return what an error is, in one line."""
     if isinstance(error, ApiException):
         return _refusal(error)
     if isinstance(error, MaxRetryError) and error.reason is not None:

@@ -32,7 +32,7 @@ class AllListed:
 @contextlib.contextmanager
 def following(connection: Connection, kind: Kind, scope: Scope,
               transform: Callable[[Any], Any] | None = None) -> Iterator[Reflector[dict[str, Any]]]:
-    """Give a running reflector of a kind, which is closed in the end."""
+    """Return a running reflector of a kind, which is closed in the end."""
     kind.check("list", "watch")
     config = Config(label_selector=scope.labels, field_selector=scope.fields)
     with Reflector(kind.list_function(connection, scope.namespace), config=config, model=dict,
@@ -46,7 +46,7 @@ def following(connection: Connection, kind: Kind, scope: Scope,
 
 
 def check(kind: Kind, status: Status) -> None:
-    """Give up on a first list that will never come; the library would not.
+    """Raise for a first list that will never come; the library would go on.
 
     :raises CommandFailed: so it is.
     """

@@ -31,7 +31,7 @@ class Rates:
         self.reads: deque[float] = deque(maxlen=60)
 
     def update(self, events: int, reads: int) -> tuple[float, float]:
-        """Take the counts of this moment; returns both rates over the last second."""
+        """Add the counts of this moment; return both rates over the last second."""
         now = self._timer()
         samples = self._samples
         samples.append((now, events, reads))
@@ -74,7 +74,7 @@ class Frame:
 
 
 def error_text(frame: Frame) -> str:
-    """Give the last error, its kind and its age in one line; ``none`` if there was none."""
+    """Return the last error, its kind and its age in one line; ``none`` if there was none."""
     error = frame.status.last_error
     return "none" if error is None else f"{_kind_and_age(frame, error)}: {error}"
 
@@ -84,7 +84,7 @@ def _kind_and_age(frame: Frame, error: BaseException) -> str:
 
 
 def line(frame: Frame) -> str:
-    """Give a frame as a line of text."""
+    """Return a frame as a line of text."""
     status = frame.status
     staleness = "-" if status.staleness is None else f"{status.staleness:.2f} s"
     error = error_text(frame)

@@ -113,7 +113,7 @@ class _Found:
         self.failed = False
 
     def refused(self, error: ApiException) -> None:
-        """Tell of what could not be read; the rest may be."""
+        """Report what could not be read; the rest may be."""
         print(f"kube-reflect: {in_one_line(error)}", file=sys.stderr)
         self.failed = True
 
@@ -209,7 +209,7 @@ def _show_tables(connection: Connection, everything: list[_Wanted], scope: Scope
 
 def _table_of(page: Mapping[str, Any], *, wide: bool, namespaces: bool,
               ) -> tuple[list[str], list[list[Any]]]:
-    """Give headings and rows of what came; where it is no Table, names and ages."""
+    """Return headings and rows of what came; where it is no Table, names and ages."""
     if page.get("kind") != "Table":
         objects = page["items"] if "items" in page else [page]
         rows = [[obj["metadata"]["name"], age_of(obj)] for obj in objects]

@@ -30,7 +30,7 @@ def event_of(change: Applied[Any] | Deleted[Any]) -> str:
 
 
 class Errors:
-    """Tells on stderr, once each, what goes wrong with a reflector, and that it is over."""
+    """Reports on stderr, once each, what goes wrong with a reflector, and that it is over."""
 
     def __init__(self, reflector: Reflector[Any]) -> None:
         self._reflector = reflector
@@ -89,7 +89,7 @@ class _Documents:
             print("---\n" + _columns.as_yaml(obj), end="", flush=True)
 
     def all_listed(self) -> None:
-        """There is nothing to do."""
+        """Do nothing."""
 
 
 def _printer(connection: Connection, kind: Kind, scope: Scope, output: str | None,

@@ -23,7 +23,7 @@ _BAD = ("Error", "Failed", "CrashLoopBackOff", "BackOff", "Evicted", "OOMKilled"
 
 
 def console() -> Console | None:
-    """Give rich's console, where there is a terminal and rich; else None."""
+    """Return rich's console, where there is a terminal and rich; else None."""
     if not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
         return None
     try:
@@ -34,7 +34,7 @@ def console() -> Console | None:
 
 
 def printable(cell: Any) -> str:
-    """Give a cell as text in one line, without what would command the terminal."""
+    """Return a cell as text in one line, without what would command the terminal."""
     if cell is None:
         return "<none>"
     text = str(cell)
@@ -56,7 +56,7 @@ def size(count: int) -> str:
 
 
 def styled(heading: str, text: str) -> Text:
-    """Give a cell in the colour that its meaning has."""
+    """Return a cell in the colour that its meaning has."""
     from rich.text import Text
 
     return Text(text, style=_style(heading, text))
@@ -126,7 +126,7 @@ class Plain:
         return sum(self._widths) + len(_GAP) * (len(self._widths) - 1)
 
     def line(self, row: Sequence[str]) -> str:
-        """Give a row as a line of text."""
+        """Return a row as a line of text."""
         padded = [cell.rjust(width) if number in self._right else cell.ljust(width)
                   for number, (cell, width) in enumerate(zip(row, self._widths))]
         return _GAP.join(padded).rstrip()

@@ -26,12 +26,12 @@ class Scope:
 
     @classmethod
     def of(cls, options: argparse.Namespace, connection: Connection) -> Scope:
-        """Take it from the arguments of a command."""
+        """Return the scope that the arguments of a command name."""
         namespace = None if options.all_namespaces else options.namespace or connection.namespace
         return cls(namespace, options.selector, options.field_selector)
 
     def named(self, name: str) -> Scope:
-        """Give the scope of one object."""
+        """Return the scope of one object."""
         fields = ",".join(filter(None, (self.fields, f"metadata.name={name}")))
         return replace(self, fields=fields)
 

@@ -136,7 +136,7 @@ class _Race:
         sock.close()
 
     def close(self) -> None:
-        """Give up those that are still under way."""
+        """Close those that are still under way."""
         self._selector.close()
         for sock in self._pending:
             self._handle.detach(sock.fileno())

@@ -40,7 +40,7 @@ class RequestError(Exception):
 
 
 def failure(error: BaseException, *, started: bool = False) -> RequestError:
-    """Say what an exception of the client or the network means."""
+    """Return what an exception of the client or the network means."""
     reason = getattr(error, "reason", None)
     inner = reason if isinstance(reason, BaseException) else error
     # In one line; that of a validation error says which argument only further down.
@@ -66,7 +66,7 @@ def is_of_tls(error: BaseException) -> bool:
 
 def refused(code: int, headers: Mapping[str, str] | None, body: str | bytes | None,
             ) -> RequestError:
-    """Say what an answer means that is no success."""
+    """Return what an answer means that is no success."""
     body = body or b""
     try:
         status = loads(body)

@@ -15,7 +15,7 @@ import urllib3
 from kubernetes.dynamic.resource import Resource, ResourceInstance
 
 from kube_reflect.client import versions
-from kube_reflect.client.private import private_client
+from kube_reflect.client.pool import unpatched_copy
 from kube_reflect.config import Config
 from kube_reflect.object_ref import ApiResource
 from kube_reflect.selector import parse, parse_field_selector
@@ -131,7 +131,7 @@ class ListFunction:
         return given
 
     def check_arguments(self, config: Config) -> None:
-        """Say a mistake in the arguments at once, not in the first request.
+        """Raise at once for a mistake in the arguments, not in the first request.
 
         :raises TypeError: where some are missing, or there are some that it does not know.
         :raises ValueError: for arguments that the watcher decides by itself, None for one that is
@@ -226,7 +226,21 @@ class ListFunction:
         """
         if pool_manager is None:
             return self.func(*self.args, **self.keywords, **arguments)
-        return self._called_with(private_client(client or self.client, pool_manager), arguments)
+        return self._called_with(_private_client(client or self.client, pool_manager), arguments)
+
+
+def _private_client(client: Any, pool_manager: Any) -> Any:
+    """Return a copy of an ApiClient but for its pool; it shares the configuration."""
+    rest = unpatched_copy(client.rest_client)
+    rest.pool_manager = pool_manager
+    configuration = getattr(rest, "configuration", None)
+    if getattr(configuration, "client_go_retries", False):
+        # Retries could be neither counted nor interrupted in there.
+        rest.configuration = copy.copy(configuration)
+        rest.configuration.client_go_retries = False
+    private = unpatched_copy(client)
+    private.rest_client = rest
+    return private
 
 
 def _client_attribute(owner: Any) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
 import io
 import math
 import socket
@@ -11,7 +13,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPResponse
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import urllib3
@@ -21,10 +23,12 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from kube_reflect.client import addresses, versions
 from kube_reflect.client.connection import ConnectionHandle, ConnectionState
 from kube_reflect.client.failures import is_cut, is_of_tls, refused
-from kube_reflect.client.private import unpatched_copy
 from kube_reflect.client.tls import share_context
 
-__all__ = ["Door", "Exchange", "attached_manager", "error_body", "is_attachable"]
+__all__ = ["Door", "Exchange", "attached_manager", "error_body", "is_attachable",
+           "unpatched_copy"]
+
+T = TypeVar("T")
 
 #: How much is received at once, in bytes.
 _BUFFER = 256 * 1024
@@ -119,6 +123,19 @@ def error_body(response: Any) -> bytes:
         return b""
     finally:
         response.close()
+
+
+def unpatched_copy(original: T) -> T:
+    """Return a copy of an object without the methods that were put on it, and not on its class.
+
+    `kubernetes.stream.stream` does so while it runs, and leaves it so: through such a client all
+    that is asked for would go over a websocket.
+    """
+    copied = copy.copy(original)
+    for name in list(vars(copied)):
+        if inspect.isroutine(getattr(type(copied), name, None)):
+            del vars(copied)[name]
+    return copied
 
 
 def is_attachable(manager: Any) -> bool:

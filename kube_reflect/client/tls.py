@@ -50,7 +50,7 @@ class _Contexts:
 
 
 def _version(value: Any) -> Any:
-    """Say which version of a file it is, if it is the name of one."""
+    """Return which version of a file it is, if it is the name of one."""
     if not isinstance(value, str) or "\n" in value:
         return None
     try:
@@ -90,7 +90,7 @@ _contexts = _Contexts()
 
 
 def share_context(connection: Any) -> None:
-    """Give a connection of urllib3 a context that it shares, before it connects.
+    """Set the shared context of a connection of urllib3, before it connects.
 
     One that has a context already keeps it, and so does one whose proxy is reached by TLS.
     """

@@ -91,7 +91,7 @@ class Declaration:
         return inspect.isfunction(inner) and bool(_API_MODULE.fullmatch(inner.__module__ or ""))
 
     def list_func(self, api_client: NewClient) -> Any:
-        """Give the list function.
+        """Return the list function.
 
         :param api_client: gives the client to bind a method to.
         """
@@ -162,7 +162,7 @@ class Group:
         return found if found is not None else self._clients.setdefault("", self._new_client())
 
     def reflector(self, name: str) -> Reflector[Any]:
-        """Give a reflector, which need not have been started.
+        """Return a reflector, which need not have been started.
 
         :raises KeyError: for a name that was not declared.
         """
@@ -173,15 +173,15 @@ class Group:
         return found
 
     def made(self) -> dict[str, Reflector[Any]]:
-        """Give those that this process, or the one it was forked from, has used."""
+        """Return those that this process, or the one it was forked from, has used."""
         return self._made.copy()
 
     def replaced(self) -> set[str]:
-        """Give the names of those that a test has put something in the place of."""
+        """Return the names of those that a test has put something in the place of."""
         return set(self._instead)
 
     def store(self, name: str, timeout: float | None = None) -> Store[Any]:
-        """Give a store that is ready; starts the reflector with the first call.
+        """Return a store that is ready; starts the reflector with the first call.
 
         :param timeout: seconds to wait for the first list; None waits for as long as it takes.
         :raises KeyError: for a name that was not declared.

@@ -97,7 +97,7 @@ class Declared(Generic[K]):
         return _group(current_app).reflector(self.name).status
 
     def subscribe(self, **options: Any) -> Subscription[K]:
-        """Give all that is there, and then each change; see `Reflector.subscribe`."""
+        """Return all that is there, and then each change; see `Reflector.subscribe`."""
         return self.reflector.subscribe(**options)
 
 

@@ -16,7 +16,7 @@ def _brief(status: Status) -> dict[str, Any]:
 
 
 def liveness(group: Group) -> tuple[bool, dict[str, Any]]:
-    """Tell whether the process is in order: no thread of a reflector has died.
+    """Return whether the process is in order: no thread of a reflector has died.
 
     An API server that is away is no reason to restart anything, and neither is a reflector that
     nobody has used yet.
@@ -29,7 +29,7 @@ def liveness(group: Group) -> tuple[bool, dict[str, Any]]:
 
 
 def readiness(group: Group, max_staleness: float | None = None) -> tuple[bool, dict[str, Any]]:
-    """Tell whether all reflectors have objects to serve; starts them, and does not wait.
+    """Return whether all reflectors have objects to serve; starts them, and does not wait.
 
     :param max_staleness: seconds since the last contact with the API server at most; None for a
         process that is to go on with what it knows.
@@ -49,13 +49,13 @@ def _is_ready(status: Status, max_staleness: float | None) -> bool:
 
 
 def statuses(group: Group) -> dict[str, Any]:
-    """Give the whole status of each reflector, as JSON has it; None for one not used yet."""
+    """Return the whole status of each reflector, as JSON has it; None for one not used yet."""
     made = group.made()
     return {name: made[name].status.to_dict() if name in made else None for name in group}
 
 
 def metrics(group: Group) -> tuple[bytes, str]:
-    """Give a text page for Prometheus about the reflectors of this process, and its media type.
+    """Return a text page for Prometheus about the reflectors of this process, and its media type.
 
     :raises ImportError: without prometheus_client, which the [metrics] extra brings.
     """
@@ -69,7 +69,7 @@ def metrics(group: Group) -> tuple[bytes, str]:
 
 
 def table(group: Group) -> str:
-    """Give the state of each reflector in lines, for a terminal."""
+    """Return the state of each reflector in lines, for a terminal."""
     rows: list[tuple[str, ...]] = [("NAME", "PHASE", "READY", "OBJECTS", "VERSION", "ERROR")]
     rows += [_row(name, group.reflector(name)) for name in group]
     widths = [max(map(len, column)) for column in zip(*rows)]

@@ -22,7 +22,7 @@ from kube_reflect.errors import NotReady, WriterDropped
 
 __all__ = ["Startable", "add", "start"]
 
-logger = logging.getLogger("kube_reflect")
+logger = logging.getLogger(__name__)
 
 
 class Startable(Protocol):
@@ -38,7 +38,7 @@ _added: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def add(one: S) -> S:
-    """Have a reflector started in each worker, for as long as anybody holds it; return it.
+    """Start a reflector in each worker, for as long as anybody holds it; return it.
 
     Nothing starts now. To be called when the application's modules are loaded.
     """

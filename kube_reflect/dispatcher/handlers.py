@@ -174,7 +174,7 @@ class Handler(Generic[K]):
             start_thread(self._thread)
 
     def remove(self) -> None:
-        """Be told of nothing more; a callback that is running ends by itself. From any thread."""
+        """End the calls; a callback that is running ends by itself. From any thread."""
         with self._lock:
             self._removed = True
             subscription = self._subscription
@@ -183,7 +183,7 @@ class Handler(Generic[K]):
         self._forget(self)
 
     def _after_fork(self) -> None:
-        """Take note that this is a child process: the thread is the parent's."""
+        """Forget the thread, in a child process: it is the parent's."""
         if not self.is_current_thread():
             self._thread = self._runner = None
 
@@ -221,7 +221,7 @@ class Handler(Generic[K]):
                 # For the second time, if `remove` was not interrupted.
                 subscription.close()
             elif change is not None:
-                self._tell(change)
+                self._call(change)
                 continue
             if self._ends(subscription):
                 return
@@ -234,7 +234,7 @@ class Handler(Generic[K]):
                 return True
             return False
 
-    def _tell(self, change: Change[K]) -> None:
+    def _call(self, change: Change[K]) -> None:
         what = "on_resync"
         try:
             match change:

@@ -122,7 +122,7 @@ class Pending:
         self._steps: OrderedDict[Key, tuple[Step, ...]] = OrderedDict()
         self._count = 0
         #: The last number of each writer.
-        self._told: dict[int, int] = {}
+        self._last_numbers: dict[int, int] = {}
         # Whether the writer may be kept waiting, and where it waits.
         self._may_block = overflow == "block"
         self._room = Waiters()
@@ -169,14 +169,14 @@ class Pending:
                 or self._owner() is None)
 
     def changed(self, delta: Delta) -> bool:
-        """Take note of a change; return False if that is of no use to anybody."""
+        """Add a change; return False if that is of no use to anybody."""
         while True:
             with self._lock:
                 if self.is_over():
                     if self.state is State.CLOSED or self._owner() is None:
                         self._clear_locked()
                     return False
-                if delta.number <= self._told.get(delta.writer, 0):
+                if delta.number <= self._last_numbers.get(delta.writer, 0):
                     # It was told before, by a thread that was then interrupted.
                     break
                 if not self._is_full():
@@ -189,12 +189,12 @@ class Pending:
         return True
 
     def unblock(self, unblocked: bool = True) -> None:
-        """Have the writer wait for no subscriber any more; or, with False, do so again."""
+        """Let the writer go on, whoever is slow; or, with False, have it wait again."""
         self._may_block = self._overflow == "block" and not unblocked
         self._room.notify()
 
     def ended(self) -> None:
-        """Take note that the writer has ended; what is pending stays."""
+        """Note that the writer has ended; what is pending stays."""
         with self._lock:
             self.writer_ended = not self._lasting
             self.news += 1
@@ -218,7 +218,7 @@ class Pending:
             del self._replay[key]
         self._count += grown
         self.dropped += dropped
-        self._told[delta.writer] = delta.number
+        self._last_numbers[delta.writer] = delta.number
         self.news += 1
         # … to here.
         if self._count > self._shrink_at:
@@ -261,7 +261,7 @@ class Pending:
     # For the subscriber.
 
     def take_locked(self) -> Taken | None:
-        """Take the next step of an object that no thread is working on."""
+        """Remove and return the next step of an object that no thread is working on."""
         if self.state is State.CLOSED:
             self._clear_locked()
         step = self._first_locked()

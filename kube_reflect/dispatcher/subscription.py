@@ -124,7 +124,7 @@ class Subscription(Generic[K]):
             return self._has_ended_locked()
 
     def get(self, timeout: float | None = None) -> Change[K] | None:
-        """Take the next change; None when there will be no more.
+        """Return the next change; None when there will be no more.
 
         :param timeout: seconds, or None to wait for as long as it takes.
         :raises TimeoutError: if there was none in time.
@@ -139,7 +139,7 @@ class Subscription(Generic[K]):
             taken.returned = True
             return change
         except BaseException:
-            self._put_down()
+            self._done()
             raise
 
     def __iter__(self) -> Iterator[Change[K]]:
@@ -151,7 +151,7 @@ class Subscription(Generic[K]):
                 taken.returned = True
                 yield change
         finally:
-            self._put_down()
+            self._done()
 
     def objects(self) -> Iterator[K]:
         """Iterate the objects that are there or have changed; deletions are passed over."""
@@ -171,7 +171,7 @@ class Subscription(Generic[K]):
                 if obj is not None:
                     yield obj
         finally:
-            self._put_down()
+            self._done()
 
     def close(self) -> None:
         """End it, at once, for all who wait on it; from any thread, any number of times."""
@@ -231,7 +231,7 @@ class Subscription(Generic[K]):
             lambda: pending.news != news or self._pending is not pending,
             Deadline(most if left is None else min(left, most)))
 
-    def _put_down(self) -> None:
+    def _done(self) -> None:
         """Let others have what this thread is working on; what it did not get, it puts back."""
         with self._lock:
             has_news = self._pending.settle_locked()
@@ -239,7 +239,7 @@ class Subscription(Generic[K]):
             self._waiters.notify()
 
     def _replace(self, old: Pending) -> None:
-        """Have another `Pending` take the place of one that has overflowed.
+        """Put another `Pending` in the place of one that has overflowed.
 
         Several threads may try; the first succeeds, and an interrupt leaves the old one in place.
         """

@@ -6,7 +6,8 @@ and closes, `namespaces` has the watches, `worker` is the thread of one, `health
 
 from kube_reflect.dispatcher import Handler
 from kube_reflect.reflector.engine import close_all
-from kube_reflect.reflector.reflector import ListOf, Reflector, reflect
+from kube_reflect.reflector.reflector import ListOf, Reflector
 from kube_reflect.reflector.sharing import Shared, shared
+from kube_reflect.streams import reflect
 
 __all__ = ["Handler", "ListOf", "Reflector", "Shared", "close_all", "reflect", "shared"]

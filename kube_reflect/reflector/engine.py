@@ -52,7 +52,7 @@ class Engine:
         return f"<Engine {self.name} {'running' if self._running else 'stopped'}>"
 
     def after_fork(self) -> None:
-        """Have the next use start again what ran in the parent."""
+        """Arrange for the next use to start again what ran in the parent."""
         _locks.renew()
         if self._pid == os.getpid():
             return
@@ -158,7 +158,7 @@ class Engine:
             with self._lock:
                 if self.namespaces.watches.get(namespace) is not watch:
                     raise ValueError(f"namespace {namespace!r} is not watched")
-                self.namespaces.take_out(namespace)
+                self.namespaces.remove_watch(namespace)
             # Without the lock, for the thread may be in a callback that wants it.
             self._end_watch(watch, deadline)
         except BaseException:
@@ -168,7 +168,7 @@ class Engine:
             raise
 
     def _end_watch(self, watch: NamespaceWatch, deadline: Deadline) -> None:
-        """Have nothing left of a watch that nobody knows any more; it may be called again."""
+        """Remove what is left of a watch that nobody knows any more; it may be called again."""
         worker = watch.close()
         # A subscriber that has the writer wait may be waiting for this very thread.
         self.cache.unblock()

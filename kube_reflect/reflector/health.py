@@ -105,7 +105,7 @@ class Health:
             self._notify()
 
     def entered_state(self, state: str) -> None:
-        """Take note of a state of the watcher."""
+        """Enter the phase of a state of the watcher."""
         phase = _PHASES[state]
         if phase is Phase.WATCHING and self.record.watches:
             self.reconnect_reasons[self._last_failure or "Ended"] += 1
@@ -136,12 +136,12 @@ class Health:
         self.notify()
 
     def waiting(self, seconds: float) -> None:
-        """Take note of how long the pause after a failure will be."""
+        """Record how long the pause after a failure will be."""
         self._unsteady_until = self._timer() + seconds + _STEADY
         self.record = self.record._replace(retry_at=self._clock() + seconds, backoff=seconds)
 
     def worked(self, event: Event, arrived: float | None = None) -> None:
-        """Take note of an event that was applied.
+        """Record an event that was applied.
 
         :param arrived: when it came, on the monotonic clock.
         """

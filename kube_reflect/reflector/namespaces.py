@@ -14,7 +14,7 @@ from kube_reflect.reflector.health import Health, PhaseRecord
 from kube_reflect.reflector.watchers import WatcherFactory
 from kube_reflect.reflector.worker import Worker
 from kube_reflect.status import NamespaceStatus, Phase, Status
-from kube_reflect.store import Cache, EntryMaker, NamespaceWriter
+from kube_reflect.store import Cache, NamespaceWriter
 
 __all__ = ["NamespaceWatch", "Namespaces"]
 
@@ -58,14 +58,14 @@ class NamespaceWatch:
             worker.start(before)
 
     def close(self) -> Worker | None:
-        """Have the thread end; does not wait for that, but returns what to wait for."""
+        """End the thread; return at once what to wait for."""
         worker = self._worker
         if worker is not None:
             worker.close()
         return worker
 
     def after_fork(self) -> None:
-        """Take note that the thread is gone (unless it is the one that forked)."""
+        """Forget the thread, which is gone (unless it is the one that forked)."""
         worker = self._worker
         if worker is not None and not worker.is_current_thread:
             self._contact = worker.contact
@@ -120,7 +120,6 @@ class Namespaces:
     def __init__(self, cache: Cache, name: str, watchers: WatcherFactory,
                  new_backoff: Callable[[], Backoff]) -> None:
         self._cache = cache
-        self._maker = EntryMaker(cache)
         self._name = name
         self._watchers = watchers
         self._new_backoff = new_backoff
@@ -130,11 +129,6 @@ class Namespaces:
         self.watches: dict[str | None, NamespaceWatch] = {}
         cache.kept_by(self)
 
-    @property
-    def maker(self) -> EntryMaker:
-        """Makes the entries of the cache."""
-        return self._maker
-
     def add(self, namespace: str | None) -> NamespaceWatch:
         """Add the watch of a namespace, which the cache is not complete without."""
         name = self._name if namespace is None else f"{self._name}:{namespace}"
@@ -143,13 +137,13 @@ class Namespaces:
             return Worker(lambda observer: self._watchers.new(namespace, observer), self._cache,
                           watch.writer, self._new_backoff(), watch.health)
 
-        watch = NamespaceWatch(NamespaceWriter(self._cache, self._maker, namespace),
+        watch = NamespaceWatch(NamespaceWriter(self._cache, namespace),
                                Health(name, notify=self._notify), new_worker)
         self.watches = {**self.watches, namespace: watch}
         return watch
 
-    def take_out(self, namespace: str | None) -> NamespaceWatch:
-        """Know a watch no more; the caller has it end, and empties its writer."""
+    def remove_watch(self, namespace: str | None) -> NamespaceWatch:
+        """Remove a watch and return it; the caller has it end, and empties its writer."""
         watch = self.watches[namespace]
         self.watches = {name: one for name, one in self.watches.items() if name != namespace}
         return watch
@@ -157,12 +151,12 @@ class Namespaces:
     def undo_add(self, namespace: str | None) -> None:
         """Leave nothing of a namespace, however far its adding has come."""
         if namespace in self.watches:
-            watch = self.take_out(namespace)
+            watch = self.remove_watch(namespace)
             watch.close()
             # Its thread may be in the middle of an event, which is then to come to nothing.
             watch.writer.remove()
         else:
-            NamespaceWriter(self._cache, self._maker, namespace).remove()
+            NamespaceWriter(self._cache, namespace).remove()
 
     def start(self) -> None:
         """Start the threads that are not running."""
@@ -170,12 +164,12 @@ class Namespaces:
             watch.start()
 
     def close(self) -> list[Worker]:
-        """Have all threads end; does not wait, but returns what to wait for. From any thread."""
+        """End all threads; return at once what to wait for. From any thread."""
         return [worker for watch in self.watches.values()
                 if (worker := watch.close()) is not None]
 
     def on_phase(self, callback: Callable[[], object]) -> Callable[[], None]:
-        """Have a function called by a watch's thread after each change of its phase.
+        """Register a function that a watch's thread calls after each change of its phase.
 
         :return: a function that ends it.
         """

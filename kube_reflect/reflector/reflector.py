@@ -6,7 +6,7 @@ import functools
 import itertools
 import sys
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Generic, Literal, Protocol, TypeVar, Union, overload
 
@@ -15,19 +15,15 @@ from kube_reflect.backoff import Backoff
 from kube_reflect.client import view_maker
 from kube_reflect.config import Config
 from kube_reflect.dispatcher import Handler, Subscription, subscribe
-from kube_reflect.errors import WatcherError
-from kube_reflect.events import Event
 from kube_reflect.reflector.engine import Engine
 from kube_reflect.reflector.namespaces import Namespaces
 from kube_reflect.reflector.watchers import (
     WatcherFactory, backoff_factory, checked_config, checked_namespaces,
 )
 from kube_reflect.status import Status
-from kube_reflect.store import (
-    Cache, IndexFunction, Store, StoreOptions, Transform, Writer, add_index,
-)
+from kube_reflect.store import Cache, IndexFunction, Store, StoreOptions, Transform, add_index
 
-__all__ = ["CustomObjects", "ListOf", "Reflector", "reflect"]
+__all__ = ["CustomObjects", "ListOf", "Reflector"]
 
 K = TypeVar("K")
 M = TypeVar("M")
@@ -56,40 +52,6 @@ class _InAllNamespaces(Protocol):
 #: The list methods of `CustomObjectsApi`, whose annotations do not say what they return, and
 #: partials of them.
 CustomObjects = Union[_InNamespace, _InCluster, _InAllNamespaces, "functools.partial[object]"]
-
-
-def reflect(writer: Writer, stream: Iterable[Event | WatcherError],
-            ) -> Iterator[Event | WatcherError]:
-    """Apply each event of a stream to a cache, and pass it on, errors too.
-
-    Nothing happens unless somebody iterates. When the iteration ends, so does the writer.
-
-    :param writer: what to apply them to; it feeds from this stream only.
-    :param stream: a watcher, or a stream made from one.
-    :raises ValueError: at once, if the writer feeds from a stream already.
-    :raises TypeError: at once, for what is no Writer.
-    """
-    if not isinstance(writer, Writer):
-        raise TypeError(f"writer must be a Writer: {writer!r}")
-    writer.claim()
-    return _reflected(writer, stream)
-
-
-def _reflected(writer: Writer, stream: Iterable[Event | WatcherError],
-               ) -> Iterator[Event | WatcherError]:
-    try:
-        for item in stream:
-            if isinstance(item, WatcherError):
-                writer.failed(item)
-            else:
-                writer.apply_watcher_event(item)
-            yield item
-    except Exception as error:
-        # Those who wait are to hear why.
-        writer.close(error)
-        raise
-    finally:
-        writer.close()
 
 
 class Reflector(Generic[K]):
@@ -222,7 +184,7 @@ class Reflector(Generic[K]):
         return self._store
 
     def after_fork(self) -> None:
-        """Take note that this is a child process, where the thread is gone.
+        """Note that this is a child process, where the thread is gone.
 
         The next use starts it. Python's own forks tell by themselves. It is for servers that fork
         in another way, such as uWSGI: call it in its ``postfork`` hook.
@@ -307,7 +269,7 @@ class Reflector(Generic[K]):
         buffer_size: int = 1024,
         overflow: str = "coalesce",
     ) -> Handler[K]:
-        """Have callbacks called for each change, on a thread of their own.
+        """Call callbacks for each change, on a thread of their own.
 
         It begins with ``on_add`` for all that is there, also when it is added late. After another
         `start` it goes on with what has changed meanwhile. A slow callback does not hold up the
@@ -338,10 +300,10 @@ class Reflector(Generic[K]):
         :raises ValueError: if there is an index of that name.
         :raises TypeError: for what cannot be called.
         """
-        add_index(self._engine.cache, self._namespaces.maker, name, function)
+        add_index(self._engine.cache, name, function)
 
     def on_phase(self, callback: Callable[[Status], object]) -> Callable[[], None]:
-        """Have a function called with the status after each change of the phase.
+        """Call a function with the status after each change of the phase.
 
         It is called by the reflector's thread, without a lock, so what takes long holds up the
         cache. What it raises is logged. It may close the reflector.

@@ -56,7 +56,7 @@ class _Registry:
         return users.reflector.start()
 
     def release(self, key: Any, token: object) -> Reflector[Any] | None:
-        """Take a token back; return the reflector if that was the last one."""
+        """Remove a token; return the reflector if that was the last one."""
         with self._lock:
             users = self._users.get(key)
             if users is None or token not in users.tokens:
@@ -108,11 +108,11 @@ class Shared(Generic[K]):
         return self._reflector.subscribe(buffer_size=buffer_size, overflow=overflow)
 
     def add_handler(self, *callbacks: Any, **options: Any) -> Handler[K]:
-        """Have callbacks called for each change; see `Reflector.add_handler`."""
+        """Call callbacks for each change; see `Reflector.add_handler`."""
         return self._reflector.add_handler(*callbacks, **options)
 
     def close(self, timeout: float | None = 5.0) -> None:
-        """Be a user no more; the last one closes the reflector. Any number of times.
+        """End this use; the last one closes the reflector. Any number of times.
 
         :param timeout: seconds to wait for its thread at most.
         """

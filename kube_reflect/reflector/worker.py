@@ -121,7 +121,7 @@ class Worker:
         start_thread(self._thread)
 
     def close(self) -> None:
-        """Have the thread end, whatever it is waiting for; does not wait for that. Any thread."""
+        """End the thread, whatever it is waiting for; return at once. From any thread."""
         self._closing = True
         watcher = self._watcher
         if watcher is not None:
@@ -155,10 +155,10 @@ class Worker:
         return self.is_alive or (before is not None and before.is_in_the_way())
 
     def _run(self) -> None:
-        self._state = _State.WAITING
         try:
+            self._enter(_State.WAITING)
             self._wait_for_the_one_before()
-            self._state = _State.RUNNING
+            self._enter(_State.RUNNING)
             self._health.notify()
             while not self._closing:
                 try:
@@ -178,7 +178,13 @@ class Worker:
             self._cache.end(error)
             self._health.died(error)
         finally:
-            self._state = _State.ENDED
+            self._enter(_State.ENDED)
+
+    def _enter(self, state: _State) -> None:
+        # The log comes last: whatever it raises, the state is what it is.
+        before, self._state = self._state, state
+        logger.debug("%s: the thread is %s (was: %s)", self._health.name, state.value,
+                     before.value)
 
     def _recover(self, error: Exception) -> None:
         """Go on after what should not have happened, from a new list, like after any failure."""
@@ -201,29 +207,30 @@ class Worker:
                     self._cache.failed(item)
                     self._health.failed(item)
                 else:
-                    self._apply(item)
+                    try:
+                        self._writer.apply(item)
+                    except BaseException:
+                        self._apply_again(item)
                     self._is_complete = self._is_complete or isinstance(item, InitDone)
                     self._health.worked(item, watcher.contact)
         finally:
             watcher.close()
 
-    def _apply(self, event: Event) -> None:
-        """Apply an event; what raises twice is that object's fault, whatever it raises.
+    def _apply_again(self, event: Event) -> None:
+        """Apply an event that has failed; what raises twice is that object's fault.
 
-        On this thread nobody else's exceptions arrive, so a SystemExit is the transform's own.
+        That is so whatever it raises: on this thread nobody else's exceptions arrive, so a
+        SystemExit is the transform's own.
+
+        :raises Forgotten: if the namespace is gone.
         """
         try:
             self._writer.apply(event)
         except Forgotten:
             raise
-        except BaseException:
-            try:
-                self._writer.apply(event)
-            except Forgotten:
+        except BaseException as error:
+            if not self._writer.record_bad_object(event, error):
                 raise
-            except BaseException as error:
-                if not self._writer.leave_out(event, error):
-                    raise
 
     def _sleep(self, seconds: float) -> None:
         self._health.waiting(seconds)

@@ -28,15 +28,15 @@ class Backend(Protocol):
     errors: tuple[type[Exception], ...]
 
     def dictionary(self, content: bytes) -> Any:
-        """Give what the others take as a dictionary."""
+        """Return what the others take as a dictionary."""
 
     def compressor(self, dictionary: Any) -> Compress:
-        """Give what compresses; the dictionary may be None."""
+        """Return what compresses; the dictionary may be None."""
 
     def decompressor(self, dictionary: Any) -> Decompress:
-        """Give what decompresses what is known to become so many bytes.
+        """Return what decompresses what is known to become so many bytes.
 
-        It gives at most one more, and raises one of the errors for what it cannot read.
+        That returns at most one more, and raises one of the errors for what it cannot read.
         """
 
 

@@ -12,12 +12,12 @@ from kube_reflect._locks import Deadline, ReadWriteLock, Waiters, new_lock
 from kube_reflect._object import Key, compare_versions
 from kube_reflect.errors import WatcherError
 from kube_reflect.object_ref import ApiResource, ObjectRef
-from kube_reflect.store.compression import Compressor
 from kube_reflect.store.decoder import Decoder
-from kube_reflect.store.entry import Entry, Packer
+from kube_reflect.store.entry import Entry
 from kube_reflect.store.listener import Keeper, Listener
 from kube_reflect.store.mutations import MutationDetector
-from kube_reflect.store.options import IndexFunction, StoreOptions
+from kube_reflect.store.options import StoreOptions
+from kube_reflect.store.packing import EntryMaker
 from kube_reflect.store.readiness import Readiness
 from kube_reflect.store.record import Counters, Lifecycle, Record
 from kube_reflect.store.table import Group, Table
@@ -51,8 +51,7 @@ class Cache:
         self.lock = ReadWriteLock()
         self.mutex = new_lock()
         self.options = options
-        self.indexers = dict(options.indexers)
-        self.table = Table(self.indexers)
+        self.table = Table(options.indexers)
         #: The table's entries; empty in a child process until `touch` has been called, so that no
         #: reader takes the quick way past it.
         self.entries: Group = self.table.entries
@@ -75,27 +74,27 @@ class Cache:
         self.bad_objects = BadObjects()
         # Weakly: a view that somebody keeps knows its packer, and is not to keep all there was.
         weak = weakref.ref(self)
-        self.packer = Packer(Compressor(lambda: _expected(weak())), resource)
+        self.maker = EntryMaker(resource, options, self.bad_objects, lambda: _expected(weak()))
         self.decoder = Decoder(
             None if options.model is dict else options.model, options.view,
             sharing=not options.copies and not options.detecting, limit=options.decoded_limit,
             bad_objects=self.bad_objects, name=lambda entry: str(self.ref(entry)))
         self.detector = MutationDetector(self) if options.detecting else None
+        #: Return the object of an entry, as readers share it; None if it cannot be parsed.
+        self.read: Callable[[Entry], Any] = self.decoder.read
         if self.detector is not None:
             self.listeners = (self.detector,)
-        self._numbers = itertools.count(1)
+            self.read = self.detector.read
+        #: Return a number for a delta, greater than all before it; from any thread.
+        self.next_number: Callable[[], int] = itertools.count(1).__next__
         self._keeper: Callable[[], Keeper | None] = lambda: None
         self._restart: Callable[[], None] | None = None
         _locks.register(self, Cache._after_fork, 1)
 
     # For writers.
 
-    def next_number(self) -> int:
-        """Return a number for a delta, greater than all before it; from any thread."""
-        return next(self._numbers)
-
     def add_namespace(self, namespace: str | None) -> None:
-        """Be complete only when this namespace has been listed too."""
+        """Add a namespace, which is to be listed before the cache is complete."""
         with self.lock.gen_wlock():
             self.settle_locked()
             self.namespaces |= {namespace}
@@ -144,11 +143,6 @@ class Cache:
         self.journal = None
         record.applied = True
 
-    def announce_index(self, name: str, function: IndexFunction) -> None:
-        """Have entries made with the values of another index; the caller holds the mutex."""
-        # Replaced, since writers iterate it.
-        self.indexers = {**self.indexers, name: function}
-
     def swap(self, table: Table) -> None:
         """Swap in a table of the same objects; the caller holds the mutex."""
         with self.lock.gen_wlock():
@@ -160,11 +154,13 @@ class Cache:
         self.table = table
         self.entries = table.entries
 
-    def tell(self, record: Record) -> None:
-        """Tell of a change all who were to hear of it when it was made; without a lock.
+    def notify_listeners(self, record: Record) -> None:
+        """Notify those who were listening when a change was made; without a lock.
 
-        It may be called again for the same record: what was told is taken off.
+        It may be called again for the same record: what they were given is taken off.
         """
+        # No longer of this moment, and not to be kept until somebody asks again.
+        self.everything = None
         listeners, deltas = record.listeners, record.deltas
         if listeners and deltas is None:
             deltas = record.deltas = record.find_deltas()[::-1]
@@ -181,32 +177,23 @@ class Cache:
         self.waiters.notify()
 
     def notify(self) -> None:
-        """Have those who wait for the cache look again; from any thread."""
+        """Wake those who wait for the cache, to look again; from any thread."""
         self.waiters.notify()
-
-    def let_go(self) -> None:
-        """Keep a list of all that is decoded no longer than that is all; without a lock."""
-        self.everything = None
-
-    def learn(self, resource: ApiResource) -> None:
-        """Take note of the kind of objects, unless it is known."""
-        if self.packer.resource is None:
-            self.packer.resource = resource
 
     @property
     def resource(self) -> ApiResource | None:
         """The kind of object, once it is known."""
-        return self.packer.resource
+        return self.maker.resource
 
     # For who owns the writers.
 
     def begin(self) -> None:
-        """There is a writer (again): be ready when it has listed everything."""
+        """Note that there is a writer (again); the cache is ready when it has listed everything."""
         with self.lock.gen_wlock():
             self.settle_locked()
             self.lifecycle = Lifecycle.RUNNING
             self.reason = None
-            self.readiness.obstacle = ""
+            self.readiness.not_ready_reason = ""
             self.awaited = self.namespaces
             self.readiness.renew()
             if not self.awaited:
@@ -214,13 +201,13 @@ class Cache:
                 self.readiness.open()
         self.waiters.notify()
 
-    def not_begun(self, obstacle: str) -> None:
-        """There is no writer yet: say why to those who wait."""
+    def not_begun(self, reason: str) -> None:
+        """Note that there is no writer yet, and why, for those who wait."""
         self.lifecycle = Lifecycle.NEW
-        self.readiness.obstacle = obstacle
+        self.readiness.not_ready_reason = reason
 
     def end(self, reason: BaseException | None = None) -> None:
-        """Nothing more will come: tell all who wait, and why if something is to blame."""
+        """End the writing: notify all who wait, and say why if something is to blame."""
         if self.lifecycle is not Lifecycle.ENDED:
             # First the state: who subscribes after it looks at it, who did before is told.
             self.lifecycle = Lifecycle.ENDED
@@ -232,11 +219,11 @@ class Cache:
         self.waiters.notify()
 
     def failed(self, error: WatcherError | None) -> None:
-        """Take note of the last thing that went wrong, for those who are not let in."""
+        """Note the last thing that went wrong, for those who are not let in."""
         self.readiness.last_error = error
 
     def unblock(self, unblocked: bool = True) -> None:
-        """Have no listener keep the writer waiting any more; or, with False, let them again."""
+        """Let no listener keep the writer waiting any more; or, with False, let them again."""
         for listener in self.listeners:
             listener.unblock(unblocked)
 
@@ -246,7 +233,7 @@ class Cache:
         keeper = None  # type: ignore[assignment]
 
     def restart_on_use(self, restart: Callable[[], None] | None) -> None:
-        """Have the next reader start again what a fork has ended; None: nothing."""
+        """Set what the next reader calls to start again what a fork has ended; None: nothing."""
         self._restart = restart
 
     # For readers and listeners.
@@ -300,15 +287,9 @@ class Cache:
             return cut(self.table)
 
     def unsubscribe(self, listener: Listener) -> None:
-        """Take a listener off; it may still be told of a change that is on its way."""
+        """Remove a listener; it may still be notified of a change that is on its way."""
         with self.lock.gen_wlock():
             self.listeners = tuple(one for one in self.listeners if one is not listener)
-
-    def read(self, entry: Entry) -> Any:
-        """Return the object of an entry, as readers share it; None if it cannot be parsed."""
-        if self.detector is not None:
-            return self.detector.read(entry)
-        return self.decoder.read(entry)
 
     def all_decoded(self, decode: Callable[[list[Entry]], list[Any]]) -> list[Any]:
         """Return all objects of one moment; a copy of a list, until one of them changes."""
@@ -330,7 +311,7 @@ class Cache:
         """Return the public name of an entry or a key."""
         if isinstance(of, Entry):
             return of.ref()
-        return ObjectRef(of[1], of[0], resource=self.resource)
+        return self.maker.ref(of)
 
     def cut(self, choose: Callable[[Table], T]) -> T:
         """Return what is chosen from the table of one moment, in a few calls of C."""
@@ -354,7 +335,7 @@ class Cache:
         self.readiness.wait(Deadline(self.options.ready_timeout))
 
     def touch(self) -> None:
-        """Be used: start again in a child process what ran in the parent."""
+        """Start again in a child process what ran in the parent; the first thing of each use."""
         _locks.renew()
         if self.entries is not self.table.entries:
             self.entries = self.table.entries
@@ -371,12 +352,12 @@ class Cache:
                     raise
 
     def _after_fork(self) -> None:
-        """Have readers come by `touch`, in a child process."""
+        """Send readers by `touch`, in a child process."""
         self.entries = {}
 
 
 def _expected(cache: Cache | None) -> int:
-    return 0 if cache is None else max(len(cache.entries), cache.packer.listing)
+    return 0 if cache is None else max(len(cache.entries), cache.maker.listing)
 
 
 def _lowest(versions: Iterable[str], known: str | None) -> str | None:

@@ -76,7 +76,7 @@ class _Generation:
         self._decompressors: list[Decompress] = []
 
     def compress(self, json: bytes) -> bytes:
-        """Give a frame."""
+        """Return a frame."""
         try:
             compress = self._compressors.pop()
         except IndexError:
@@ -87,7 +87,7 @@ class _Generation:
         return frame
 
     def decompress(self, frame: bytes, length: int) -> bytes:
-        """Give what the frame was made of.
+        """Return what the frame was made of.
 
         :raises Exception: one of the errors of the backend.
         """
@@ -137,7 +137,7 @@ class Compressor:
         self._samples: list[bytes] = []
 
     def compress(self, json: bytes) -> bytes:
-        """Give it packed: at most one byte more than it is.
+        """Return it packed: at most one byte more than it is.
 
         Takes 8 us for a pod with zstandard; now and then some 500 us, when a dictionary is
         considered.
@@ -156,7 +156,7 @@ class Compressor:
         return packed
 
     def decompress(self, packed: bytes) -> bytes:
-        """Give the JSON that was packed, whatever the dictionary; 3 us for a pod with zstandard.
+        """Return the JSON that was packed, whatever the dictionary; 3 us for a pod with zstandard.
 
         :raises ValueError: for what was not packed here. That takes no more memory than the length
             that it tells, and no more time than the length that it has.
@@ -221,7 +221,7 @@ def _damaged(why: object) -> ValueError:
 
 
 def _content(objects: list[bytes], reach: int) -> bytes:
-    """Give what a dictionary is made of: as many objects as it takes, and of two at least.
+    """Return what a dictionary is made of: as many objects as it takes, and of two at least.
 
     Nearly all of one, since what is cut off it is what others have too.
     """
@@ -230,7 +230,7 @@ def _content(objects: list[bytes], reach: int) -> bytes:
 
 
 def _head(tag: int, length: int) -> bytes:
-    """Give the first bytes of packed ones: the dictionary, and the length, seven bits a byte."""
+    """Return the first bytes of packed ones: the dictionary, the length at seven bits a byte."""
     head = [tag]
     while length >= 0x80:
         head.append(length & 0x7F | 0x80)
@@ -240,7 +240,7 @@ def _head(tag: int, length: int) -> bytes:
 
 
 def _rest_of_length(packed: bytes, length: int) -> tuple[int, int]:
-    """Give a length of more than one byte, and where it ends."""
+    """Return a length of more than one byte, and where it ends."""
     length &= 0x7F
     for at in range(2, 6):
         more = packed[at]

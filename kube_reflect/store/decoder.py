@@ -93,7 +93,7 @@ class Decoder:
         return any(entry.key == key for entry in list(self._refused))
 
     def pass_on(self, old: Entry, new: Entry) -> None:
-        """Have readers of an entry share what those of another do, which it will replace."""
+        """Share with the readers of an entry what those of another share, which it will replace."""
         with self._lock:
             if old in self._decoded and new.value is None:
                 del self._decoded[old]

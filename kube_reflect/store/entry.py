@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kube_reflect._object import BadObject, Key, Object
@@ -21,12 +21,12 @@ _SHARED_LABELS = 4096
 class Packer:
     """Makes entries of objects; one for each cache. It holds no lock, and any thread may call it.
 
-    :param compressor: of the cache.
     :param resource: the kind of object, if it is known.
+    :param objects: returns how many objects are at rest, or will soon be.
     """
 
-    def __init__(self, compressor: Compressor, resource: ApiResource | None = None) -> None:
-        self.compressor = compressor
+    def __init__(self, resource: ApiResource | None, objects: Callable[[], int]) -> None:
+        self.compressor = Compressor(objects)
         #: The kind of object; set once, when the first object tells.
         self.resource = resource
         #: Objects of the list under way, which are at rest already, and in no table yet.
@@ -47,6 +47,10 @@ class Packer:
             raise BadObject("its uid or resourceVersion holds a NUL character")
         return Entry(key, head + self.compressor.compress(obj.json()), self._shared(obj.labels),
                      values, self)
+
+    def ref(self, key: Key) -> ObjectRef:
+        """Return the public name of an object."""
+        return ObjectRef(key[1], key[0], resource=self.resource)
 
     def _shared(self, labels: Mapping[str, str]) -> Mapping[str, str]:
         if len(self._labels) >= _SHARED_LABELS:

@@ -13,7 +13,7 @@ _PROTOCOL = 4
 
 
 def fingerprint(value: Any) -> dict[str, Any]:
-    """Give all that there is in an object, by path: ``metadata.labels.app`` and the like.
+    """Return all that there is in an object, by path: ``metadata.labels.app`` and the like.
 
     It goes through mappings and lists, models of the official client, and whatever else can be
     copied. Of what cannot be, it notes only which one it is.

@@ -59,13 +59,13 @@ class Listener(Protocol):
     """
 
     def changed(self, delta: Delta) -> bool:
-        """Take note of a change; return False if there is no need to tell of more."""
+        """Handle a change; return False if no more are wanted."""
 
     def unblock(self, unblocked: bool = True) -> None:
         """Do not keep the writer waiting, who is about to end; or, with False, do it again."""
 
     def ended(self) -> None:
-        """Take note that the writer has ended: nothing will change before it begins again."""
+        """Note that the writer has ended: nothing will change before it begins again."""
 
     def is_over(self) -> bool:
         """Return whether there is no need to tell it of more."""
@@ -85,7 +85,7 @@ _subscriptions: list[Callable[..., Any]] = []
 
 
 def set_subscriptions(make: Callable[..., Any]) -> None:
-    """Say how a subscription is made: the dispatcher does, which this room does not know.
+    """Set how a subscription is made; called by the dispatcher, which this room does not know.
 
     :param make: given a cache, a store, and the keyword arguments of `Writer.subscribe`.
     """

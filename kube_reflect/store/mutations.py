@@ -110,7 +110,7 @@ class MutationDetector:
         return True
 
     def unblock(self, unblocked: bool = True) -> None:
-        """It never keeps the writer waiting."""
+        """Do nothing: it never keeps the writer waiting."""
 
     def ended(self) -> None:
         cache = self._cache()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kube_reflect._locks import Deadline, Waiters
 from kube_reflect.errors import NotReady, WatcherError, WriterDropped
 
-__all__ = ["Readiness", "Round"]
+__all__ = ["Readiness"]
 
 
 class Round:
@@ -37,7 +37,7 @@ class Readiness:
         #: The last thing that went wrong, until the cache is complete.
         self.last_error: WatcherError | None = None
         #: Why nothing will come yet, where that is no error.
-        self.obstacle = ""
+        self.not_ready_reason = ""
 
     @property
     def ready(self) -> bool:
@@ -45,17 +45,17 @@ class Readiness:
         return self._round.outcome is True
 
     def open(self) -> None:
-        """Be ready."""
+        """Let all in."""
         self._round.outcome = True
         self.last_error = None
 
     def renew(self) -> None:
-        """Not be ready any more, until it is opened again."""
+        """Let nobody in any more, until it is opened again."""
         if self._round.outcome is not None:
             self._round = Round()
 
     def drop(self, reason: BaseException | None) -> None:
-        """Tell those who wait that nothing will come."""
+        """End the waiting: nothing will come."""
         if self._round.outcome is None:
             error = WriterDropped("the writer ended before the store was ready"
                                   + (f": {reason}" if reason else ""))
@@ -80,7 +80,7 @@ class Readiness:
 
     def not_ready(self, what: str) -> NotReady:
         """Return the error of one who did not get in, with what is known of the reason."""
-        why = self.last_error or self.obstacle
+        why = self.last_error or self.not_ready_reason
         error = NotReady(what + (f": {why}" if why else ""))
         error.__cause__ = self.last_error
         return error

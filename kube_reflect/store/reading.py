@@ -13,7 +13,7 @@ from kube_reflect.store.cache import Cache
 from kube_reflect.store.entry import Entry
 from kube_reflect.store.table import Group, Table
 
-__all__ = ["Reads"]
+__all__ = ["Reads", "find"]
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -56,14 +56,6 @@ class Reads(Generic[K]):
         if isinstance(ref, str):
             return namespace, str(ref)
         raise TypeError(f"an ObjectRef or a name is needed, not {ref!r}")
-
-    def _read(self, key: Key) -> Any:
-        """Return the object of a key, or of one without a namespace, whatever the caller named."""
-        entries = self._entries()
-        entry = entries.get(key)
-        if entry is None:
-            entry = entries.get((None, key[1]))
-        return None if entry is None else self._cache.read(entry)
 
     def state(
         self,
@@ -173,8 +165,7 @@ class Reads(Generic[K]):
     def __contains__(self, ref: object) -> bool:
         if not isinstance(ref, (str, ObjectRef)):
             return False
-        key, entries = self._key(ref, None), self._entries()
-        return key in entries or (None, key[1]) in entries
+        return find(self._entries(), self._key(ref, None)) is not None
 
     def __iter__(self) -> Iterator[K]:
         return iter(self.state())
@@ -196,6 +187,12 @@ class Reads(Generic[K]):
         if where is None:
             return values
         return [value for value in values if holds(self._cache, where, value)]
+
+
+def find(entries: Group, key: Key) -> Entry | None:
+    """Return the entry of a key, or of one without a namespace, whatever the caller named."""
+    entry = entries.get(key)
+    return entry if entry is not None else entries.get((None, key[1]))
 
 
 def _check_callable(name: str, function: object) -> None:

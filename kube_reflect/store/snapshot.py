@@ -8,7 +8,7 @@ from typing import TypeVar
 from kube_reflect._describe import no_value
 from kube_reflect.object_ref import ObjectRef
 from kube_reflect.store.cache import Cache
-from kube_reflect.store.reading import Reads
+from kube_reflect.store.reading import Reads, find
 from kube_reflect.store.table import Group, Table
 
 __all__ = ["Snapshot"]
@@ -38,8 +38,8 @@ class Snapshot(Reads[K]):
 
     def get(self, ref: ObjectRef | str, namespace: str | None = None) -> K | None:
         """Return the object of that name, or None, as `Store.get` does."""
-        found: K | None = self._read(self._key(ref, namespace))
-        return found
+        entry = find(self._frozen, self._key(ref, namespace))
+        return None if entry is None else self._cache.read(entry)
 
     def _entries(self) -> Group:
         return self._frozen
@@ -53,6 +53,6 @@ class Snapshot(Reads[K]):
             # Made when first asked for, from the entries; two threads may both do it.
             table = Table(self._names)
             for entry in self._frozen.values():
-                table.put(None, entry)
+                table.replace(None, entry)
             self._table = table
         return choose(table)

@@ -14,7 +14,7 @@ from kube_reflect.errors import StaleCache
 from kube_reflect.object_ref import ObjectRef
 from kube_reflect.selector import Selector
 from kube_reflect.store.cache import Cache
-from kube_reflect.store.reading import Reads
+from kube_reflect.store.reading import Reads, find
 from kube_reflect.store.snapshot import Snapshot
 from kube_reflect.store.table import Group, Table
 from kube_reflect.store.waiting import wait_for, wait_for_version
@@ -86,7 +86,7 @@ class Store(Reads[K]):
                 value: K | None
                 if type(ref) is not ObjectRef:
                     value = self._cache.entries[namespace, ref].value  # type: ignore[index]
-                elif namespace is None and ref.resource in (None, self._cache.packer.resource):
+                elif namespace is None and ref.resource in (None, self._cache.maker.resource):
                     value = self._cache.entries[ref.namespace, ref.name].value
                 else:
                     value = None
@@ -99,18 +99,14 @@ class Store(Reads[K]):
     def _get(self, ref: ObjectRef | str, namespace: str | None,
              max_staleness: float | None) -> K | None:
         """Read an object that is not decoded, not there, or not asked for by its full name."""
-        key = self._key(ref, namespace)
-        if max_staleness is None:
-            entry = self._cache.entries.get(key)
-            if entry is not None and entry.value is not None:
-                return entry.value  # type: ignore[no-any-return]
+        cache, key = self._cache, self._key(ref, namespace)
         # In a child process there are no entries at first, so its first read comes by here.
         self._touch(max_staleness)
-        value: K | None = self._read(key)
-        if value is None and self._cache.unlisted:
-            self._cache.admit(key[0])
-            value = self._read(key)
-        return value
+        entry = find(cache.table.entries, key)
+        if entry is None and cache.unlisted:
+            cache.admit(key[0])
+            entry = find(cache.table.entries, key)
+        return None if entry is None else cache.read(entry)
 
     def state(
         self,
@@ -120,22 +116,10 @@ class Store(Reads[K]):
         where: Callable[[K], object] | None = None,
         max_staleness: float | None = None,
     ) -> list[K]:
-        """List the objects of one moment, in no particular order.
+        """List the objects of one moment, in no particular order; see `Snapshot.state`.
 
-        Costs a copy of a list of pointers where all have been read before; what has not is
-        decoded, once.
-
-        :param namespace: only of this namespace; the others cost nothing.
-        :param labels: only what this label selector selects, given in the API server's grammar
-            or as a mapping of required values; nothing is decoded for it.
-        :param where: only those for which it is true; called for each that is left. An object
-            that the model refused, or with a field that cannot be read, and that it reads, is
-            left out, counted and logged.
         :param max_staleness: seconds since the last contact with the API server at most.
         :raises StaleCache: if it was longer ago.
-        :raises NotReady: before the first complete list, if the cache is to say so.
-        :raises ValueError: for a selector that does not parse.
-        :raises TypeError: for a ``where`` that cannot be called.
         """
         self._touch(max_staleness)
         return super().state(namespace=namespace, labels=labels, where=where)

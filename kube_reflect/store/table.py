@@ -18,8 +18,8 @@ class Table:
     """Entries by key, and some of them again by namespace and by the values of each index.
 
     `entries` is the truth, and is read without a lock; all else follows from it, and is read and
-    changed under the cache's lock. `put` and `drop` may be repeated: what an exception interrupts
-    is done anew, from its beginning, by the next thread that takes the lock.
+    changed under the cache's lock. `replace` may be repeated: what an exception interrupts is
+    done anew, from its beginning, by the next thread that takes the lock.
     """
 
     __slots__ = ("entries", "indexes", "moves", "namespaces")
@@ -32,23 +32,26 @@ class Table:
         #: Grows by one before each change of `entries`, and by one after it: it is odd meanwhile.
         self.moves = 0
 
-    def put(self, old: Entry | None, new: Entry) -> None:
-        """Store a state of an object in the place of the one before; O(1)."""
-        key = new.key
-        self.moves |= 1
-        self.entries[key] = new
-        self.moves += 1
-        self.namespaces.setdefault(key[0], {})[key] = new
-        self._reindex(key, old, new)
+    def replace(self, old: Entry | None, new: Entry | None) -> None:
+        """Store a state of an object in the place of the one before; O(1).
 
-    def drop(self, old: Entry) -> None:
-        """Remove an object; O(1)."""
-        key = old.key
+        :param old: None: it was not there.
+        :param new: None: it is gone.
+        """
+        one = new if new is not None else old
+        if one is None:
+            return
+        key = one.key
         self.moves |= 1
-        self.entries.pop(key, None)
-        self.moves += 1
-        _discard(self.namespaces, key[0], key)
-        self._reindex(key, old, None)
+        if new is not None:
+            self.entries[key] = new
+            self.moves += 1
+            self.namespaces.setdefault(key[0], {})[key] = new
+        else:
+            self.entries.pop(key, None)
+            self.moves += 1
+            _discard(self.namespaces, key[0], key)
+        self._reindex(key, old, new)
 
     def _reindex(self, key: Key, old: Entry | None, new: Entry | None) -> None:
         for position, index in enumerate(self.indexes.values()):

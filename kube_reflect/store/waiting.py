@@ -54,7 +54,7 @@ class _States:
         return not self._over
 
     def unblock(self, unblocked: bool = True) -> None:
-        """It never keeps the writer waiting."""
+        """Do nothing: it never keeps the writer waiting."""
 
     def ended(self) -> None:
         self._queue.put(None)

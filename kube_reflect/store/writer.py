@@ -14,7 +14,6 @@ from kube_reflect.store.cache import Cache
 from kube_reflect.store.entry import Entry
 from kube_reflect.store.listener import new_subscription
 from kube_reflect.store.options import IndexFunction, StoreOptions, Transform, check_index
-from kube_reflect.store.packing import EntryMaker
 from kube_reflect.store.store import Store
 from kube_reflect.store.table import Table
 from kube_reflect.store.writing import NamespaceWriter
@@ -31,16 +30,7 @@ class Writer:
     or as it is after it.
 
     :param resource: the kind of object; else the first object tells.
-    :param model: see `StoreOptions`, as for all that follows.
-    :param transform: changes each mapping before it is stored.
-    :param indexers: functions of the mapping, by the name of the index.
-    :param copies: give each read a K of its own, which may be changed.
-    :param detect_mutations: find readers who change what they share.
-    :param when_not_ready: what a read does before the first complete list.
-    :param ready_timeout: seconds that such a read waits at most.
-    :param decoded_limit: objects that stay decoded.
-    :raises TypeError: for a model, transform or index function that cannot be called, or the name
-        of an index that is no string.
+    :param model: this and all that follow are documented by `StoreOptions`, and checked as there.
     """
 
     __reduce_ex__ = no_value("it has a cache of this process")
@@ -50,16 +40,22 @@ class Writer:
         resource: ApiResource | None = None,
         *,
         model: Callable[[dict[str, Any]], Any] | None = None,
+        view: Callable[[Any], Any] | None = None,
         transform: Transform | None = None,
         indexers: Mapping[str, IndexFunction] | None = None,
-        **options: Any,
+        copies: bool = False,
+        detect_mutations: bool | None = None,
+        when_not_ready: str = "empty",
+        ready_timeout: float = 30.0,
+        decoded_limit: int = 10_000,
     ) -> None:
         if resource is not None and not isinstance(resource, ApiResource):
             raise TypeError(f"resource must be an ApiResource: {resource!r}")
         self._cache = Cache(resource, StoreOptions(
-            model=model, transform=transform, indexers=dict(indexers or {}), **options))
-        self._maker = EntryMaker(self._cache)
-        self._writer = NamespaceWriter(self._cache, self._maker)
+            model=model, view=view, transform=transform, indexers=dict(indexers or {}),
+            copies=copies, detect_mutations=detect_mutations, when_not_ready=when_not_ready,
+            ready_timeout=ready_timeout, decoded_limit=decoded_limit))
+        self._writer = NamespaceWriter(self._cache)
         self._claimed = False
         # Readers hear of it when their writer is simply forgotten, too.
         self._finalizer = weakref.finalize(self, self._cache.end)
@@ -100,10 +96,10 @@ class Writer:
         :raises ValueError: if there is an index of that name.
         :raises TypeError: for what cannot be called.
         """
-        add_index(self._cache, self._maker, name, function)
+        add_index(self._cache, name, function)
 
     def failed(self, error: Exception) -> None:
-        """Take note of an error of the stream, for those who wait for the first list."""
+        """Note an error of the stream, for those who wait for the first list."""
         self._cache.failed(error)  # type: ignore[arg-type]
 
     def claim(self) -> None:
@@ -127,7 +123,7 @@ class Writer:
         self._cache.end(reason)
 
 
-def add_index(cache: Cache, maker: EntryMaker, name: str, function: IndexFunction) -> None:
+def add_index(cache: Cache, name: str, function: IndexFunction) -> None:
     """Add an index over what is there and what will come; see `Writer.add_index`.
 
     From its announcement on, writers make entries with its values. Those that are there are given
@@ -136,15 +132,16 @@ def add_index(cache: Cache, maker: EntryMaker, name: str, function: IndexFunctio
     a table with the index takes the place of the one without.
     """
     check_index(name, function)
+    maker = cache.maker
     with cache.mutex:
         # One that was announced and never finished (its thread died) may be begun again.
-        if name in cache.table.indexes or cache.indexers.get(name, function) is not function:
+        if name in cache.table.indexes or maker.indexers.get(name, function) is not function:
             raise ValueError(f"there is an index {name!r} already")
-        if name not in cache.indexers:
-            cache.announce_index(name, function)
+        if name not in maker.indexers:
+            maker.indexers = {**maker.indexers, name: function}
     made: dict[Key, tuple[Entry, Entry]] = {}
     while name not in cache.table.indexes:
-        names = tuple(cache.indexers)
+        names = tuple(maker.indexers)
         for key, entry in cache.cut(lambda table: table.entries.copy()).items():
             known = made.get(key)
             if known is None or known[0] is not entry or len(known[1].values) < len(names):
@@ -166,7 +163,7 @@ def _swap_in_indexes(cache: Cache, names: tuple[str, ...],
                 if known is None or known[0] is not entry or len(known[1].values) < len(names):
                     return
                 entry = known[1]
-            new.put(None, entry)
+            new.replace(None, entry)
         for key, entry in new.entries.items():
             if entry is not old.entries[key]:
                 cache.decoder.pass_on(old.entries[key], entry)

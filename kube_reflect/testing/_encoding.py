@@ -38,7 +38,7 @@ def _sorted_deep(value: Any) -> Any:
 
 
 def arrange(obj: dict[str, Any], resource: ApiResource, custom: bool) -> dict[str, Any]:
-    """Give an object the key order that the server would give it.
+    """Return an object in the key order that the server would give it.
 
     :param obj: an object with a metadata mapping; not changed.
     :param custom: whether its kind is a custom resource, whose keys are sorted.

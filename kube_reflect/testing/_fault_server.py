@@ -167,7 +167,7 @@ class FaultServer(FakeApiServer):
             exchange.cut()
 
     def freeze(self, when: str | When | None = None, *, half_line: bool = False) -> int:
-        """Have all requests that are being answered fall silent, their connections left open.
+        """Silence all requests that are being answered, their connections left open.
 
         It is what a network does that loses a route. What comes next is answered as usual.
 

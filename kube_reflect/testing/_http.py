@@ -263,7 +263,7 @@ class HttpServer:
             connection.thread.start()
 
     def forget(self, connection: Connection) -> None:
-        """Take a connection that has ended from the list."""
+        """Remove a connection that has ended from the list."""
         with self._lock:
             self._connections.discard(connection)
 

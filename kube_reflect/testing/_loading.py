@@ -41,7 +41,7 @@ def objects_in(source: Source) -> Iterator[dict[str, Any]]:
 
 
 def plain(obj: Any) -> dict[str, Any]:
-    """Give an object as on the wire, if it is a model of the official client."""
+    """Return an object as on the wire, if it is a model of the official client."""
     if isinstance(obj, Mapping):
         return dict(obj)
     from kubernetes.client import ApiClient

@@ -28,7 +28,7 @@ class Target(NamedTuple):
 
 
 def parse_path(path: str) -> Target | None:
-    """Take a resource path apart; None where it is none."""
+    """Split a resource path; None where it is none."""
     parts = [unquote(part) for part in path.strip("/").split("/")]
     if len(parts) >= 3 and parts[0] == "api":
         group, version, rest = "", parts[1], parts[2:]

@@ -114,7 +114,7 @@ class Registry:
             str(resource.plural), ()) if self._key(resource) in self._builtin else ())
 
     def remove(self, resource: ApiResource) -> None:
-        """Take a resource away."""
+        """Remove a resource."""
         with self._lock:
             self._by_path.pop(self._key(resource), None)
             self._verbs.pop(self._key(resource), None)

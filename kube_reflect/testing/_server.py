@@ -236,7 +236,7 @@ class FakeApiServer(Contents):
 
     def allow(self, target: ApiResource | str | None = None, *, namespace: str | None = None,
               verb: str | None = None) -> None:
-        """Take back a :meth:`forbid` with the same arguments; without arguments, all of them."""
+        """Undo a :meth:`forbid` with the same arguments; without arguments, all of them."""
         everything = target is None and namespace is None and verb is None
         self._access.remove(None if everything else self._rule(target, namespace, verb))
 

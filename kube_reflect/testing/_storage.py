@@ -78,7 +78,7 @@ class Collection:
         self.floor = version
 
     def rollback(self, version: int) -> None:
-        """Take back the changes after a version that is not older than ``floor``."""
+        """Undo the changes after a version that is not older than ``floor``."""
         self.entries = dict(self.at(version))
         while self.changes and self.changes[-1].version > version:
             self.changes.pop()
@@ -200,7 +200,7 @@ class Storage:
                 collection.forget(self.version)
 
     def rollback(self, version: int) -> None:
-        """Take back every change after a version, while no watch is open.
+        """Undo every change after a version, while no watch is open.
 
         :raises ValueError: it is newer than the current version, or older than the history.
         """
@@ -215,7 +215,7 @@ class Storage:
             self.version = version
 
     def request_bookmarks(self) -> int:
-        """Have every watch, also one that begins soon, tell the current version; returns that."""
+        """Send the current version by every watch, also one that begins soon; return it."""
         with self.lock:
             self.bookmark_due = self.version
             self.wake()

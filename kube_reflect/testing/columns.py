@@ -34,7 +34,7 @@ class Column(NamedTuple):
     type: str = "string"
 
     def cell(self, obj: Object) -> Any:
-        """Give the cell of an object; ``<invalid>`` where the object is not what it should be."""
+        """Return the cell of an object; ``<invalid>`` where the object is not what it should be."""
         try:
             return self.of(obj)
         except (AttributeError, KeyError, TypeError, ValueError):
@@ -78,7 +78,7 @@ def _two(whole: int, large: int, large_name: str, small: int, small_name: str) -
 
 
 def seconds_since(text: Any, now: float | None = None) -> float | None:
-    """Give the seconds since a time as the API writes it; None for what is none."""
+    """Return the seconds since a time as the API writes it; None for what is none."""
     if not isinstance(text, str):
         return None
     try:
@@ -97,7 +97,7 @@ def age_of(obj: Object, path: str = "metadata.creationTimestamp") -> str:
 
 
 def columns_of(group: str, plural: str) -> tuple[Column, ...]:
-    """Give the columns of a resource; of an unknown one, name and age."""
+    """Return the columns of a resource; of an unknown one, name and age."""
     return _COLUMNS.get((group, plural), (_NAME, _AGE))
 
 
@@ -126,7 +126,7 @@ def _statuses(pod: Object, which: str) -> list[Object]:
 
 
 def _ended(state: Object) -> str:
-    """Say how a container ended, from its ``terminated``."""
+    """Return how a container ended, from its ``terminated``."""
     if state.get("reason"):
         return str(state["reason"])
     if state.get("signal"):
@@ -135,7 +135,7 @@ def _ended(state: Object) -> str:
 
 
 def _init_status(pod: Object) -> str | None:
-    """Say how far the init containers are; None if they are done, or there are none."""
+    """Return how far the init containers are; None if they are done, or there are none."""
     containers = dig(pod, "spec.initContainers", [])
     for number, one in enumerate(_statuses(pod, "initContainerStatuses")):
         ended, reason = dig(one, "state.terminated"), dig(one, "state.waiting.reason", "")

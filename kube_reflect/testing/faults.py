@@ -72,7 +72,7 @@ def next_page(request: Request) -> bool:
 
 @dataclass(frozen=True)
 class Silent:
-    """Take the request and say nothing."""
+    """Read the request and send nothing."""
 
     def __call__(self, exchange: Exchange) -> None:
         finish(exchange, "silence")
@@ -351,17 +351,17 @@ def without_resource_version(answer: dict[str, Any]) -> None:
 
 
 def null_items(answer: dict[str, Any]) -> None:
-    """Give a list ``null`` for items, for `EditList`."""
+    """Set the items of a list to ``null``, for `EditList`."""
     answer["items"] = None
 
 
 def duplicate_items(answer: dict[str, Any]) -> None:
-    """Give a list each item twice, for `EditList`."""
+    """Repeat each item of a list, for `EditList`."""
     answer["items"] = answer["items"] * 2
 
 
 def nameless_item(answer: dict[str, Any]) -> None:
-    """Take the name from a list's first item, for `EditList`."""
+    """Remove the name of a list's first item, for `EditList`."""
     items = json.loads(json.dumps(answer["items"]))
     items[0]["metadata"].pop("name")
     answer["items"] = items

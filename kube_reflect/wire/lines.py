@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from json import JSONDecodeError
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from kube_reflect._object import Object, members
 from kube_reflect.client import OfficialWatch, RequestError, Response
 from kube_reflect.wire.record import ServerRecord
 
-__all__ = ["WatchBody", "WatchLine", "WatchLines"]
+__all__ = ["WatchLine", "WatchLines"]
 
 #: A watch that the server ends sooner than this was not served, in seconds; nor says it anything
 #: of the server that one broke which ran for longer.
@@ -34,79 +35,6 @@ class WatchLine(NamedTuple):
     object: Object
 
 
-class WatchBody:
-    """The body of a WATCH as the official Watch reads it, a whole line at a time.
-
-    :param idle_timeout: of the config, in seconds.
-    :param initial: it begins with a streaming list.
-    """
-
-    def __init__(self, response: Response, *, idle_timeout: float, initial: bool) -> None:
-        self._response = response
-        self._idle_timeout = idle_timeout
-        self.started = time.monotonic()
-        #: When the last whole line came, or else the headers.
-        self.last_line = self.started
-        self._list_silence = min(_LIST_SILENCE, idle_timeout)
-        self._list_deadline: float | None = None
-        if initial:
-            self.extend_list()
-            response.set_read_timeout(self._list_silence)
-
-    def stream(self, amt: int | None = None, decode_content: bool = False,
-               ) -> Iterator[bytes | str]:
-        """Yield the lines, each with its newline. (The arguments are the official Watch's.)
-
-        :raises RequestError: for a line that does not end, and where the body breaks off.
-        """
-        parts: list[bytes] = []
-        size, begun = 0, 0.0
-        for chunk in self._response.chunks():
-            now = time.monotonic()
-            if self._list_deadline is not None and now > self._list_deadline:
-                raise RequestError("the streaming list does not end", started=True)
-            start = 0
-            while end := chunk.find(b"\n", start) + 1:
-                self.last_line = now
-                # As the API server sends it, a line is a chunk, and need not be copied.
-                line = chunk[start:end] if not parts else b"".join((*parts, chunk[start:end]))
-                parts.clear()
-                start = end
-                if not line.isspace():
-                    # Before 28 the official Watch dies of one bad byte.
-                    yield line if line.isascii() else line.decode("utf-8", "replace")
-            if start == len(chunk):
-                continue
-            if not parts:
-                size, begun = 0, now
-            elif now - begun > self._idle_timeout:
-                # A byte now and then keeps the socket from timing out.
-                raise RequestError("a line does not end", started=True)
-            parts.append(chunk[start:])
-            size += len(chunk) - start
-            if size > _LONGEST_LINE:
-                raise RequestError(f"a line is longer than {_LONGEST_LINE} bytes", started=True)
-        if parts:
-            # Cut within a line, or the last line lacks its newline: parsing tells.
-            yield b"".join((*parts, b"\n")).decode("utf-8", "replace")
-
-    def extend_list(self) -> None:
-        """Note that the streaming list goes on: it has its time again."""
-        self._list_deadline = time.monotonic() + self._list_silence
-
-    def expect_silence(self) -> None:
-        """Note that the streaming list is complete: from now on only the idle deadline counts."""
-        self._list_deadline = None
-        self._response.set_read_timeout(self._idle_timeout)
-
-    def close(self) -> None:
-        """Hang up, or give the connection back."""
-        self._response.close()
-
-    def release_conn(self) -> None:
-        """Do nothing: `close` has."""
-
-
 class WatchLines:
     """The lines of one WATCH, parsed: an iterator, for the thread that asked.
 
@@ -120,33 +48,22 @@ class WatchLines:
 
     def __init__(self, response: Response, *, seconds: float, idle_timeout: float, initial: bool,
                  record: ServerRecord) -> None:
+        self._response = response
         self._record = record
         self._seconds = seconds
+        self._idle_timeout = idle_timeout
         self._initial = initial
-        self._body = WatchBody(response, idle_timeout=idle_timeout, initial=initial)
-        self._events = OfficialWatch(self._parse).read(self._body)
-        self._lines = self._read()
+        #: When the headers came, and the last whole line.
+        self._started = self._last_line = time.monotonic()
+        self._list_silence = min(_LIST_SILENCE, idle_timeout)
+        self._list_deadline = self._started + self._list_silence if initial else math.inf
+        if initial:
+            response.set_read_timeout(self._list_silence)
+        self._lines = OfficialWatch(self._parse).read(self._read())
 
     def __iter__(self) -> Iterator[WatchLine]:
         # One generator for all: the machine goes on where it stopped, at the end of the list.
         return self._lines
-
-    def _read(self) -> Iterator[WatchLine]:
-        try:
-            yield from self._events
-        except RequestError:
-            if not self._initial:
-                self._record.watch_cut(self._age())
-            raise
-        if self._age() < min(_EARLY, self._seconds / 2):
-            raise RequestError(f"the server ended the watch after {self._age():.1f} s",
-                               started=True)
-        self._record.watch_ended()
-        if not self._initial:
-            self._record.contact = time.monotonic()
-
-    def _age(self) -> float:
-        return time.monotonic() - self._body.started
 
     @property
     def served(self) -> bool:
@@ -157,37 +74,103 @@ class WatchLines:
         """Note that the initial events are complete, so that silence is no longer wrong."""
         self._initial = False
         # What the list has shown is as old as its beginning.
-        self._record.contact = self._body.started
-        self._body.expect_silence()
+        self._record.contact = self._started
+        self._list_deadline = math.inf
+        self._response.set_read_timeout(self._idle_timeout)
 
     def close(self) -> None:
         """Hang up."""
-        # The official Watch closes the body when its generator is closed; if that has begun.
-        self._lines.close()  # type: ignore[attr-defined]
-        self._events.close()  # type: ignore[attr-defined]
-        self._body.close()
+        self._lines.close()
+        # Where nothing was read, there is nobody else who does.
+        self._response.close()
 
-    def _parse(self, line: str) -> WatchLine:
-        """Parse a line, and note what it says of the server; it is a contact with it."""
+    def _read(self) -> Generator[bytes | str, None, None]:
+        """Yield whole lines, each with its newline.
+
+        :raises RequestError: for a line that does not end, where they break off, and at an end
+            that comes too early.
+        """
+        parts: list[bytes] = []
+        size, begun = 0, 0.0
+        try:
+            for chunk in self._response.chunks():
+                now = time.monotonic()
+                if now > self._list_deadline:
+                    raise RequestError("the streaming list does not end", started=True)
+                start = 0
+                while end := chunk.find(b"\n", start) + 1:
+                    self._last_line = now
+                    # As the API server sends it, a line is a chunk, and need not be copied.
+                    line = chunk[start:end] if not parts else b"".join((*parts, chunk[start:end]))
+                    parts.clear()
+                    start = end
+                    if not line.isspace():
+                        # Before 28 the official Watch dies of one bad byte.
+                        yield line if line.isascii() else line.decode("utf-8", "replace")
+                if start == len(chunk):
+                    continue
+                if not parts:
+                    size, begun = 0, now
+                elif now - begun > self._idle_timeout:
+                    # A byte now and then keeps the socket from timing out.
+                    raise RequestError("a line does not end", started=True)
+                parts.append(chunk[start:])
+                size += len(chunk) - start
+                if size > _LONGEST_LINE:
+                    raise RequestError(f"a line is longer than {_LONGEST_LINE} bytes",
+                                       started=True)
+        except RequestError:
+            self._record_cut()
+            raise
+        finally:
+            self._response.close()
+        if parts:
+            # Cut within a line, or the last line lacks its newline: parsing tells.
+            yield b"".join((*parts, b"\n")).decode("utf-8", "replace")
+        self._check_end()
+
+    def _check_end(self) -> None:
+        if self._age() < min(_EARLY, self._seconds / 2):
+            raise RequestError(f"the server ended the watch after {self._age():.1f} s",
+                               started=True)
+        self._record.watch_ended()
+        if not self._initial:
+            self._record.contact = time.monotonic()
+
+    def _record_cut(self) -> None:
+        if not self._initial:
+            self._record.watch_cut(self._age())
+
+    def _age(self) -> float:
+        return time.monotonic() - self._started
+
+    def _parse(self, line: str, return_type: object = None) -> WatchLine:
+        """Parse a line, and note what it says of the server; it is a contact with it.
+
+        :param return_type: of no use here; the official Watch passes it.
+        """
         start = _EVENT.match(line)
+        found = None
         if start is not None and line.endswith("}"):
             try:
                 # If that is one JSON value, it is the object, and there is nothing beside it.
-                obj = Object.parse(line[start.end():-1].encode())
+                found = WatchLine(start[1], Object.parse(line[start.end():-1].encode()))
             except ValueError:
+                pass
+        if found is None:
+            try:
                 found = _any_event(line)
-            else:
-                found = WatchLine(start[1], obj)
-        else:
-            found = _any_event(line)
+            except RequestError:
+                self._record_cut()
+                raise
         kind, record = found.type, self._record
         if self._initial:
             # No contact: a list says nothing before it is complete.
-            record.list_shows(self._body.started)
+            record.list_shows(self._started)
             if kind == "ADDED":
-                self._body.extend_list()
+                self._list_deadline = time.monotonic() + self._list_silence
         elif kind != "ERROR":
-            record.contact = self._body.last_line
+            record.contact = self._last_line
             if kind == "BOOKMARK":
                 record.sends_bookmarks = True
         return found

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from kube_reflect.client import ListFunction, Requests, eager_maker
-from kube_reflect.client.versions import INTERFACES, Interface, read_some, warn_if_untried
+from kube_reflect.client import ListFunction, Requests
+from kube_reflect.client.versions import (
+    INTERFACES, Interface, eager_maker, read_some, warn_if_untried,
+)
 from kube_reflect.config import Config
 
 

@@ -22,7 +22,7 @@ from kube_reflect import (  # noqa: E402
 )
 from kube_reflect.dispatcher import subscribe  # noqa: E402
 from kube_reflect.store import (  # noqa: E402
-    Cache, EntryMaker, Forgotten, NamespaceWriter, Store, StoreOptions,
+    Cache, Forgotten, NamespaceWriter, Store, StoreOptions,
 )
 from kube_reflect.watcher import Machine  # noqa: E402
 
@@ -70,7 +70,7 @@ class Watched:
     def __init__(self, cluster: Cluster, cache: Cache, namespace: str, config: Config) -> None:
         self.source = Source(Part(cluster, namespace))  # type: ignore[arg-type]
         self.items = Machine(self.source, config).run()
-        self.writer = NamespaceWriter(cache, EntryMaker(cache), namespace)
+        self.writer = NamespaceWriter(cache, namespace)
         self.listing = False
         self.listed = False
 

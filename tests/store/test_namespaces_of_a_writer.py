@@ -10,9 +10,7 @@ import pytest
 
 from kube_reflect.dispatcher import Applied, Subscription, subscribe
 from kube_reflect.events import Apply, Delete, Init, InitApply, InitDone
-from kube_reflect.store import (
-    Cache, EntryMaker, Forgotten, NamespaceWriter, Store, StoreOptions,
-)
+from kube_reflect.store import Cache, Forgotten, NamespaceWriter, Store, StoreOptions
 
 from tests.support.cache_helpers import feed, listed, names, relist
 from tests.support.objects import pod
@@ -22,8 +20,7 @@ from tests.support.waiting import DEADLINE, wait_until
 def writers() -> tuple[Cache, NamespaceWriter, NamespaceWriter]:
     """A cache with a writer for each of the namespaces a and b, both of them listed."""
     cache = Cache(None, StoreOptions())
-    maker = EntryMaker(cache)
-    a, b = (NamespaceWriter(cache, maker, namespace) for namespace in ("a", "b"))
+    a, b = (NamespaceWriter(cache, namespace) for namespace in ("a", "b"))
     for one in (a, b):
         assert not Store(cache).ready
         for event in (Init(), InitDone("1")):

@@ -88,7 +88,7 @@ def test_the_last_error_is_the_cause() -> None:
 
 def test_what_is_in_the_way_is_said_unless_an_error_is() -> None:
     readiness = Readiness(Waiters())
-    readiness.obstacle = "nobody came"
+    readiness.not_ready_reason = "nobody came"
     with pytest.raises(NotReady, match="^not ready within 0 s: nobody came$") as caught:
         readiness.wait(Deadline(0))
     assert caught.value.__cause__ is None

@@ -45,7 +45,7 @@ class Follower:
                 self.resyncs += 1
 
     def drain(self, subscription: Subscription[Any], most: int = 10**9) -> int:
-        """Take what is pending, and tell how much that was."""
+        """Read what is pending, and return how much that was."""
         for taken in range(most):
             try:
                 change = subscription.get(timeout=0)
@@ -57,7 +57,7 @@ class Follower:
         return most
 
     def follow(self, subscription: Subscription[Any]) -> None:
-        """Take all there will ever be."""
+        """Read all there will ever be."""
         for change in subscription:
             self.take(change)
 
@@ -66,5 +66,5 @@ class Follower:
 
 
 def versions(objects: Any) -> dict[Name, tuple[str, str]]:
-    """Say which objects these are, and how new."""
+    """Return which objects these are, and how new."""
     return {name_of(obj): version_of(obj) for obj in objects}

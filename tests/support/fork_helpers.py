@@ -24,7 +24,7 @@ SOON = 15.0
 
 
 def watch_dog() -> None:
-    """Have this process say where it hangs, and end; needed anew after a fork."""
+    """Make this process say where it hangs, and end; needed anew after a fork."""
     # Not by faulthandler's own watchdog, a thread, which does not come back after a fork.
     faulthandler.register(signal.SIGALRM, chain=True)
     signal.alarm(DEADLINE)
@@ -156,7 +156,7 @@ def worker_of(reflector: Reflector) -> Any:
 
 
 def connection(reflector: Reflector) -> tuple[int, Any]:
-    """Tell one connection of the reflector's watch from another."""
+    """Return what tells one connection of the reflector's watch from another."""
     handle = worker_of(reflector)._watcher._source._requests._handle
     [duplicate] = handle._duplicates.values()
     return os.fstat(duplicate.fileno()).st_ino, duplicate.getsockname()

@@ -35,7 +35,7 @@ Hold = Callable[[Reflector], Any]
 
 @contextlib.contextmanager
 def held(lock: Any) -> Iterator[None]:
-    """Have a thread hold a lock for the length of a block."""
+    """Let a thread hold a lock for the length of a block."""
     taken, release = threading.Event(), threading.Event()
 
     def hold() -> None:

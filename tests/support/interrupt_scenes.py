@@ -116,13 +116,13 @@ class Scene:
         self.counters = self.writer._cache.counters
 
     def read(self) -> Scene:
-        """Have everything decoded."""
+        """Read everything, so that it is decoded."""
         self.store.state()
         self.snapshot.state()
         return self
 
     def unread(self) -> Scene:
-        """Have nothing decoded."""
+        """Change everything, so that nothing is decoded."""
         for name in "ab":
             self.apply(name)
         self.before = versions(self.snapshot)

@@ -137,7 +137,7 @@ Answer = ScriptedPage | ScriptedLines | Exception
 
 
 class Script:
-    """Gives its answers one after the other; when there are no more, it is closed."""
+    """Answers one after the other; when there are no more, it is closed."""
 
     def __init__(self, *answers: Answer) -> None:
         self._answers = deque(answers)

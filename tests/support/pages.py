@@ -21,7 +21,7 @@ class Block(NamedTuple):
 
 
 def page(room: str) -> Path:
-    """Give the page of a room, ``cli`` for instance."""
+    """Return the page of a room, ``cli`` for instance."""
     return ROOT / "kube_reflect" / room / "README.rst"
 
 

@@ -10,13 +10,12 @@ from typing import Any
 from kube_reflect._locks import Waiters, new_lock
 from kube_reflect._object import Key, Object
 from kube_reflect.dispatcher.pending import Pending, Step
-from kube_reflect.store.compression import Compressor
 from kube_reflect.store.entry import Entry, Packer
 from kube_reflect.store.listener import Delta, Reason
 
 from tests.support.objects import pod
 
-packer = Packer(Compressor())
+packer = Packer(None, lambda: 0)
 
 
 class Owner:
@@ -39,7 +38,7 @@ class Queue:
         self.numbers = itertools.count(1)
 
     def tell(self, key: Key, old: str | None, new: str | None, **more: Any) -> bool:
-        """Tell of a change, by the versions."""
+        """Add a change, by the versions."""
         return self.tell_of(key, None if old is None else at(key, old),
                             None if new is None else at(key, new), **more)
 
@@ -59,7 +58,7 @@ class Queue:
             return taken.step
 
     def shown(self) -> list[tuple[str, str | None, str | None]]:
-        """Take all, as (name, old version, new version)."""
+        """Return all, as (name, old version, new version)."""
         steps = []
         while (step := self.take()) is not None:
             assert step.key is not None
@@ -71,13 +70,13 @@ class Queue:
         return self
 
     def seen(self, *keys: Key) -> Queue:
-        """Have shown a replay: these, at version 1."""
+        """Show a replay: these, at version 1."""
         self.replay(*keys)
         assert len(self.shown()) == len(keys)
         return self
 
     def in_hand_of_another_thread(self, *keys: Key | None) -> Any:
-        """Have a thread take these, for the length of a block."""
+        """Let a thread take these, for the length of a block."""
         taken, go_on = threading.Event(), threading.Event()
 
         def work() -> None:

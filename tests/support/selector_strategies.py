@@ -58,7 +58,7 @@ field_texts = st.lists(_field_tokens, max_size=10).map("".join)
 
 
 def means(term: Term, labels: dict[str, str]) -> bool:
-    """Tell what a term asks of labels, word by word from Kubernetes's documentation."""
+    """Return whether labels meet a term, word by word from Kubernetes's documentation."""
     key, operator, values = term
     if operator in ("", "!"):
         return (key in labels) == (operator == "")

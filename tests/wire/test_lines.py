@@ -16,7 +16,7 @@ from kube_reflect._json import loads
 from kube_reflect._object import BadObject, Object
 from kube_reflect.client import Closed, RequestError
 from kube_reflect.wire import WatchLine
-from kube_reflect.wire.lines import WatchBody, WatchLines
+from kube_reflect.wire.lines import WatchLines
 from kube_reflect.wire.record import ServerRecord
 
 from tests.support.objects import pod
@@ -82,8 +82,7 @@ WHOLE = b"".join(line + b"\n" for line in LINES)
 
 
 def cut_lines(chunks: list[bytes]) -> list[bytes | str]:
-    body = WatchBody(Response(chunks), idle_timeout=60, initial=False)  # type: ignore[arg-type]
-    return list(body.stream())
+    return list(lines_of(Response(chunks))._read())
 
 
 @pytest.mark.parametrize("seed", range(20))

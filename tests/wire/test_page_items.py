@@ -14,7 +14,7 @@ import pytest
 from kube_reflect._json import loads
 from kube_reflect._object import BadObject, Object
 from kube_reflect.client import RequestError
-from kube_reflect.wire import Page
+from kube_reflect.wire.pages import Page
 
 from tests.wire.test_pages import TYPED, body, in_pieces
 

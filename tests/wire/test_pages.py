@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kube_reflect.client import RequestError
-from kube_reflect.wire import Page
+from kube_reflect.wire.pages import Page
 
 TYPED = {"kind": "PodList", "apiVersion": "v1",
          "metadata": {"resourceVersion": "12", "continue": "token"},

@@ -14,7 +14,7 @@ from hypothesis import strategies as st  # noqa: E402
 
 from kube_reflect._object import Object  # noqa: E402
 from kube_reflect.client import RequestError  # noqa: E402
-from kube_reflect.wire import Page  # noqa: E402
+from kube_reflect.wire.pages import Page  # noqa: E402
 
 from tests.wire.test_page_items import check_items, expected, known  # noqa: E402
 

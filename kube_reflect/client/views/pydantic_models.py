@@ -25,7 +25,7 @@ _NOUNS = {int: "an integer"}
 
 
 def is_pydantic(model: Any) -> bool:
-    """Tell a model of pydantic's."""
+    """Return whether it is a model of pydantic's."""
     return hasattr(model, "__pydantic_validator__")
 
 

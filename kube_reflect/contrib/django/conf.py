@@ -56,7 +56,7 @@ def _check_keys(found: Any, known: set[str], what: str) -> None:
 
 
 def setting(name: str) -> Any:
-    """Give a setting, or its default.
+    """Return a setting, or its default.
 
     :raises ImproperlyConfigured: if there are settings that are not known.
     """
@@ -94,7 +94,7 @@ def _declaration(name: str, given: Any) -> Declaration:
 
 
 def declarations() -> dict[str, Declaration]:
-    """Give what the settings declare, by name; imports it, and calls nothing of it.
+    """Return what the settings declare, by name; imports it, and calls nothing of it.
 
     :raises ImproperlyConfigured: for settings that are wrong.
     """
@@ -129,7 +129,7 @@ class Stores(Mapping[str, Store[Any]]):
             "", Group(declarations(), _new_client))
 
     def __getitem__(self, name: str) -> Store[Any]:
-        """Give a store that is ready; the first use in a process starts its reflector.
+        """Return a store that is ready; the first use in a process starts its reflector.
 
         :raises KeyError: for a name that is not in the settings.
         :raises NotReady: if it was not ready after ``WAIT`` seconds; the middleware answers 503.
@@ -172,6 +172,6 @@ stores = Stores()
 
 
 def forget(*, setting: str, **_: Any) -> None:
-    """Hear of a setting that a test has changed."""
+    """Forget a setting that a test has changed."""
     if setting == "KUBE_REFLECT":
         stores.close()

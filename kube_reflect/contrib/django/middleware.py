@@ -13,14 +13,14 @@ from kube_reflect.errors import NotReady, StaleCache, WriterDropped
 
 __all__ = ["NotReadyMiddleware"]
 
-logger = logging.getLogger("kube_reflect")
+logger = logging.getLogger(__name__)
 
 
 class NotReadyMiddleware(MiddlewareMixin):  # type: ignore[misc]
     """Answers 503 with Retry-After to a request whose view found a store not ready or too old."""
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> Any:
-        """Give the answer, or None for another exception."""
+        """Return the answer, or None for another exception."""
         if not isinstance(exception, (NotReady, StaleCache, WriterDropped)):
             return None
         logger.warning("%s answered with 503: %s", request.path, exception)

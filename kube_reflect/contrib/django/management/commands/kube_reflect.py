@@ -21,7 +21,7 @@ class Command(BaseCommand):  # type: ignore[misc]
     help = "Show what the project caches of Kubernetes."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Say what the command takes."""
+        """Declare what the command takes."""
         commands = parser.add_subparsers(dest="what", required=True)
         status = commands.add_parser("status", help="start all, wait, and show how they are")
         status.add_argument("--json", action="store_true", help="all that is known")
