@@ -82,7 +82,6 @@ class Health:
         # and on which level; and until when it counts as wrong.
         self._announced: dict[tuple[type, int | None], tuple[float, int]] = {}
         self._unsteady_until = 0.0
-        self._failed_last = False
         self._list_began: float | None = None
         self._last_failure: str | None = None
 
@@ -118,10 +117,10 @@ class Health:
         self._last_failure = type(error).__name__ + (f":{error.code}" if error.code else "")
         self.failures[self._last_failure] += 1
         self.enter(Phase.BACKING_OFF, error)
-        # A watch that is cut, and resumed at the first try, is nothing to worry about.
-        level = (logging.INFO if isinstance(error, WatchFailed) and not self._failed_last
-                 else logging.WARNING)
         now = self._timer()
+        # A watch that is cut, and resumed at the first try, is nothing to worry about.
+        level = (logging.INFO if isinstance(error, WatchFailed) and now >= self._unsteady_until
+                 else logging.WARNING)
         last = self._announced.get(kind)
         if last is None or last[1] < level:
             self._announced[kind] = now, level
@@ -130,7 +129,6 @@ class Health:
             self._announced[kind] = now, last[1]
             logger.log(last[1], "%s: still: %s; trying again until it works", self.name, error)
         self._unsteady_until = now + _STEADY
-        self._failed_last = True
         if isinstance(error, (InitialListFailed, NoResourceVersion)):
             self._list_began = None
         self.notify()
@@ -163,7 +161,6 @@ class Health:
                 self._last_failure = None
                 if arrived is not None:
                     self.event_lag = max(0.0, self._timer() - arrived)
-        self._failed_last = False
         if self._announced and self._timer() >= self._unsteady_until:
             worst = max(level for _, level in self._announced.values())
             self._announced.clear()

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from kube_reflect import _locks
 from kube_reflect._locks import Deadline, ReadWriteLock, Waiters, new_lock
-from kube_reflect._object import Key, compare_versions
+from kube_reflect._object import Key, compare_versions, newer_version
 from kube_reflect.errors import WatcherError
 from kube_reflect.object_ref import ApiResource, ObjectRef
 from kube_reflect.store.decoder import Decoder
@@ -130,12 +130,18 @@ class Cache:
             self.awaited -= {namespace}
             self.listed -= {namespace}
             self.versions.pop(namespace, None)
-        elif record.version is not None:
-            self.versions[namespace] = record.version
-        if record.listed:
+        elif record.listed:
             self.awaited -= {namespace}
             self.listed |= {namespace}
-        version = _lowest(self.versions.values(), self.counters.resource_version)
+            self.versions.pop(namespace, None)
+            if record.version is not None:
+                self.versions[namespace] = record.version
+        elif record.version is not None:
+            known = self.versions.get(namespace, record.version)
+            self.versions[namespace] = newer_version(known, record.version)
+        # A list without a version is of none, whatever was known before.
+        version = _lowest(self.versions.values(), None if record.listed and not self.versions
+                          else self.counters.resource_version)
         self.counters = Counters(version, record.events, record.relists, record.bytes_at_rest)
         if record.listed is not False and not self.awaited:
             self.readiness.open()

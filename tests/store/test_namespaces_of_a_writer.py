@@ -90,10 +90,10 @@ def test_a_transform_may_take_the_version_out() -> None:
         return obj
 
     writer, store = listed(pod("a", version="5"), transform=without_version)
-    event = Apply(pod("a", version="7"))
+    event = Apply(pod("a", version="107"))
     feed(writer, event)
-    assert store.resource_version == "7"
-    assert event.object["metadata"]["resourceVersion"] == "7"
+    assert store.resource_version == "107"
+    assert event.object["metadata"]["resourceVersion"] == "107"
 
 
 def test_a_transform_that_takes_the_name_and_fails_leaves_nothing_old() -> None:

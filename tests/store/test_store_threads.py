@@ -211,11 +211,11 @@ def test_readers_see_an_object_and_its_indexes_change_together() -> None:
             assert found["spec"]["node"] == value == kept.get("a", "ns")["spec"]["node"]
             assert kept.resource_version == found["metadata"]["resourceVersion"]
 
-    feed(writer, Apply(pod("a", version="0", node=0)))
+    feed(writer, Apply(pod("a", version="200", node=0)))
     with running(*[read] * 2):
         try:
             for number in range(500):
-                feed(writer, Apply(pod("a", version=str(number), node=number)))
+                feed(writer, Apply(pod("a", version=str(200 + number), node=number)))
         finally:
             done.set()
     assert store.get("a", "ns")["spec"]["node"] == 499

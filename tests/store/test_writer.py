@@ -25,9 +25,24 @@ NO_OBJECTS: list[Any] = [
 
 def test_what_is_applied_is_added() -> None:
     writer, store = listed()
-    feed(writer, Apply(pod("a")))
-    assert store.state() == [pod("a")]
-    assert store.resource_version == "1"
+    feed(writer, Apply(pod("a", version="101")))
+    assert store.state() == [pod("a", version="101")]
+    assert store.resource_version == "101"
+
+
+@pytest.mark.parametrize("version", ["99", "opaque", None])
+@pytest.mark.parametrize("event", [Apply, Delete])
+def test_a_version_that_is_older_or_of_another_kind_moves_nothing(
+        event: Any, version: str | None) -> None:
+    writer, store = listed(pod("a"))
+    feed(writer, event(pod("a", version=version, image="new")))
+    assert len(store) == (event is Apply) and store.resource_version == "100"
+
+
+def test_a_list_without_a_version_has_none() -> None:
+    writer, store = listed(pod("a"))
+    feed(writer, Init(), InitApply(pod("a")), InitDone(None))
+    assert store.ready and store.resource_version is None
 
 
 def test_what_is_applied_again_is_updated() -> None:
@@ -39,9 +54,9 @@ def test_what_is_applied_again_is_updated() -> None:
 
 def test_what_is_deleted_is_removed() -> None:
     writer, store = listed(pod("a"), pod("b"))
-    feed(writer, Delete(pod("a", version="7")))
+    feed(writer, Delete(pod("a", version="107")))
     assert names(store) == ["b"]
-    assert store.resource_version == "7"
+    assert store.resource_version == "107"
 
 
 def test_what_is_deleted_and_was_not_there_is_nothing() -> None:
@@ -154,9 +169,9 @@ def test_what_has_no_name_is_left_out_counted_and_logged(
 
 def test_an_object_with_what_json_does_not_know_is_left_out() -> None:
     writer, store = listed(pod("a"), pod("b"))
-    feed(writer, Apply(pod("a", version="2", when=object())))
+    feed(writer, Apply(pod("a", version="102", when=object())))
     # What was there is not what is there now.
-    assert names(store) == ["b"] and store.resource_version == "2"
+    assert names(store) == ["b"] and store.resource_version == "102"
     assert writer._cache.bad_objects.count == 1
 
 
