@@ -11,7 +11,6 @@ import sys
 import threading
 from queue import Empty, SimpleQueue
 from types import FrameType
-from typing import Any
 
 __all__ = ["FrameLock"]
 
@@ -20,19 +19,21 @@ _LOOK = 0.02
 
 
 class _Holder:
-    """A call that holds the lock."""
+    """A call that holds the lock, or did."""
 
-    __slots__ = ("frame", "taken_back", "thread")
+    __slots__ = ("frame", "next", "thread")
 
-    def __init__(self, thread: int, frame: FrameType) -> None:
+    def __init__(self, thread: int, frame: FrameType | None) -> None:
         self.thread = thread
+        #: Of the call; None once it has released the lock.
         self.frame = frame
-        #: Who takes the lock back; a dict, for to be the first to put something in is one step.
-        self.taken_back: dict[int, object] = {}
+        #: Who has the lock next; a dict, for to be the first to put something in is one step.
+        self.next: dict[int, _Holder] = {}
 
     def runs(self) -> bool:
-        """Return whether the call has not ended."""
-        return _is_below(self.frame, sys._current_frames().get(self.thread))
+        """Return whether the call has not ended, nor released the lock."""
+        frame = self.frame
+        return frame is not None and _is_below(frame, sys._current_frames().get(self.thread))
 
 
 def _is_below(outer: FrameType, frame: FrameType | None) -> bool:
@@ -44,62 +45,68 @@ def _is_below(outer: FrameType, frame: FrameType | None) -> bool:
 class FrameLock:
     """A reentrant lock, to be taken by ``with`` only, and once in a function.
 
-    It is held from one step to another: the first `dict.setdefault` takes it, `dict.pop` releases
-    it. Whoever finds it held by a call that does not run any more takes it back.
+    Each holder is followed by the next one; the last one has the lock, while its call runs and has
+    not released it. To follow, by `dict.setdefault`, and to release, by a store, are single steps:
+    an exception comes before or after, and leaves nothing that another has to complete.
     """
 
-    __slots__ = ("__weakref__", "_holder", "_waiting")
+    __slots__ = ("__weakref__", "_last", "_waiting")
 
     def __init__(self) -> None:
-        self._holder: dict[int, _Holder] = {}
+        self._at_fork_reinit()
+
+    def _at_fork_reinit(self) -> None:
+        #: The last holder, or one from which it can be found.
+        self._last = _Holder(0, None)
         self._waiting: dict[SimpleQueue[None], None] = {}
+
+    def _find_last(self) -> _Holder:
+        last = self._last
+        while (holder := last.next.get(0)) is not None:
+            last = holder
+        return last
 
     def __enter__(self) -> bool:
         frame = sys._getframe(1)
         mine = _Holder(threading.get_ident(), frame)
-        while (holder := self._holder.setdefault(0, mine)) is not mine:
-            if holder.thread == mine.thread:
-                if _is_below(holder.frame, frame):
+        while True:
+            last = self._find_last()
+            held_by = last.frame
+            if held_by is not None:
+                if last.thread != mine.thread:
+                    if not self._wait(last):
+                        continue
+                elif _is_below(held_by, frame):
                     # This call is within the one that holds it, which will release it.
                     return True
-                self._take_back(holder)
-            else:
-                self._wait(holder)
-        return True
+            if last.next.setdefault(0, mine) is mine:
+                self._last = mine
+                return True
 
     def __exit__(self, *_: object) -> None:
-        holder = self._holder.get(0)
-        if holder is not None and holder.frame is sys._getframe(1):
-            self._holder.pop(0, None)
+        last = self._find_last()
+        if last.frame is sys._getframe(1):
+            last.frame = None
             for queue in list(self._waiting):
                 queue.put(None)
 
-    def _wait(self, holder: _Holder) -> None:
+    def _wait(self, holder: _Holder) -> bool:
+        """Wait for another thread's call, for a short time; return whether it has ended."""
         queue: SimpleQueue[None] = SimpleQueue()
         self._waiting[queue] = None
         try:
             # Released meanwhile, it has told nobody of this queue.
-            if self._holder.get(0) is holder:
+            if holder.frame is not None:
                 queue.get(timeout=_LOOK)
         except Empty:
-            if not holder.runs():
-                self._take_back(holder)
+            return not holder.runs()
         finally:
             self._waiting.pop(queue, None)
-
-    def _take_back(self, holder: _Holder) -> None:
-        me = object()
-        # One thread does it, and only one: by the next, another may hold the lock.
-        if holder.taken_back.setdefault(0, me) is me and self._holder.get(0) is holder:
-            self._holder.pop(0, None)
+        return holder.frame is None
 
     def _is_owned(self) -> bool:
-        holder = self._holder.get(0)
-        return holder is not None and holder.thread == threading.get_ident() and holder.runs()
-
-    def _at_fork_reinit(self) -> None:
-        self._holder = {}
-        self._waiting = {}
+        last = self._find_last()
+        return last.thread == threading.get_ident() and last.runs()
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Raise TypeError: nothing but ``with`` is safe."""
@@ -111,5 +118,4 @@ class FrameLock:
 
     def locked(self) -> bool:
         """Return whether somebody holds it."""
-        holder: Any = self._holder.get(0)
-        return holder is not None and holder.runs()
+        return self._find_last().runs()

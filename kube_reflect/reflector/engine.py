@@ -87,12 +87,13 @@ class Engine:
                 self.namespaces.close()
                 self.cache.begin()
                 self._begun = True
+            if self._finalizer is None:
+                # First, for who is interrupted from here on may forget it. It runs at interpreter
+                # exit too, so that no thread is caught in the middle.
+                self._finalizer = weakref.finalize(self, self.namespaces.close)
             self.namespaces.start()
             for handler in self._handlers:
                 handler.start()
-            if self._finalizer is None:
-                # Runs at interpreter exit too, so that no thread is caught in the middle.
-                self._finalizer = weakref.finalize(self, self.namespaces.close)
             if not self._running:
                 # Closed meanwhile, by a signal handler of this very thread.
                 self.namespaces.close()

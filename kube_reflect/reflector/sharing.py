@@ -44,12 +44,16 @@ class _Registry:
 
     def use(self, key: Any, token: object, make: Callable[[], Reflector[Any]]) -> Reflector[Any]:
         """Return the reflector of a key, which runs at least until the token is released."""
+        users = None
         with self._lock:
-            users = self._users.get(key)
-            if users is None:
-                users = self._users[key] = _Users(make())
-            users.tokens[token] = None
-            return users.reflector.start()
+            # Again, if the garbage collector has run the finalizer of the last user amid this.
+            while users is None or self._users.get(key) is not users:
+                users = self._users.get(key)
+                if users is None:
+                    users = self._users[key] = _Users(make())
+                users.tokens[token] = None
+        # Without the lock: a new thread may run finalizers, which want it, before it has started.
+        return users.reflector.start()
 
     def release(self, key: Any, token: object) -> Reflector[Any] | None:
         """Remove a token; return the reflector if that was the last one."""

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from kube_reflect._frame_lock import FrameLock
-from tests.support.cache_helpers import running
-from tests.support.waiting import DEADLINE
+from tests.support.cache_helpers import DEADLINE, running
+from tests.support.interrupts import Run, interrupt_everywhere
 
 THREADS = 4
 ROUNDS = 500
@@ -93,6 +93,24 @@ def test_it_is_taken_back_from_a_thread_that_has_ended() -> None:
     with running(interrupted):
         pass
     assert taken_within(lock)
+
+
+def test_who_is_interrupted_while_taking_it_back_leaves_it_to_others() -> None:
+    def abandoned() -> FrameLock:
+        lock = FrameLock()
+        with pytest.raises(Interrupted):
+            left_taken(lock)
+        return lock
+
+    def take(lock: FrameLock) -> None:
+        with lock:
+            pass
+
+    def check(lock: FrameLock, run: Run) -> None:
+        # For as long as there is a frame of the interrupted call, too.
+        assert taken_within(lock) and not lock.locked()
+
+    assert interrupt_everywhere(abandoned, take, check) > 5
 
 
 def test_many_who_wait_take_it_back_once() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import threading
 import time
@@ -147,6 +148,19 @@ def test_start_and_close_by_the_thread_that_was_interrupted(
         wait_until(lambda: not scene.threads(), "the end of its threads", SOON)
 
     interrupt(new, operate, error, check)
+
+
+@everywhere
+def test_start_of_one_that_is_then_forgotten(new: Callable[..., Scene], error: Any) -> None:
+    """As where a ``with`` statement is interrupted: nobody has it, and so nobody closes it."""
+    def check(scene: Scene, run: Run) -> None:
+        run.raised = run.value = None
+        del scene.reflector
+        gc.collect()
+        wait_until(lambda: not scene.threads(), "the end of its threads", SOON)
+
+    assert interrupt_everywhere(new, lambda scene: scene.reflector.start(), check, error=error,
+                                deadline=2 * DEADLINE) > 0
 
 
 @everywhere

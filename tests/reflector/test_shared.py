@@ -6,11 +6,14 @@ import functools
 import gc
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from kubernetes import client
 
-from kube_reflect import Config, Phase, shared
+from kube_reflect import Config, Phase, Shared, shared
+from kube_reflect._threads import start_thread
+from kube_reflect.reflector import sharing, worker
 from kube_reflect.testing import FakeApiServer
 
 
@@ -93,6 +96,56 @@ def test_a_forgotten_handle_is_no_user(api_client: client.ApiClient) -> None:
     handle.store.wait_until_ready(5)
     del handle
     gc.collect()
+    wait_for_no_threads()
+    assert threads() == []
+
+
+def test_a_handle_may_be_forgotten_in_a_thread_that_begins(
+        api_client: client.ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The garbage collector runs in any thread, also in one whose start is being waited for.
+    v1 = client.CoreV1Api(api_client)
+    handles: list[Shared[Any]] = [shared(v1.list_namespaced_config_map, "a")]
+    forgotten = threading.Event()
+
+    def forget() -> None:
+        handles.clear()
+        gc.collect()
+        forgotten.set()
+
+    def start(thread: threading.Thread) -> None:
+        forgetter = threading.Thread(target=forget, daemon=True)
+        forgetter.start()
+        forgetter.join(5)
+        start_thread(thread)
+
+    monkeypatch.setattr(worker, "start_thread", start)
+    with shared(v1.list_namespaced_config_map, "b") as other:
+        assert forgotten.is_set()
+        other.store.wait_until_ready(5)
+    wait_for_no_threads()
+    assert threads() == []
+
+
+def test_a_new_user_may_come_as_the_last_is_forgotten(
+        api_client: client.ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The garbage collector runs in the very thread that asks for the same.
+    list_function = client.CoreV1Api(api_client).list_namespaced_config_map
+    handles: list[Shared[Any]] = [shared(list_function, "a")]
+
+    class Users(dict[Any, Any]):
+        def get(self, *args: Any) -> Any:
+            users = super().get(*args)
+            if handles:
+                handles.clear()
+                gc.collect()
+            return users
+
+    monkeypatch.setattr(sharing._registry, "_users", Users(sharing._registry._users))
+    with shared(list_function, "a") as other:
+        other.store.wait_until_ready(5)
+        assert other.status.thread_alive and not handles
+        with shared(list_function, "a") as third:
+            assert third.store is other.store
     wait_for_no_threads()
     assert threads() == []
 
