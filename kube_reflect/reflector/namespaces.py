@@ -34,6 +34,9 @@ class NamespaceWatch:
         #: The last contact of a worker that is gone, on `time.monotonic`.
         self._contact: float | None = None
 
+    def __repr__(self) -> str:
+        return f"<NamespaceWatch {self.health.name} {self.health.record.phase.value}>"
+
     @property
     def is_alive(self) -> bool:
         """Whether the thread is running; from any thread."""

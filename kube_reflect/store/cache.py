@@ -91,6 +91,10 @@ class Cache:
         self._restart: Callable[[], None] | None = None
         _locks.register(self, Cache._after_fork, 1)
 
+    def __repr__(self) -> str:
+        return (f"<Cache {self.lifecycle.value}, {'ready' if self.ready else 'not ready'}, "
+                f"{self.objects} objects>")
+
     # For writers.
 
     def add_namespace(self, namespace: str | None) -> None:
