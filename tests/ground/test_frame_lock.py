@@ -8,8 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from kube_reflect._frame_lock import FrameLock
-from tests.support.cache_helpers import DEADLINE, running
+from tests.support.cache_helpers import running
 from tests.support.interrupts import Run, interrupt_everywhere
+from tests.support.waiting import DEADLINE
 
 THREADS = 4
 ROUNDS = 500
