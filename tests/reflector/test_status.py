@@ -134,7 +134,7 @@ def test_a_dead_thread_of_one_namespace_is_no_less_silent(
 def test_a_dead_thread_is_never_silent(
         server: FakeApiServer, v1: client.CoreV1Api, caplog: pytest.LogCaptureFixture) -> None:
     with Reflector(v1.list_namespaced_pod, "ns", name="dies", backoff=Deadly()) as reflector:
-        wait_until(lambda: server.watches == 1)
+        wait_until(lambda: reflector.status.live)
         server.disconnect()
         wait_until(lambda: not threads_of("dies"), "the end of the thread")
         status = reflector.status
