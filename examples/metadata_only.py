@@ -23,9 +23,10 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
-def metadata_of(partial: dict[str, Any]) -> Any:
-    """Make typed metadata of what comes, which is apiVersion, kind and metadata."""
-    return client.V1ObjectMeta.from_dict(partial["metadata"])
+def metadata_of(partial: dict[str, Any]) -> dict[str, Any]:
+    """Take the metadata out of what comes, which is apiVersion, kind and metadata."""
+    metadata: dict[str, Any] = partial["metadata"]
+    return metadata
 
 
 def main(
@@ -44,16 +45,19 @@ def main(
     :param show: takes each line, on the handler's thread.
     """
 
-    def look(metadata: client.V1ObjectMeta) -> None:
-        value = (metadata.labels or {}).get(label)
-        show(f"{metadata.name} lacks {label}" if value is None
-             else f"{metadata.name} has {label}: {value}")
+    def labels(metadata: dict[str, Any]) -> dict[str, str]:
+        return metadata.get("labels") or {}
+
+    def look(metadata: dict[str, Any]) -> None:
+        name, value = metadata["name"], labels(metadata).get(label)
+        show(f"{name} lacks {label}" if value is None else f"{name} has {label}: {value}")
 
     stop = stop or Stop()
     config_maps = Reflector(client.CoreV1Api(api_client).list_namespaced_config_map, namespace,
                             metadata_only=True, model=metadata_of)
     config_maps.add_handler(
-        on_add=look, on_update=lambda old, new: look(new) if old.labels != new.labels else None)
+        on_add=look,
+        on_update=lambda old, new: look(new) if labels(old) != labels(new) else None)
     with config_maps:
         stop.wait()
         held = config_maps.store.memory()

@@ -10,6 +10,7 @@ import pytest
 from kubernetes import client
 
 from kube_reflect import Applied, Apply, Delete, Reflector, Writer
+from kube_reflect.client import eager_maker
 from kube_reflect.testing import FakeApiServer
 
 from tests.support.cache_helpers import feed, listed, relist, running
@@ -109,7 +110,7 @@ def test_what_was_read_before_a_change_may_be_changed_after_it(
 def test_models_of_the_client_are_looked_through(
         change: Any, caplog: pytest.LogCaptureFixture) -> None:
     _, store = guarded(pod("a", labels={"app": "web"}, containers=[{"name": "c", "image": "i"}]),
-                       model=client.V1Pod.from_dict)
+                       model=eager_maker(client.V1Pod))
     read = store.get("a", "ns")
     assert isinstance(read, client.V1Pod) and store.get("a", "ns") is read
     change(read)

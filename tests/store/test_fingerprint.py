@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from kubernetes import client
 
+from kube_reflect.client import eager_maker
 from kube_reflect.store.fingerprint import differences, fingerprint
 
 
@@ -62,7 +63,7 @@ def deep() -> Any:
 
 
 def model() -> client.V1Pod:
-    return client.V1Pod.from_dict({"metadata": {"name": "a", "labels": {"app": "web"}}})
+    return eager_maker(client.V1Pod)({"metadata": {"name": "a", "labels": {"app": "web"}}})
 
 
 MAKERS: list[Callable[[], Any]] = [

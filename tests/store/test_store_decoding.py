@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from kubernetes import client
 
+from kube_reflect.client import eager_maker
 from kube_reflect.events import Apply, Delete
 from kube_reflect.store import Store, Writer
 
@@ -273,7 +274,7 @@ def test_models_are_not_compared() -> None:
 
 def test_the_client_s_own_models() -> None:
     _, store = listed(pod("a", nodeName="n1", containers=[{"name": "c", "image": "i"}]),
-                      model=client.V1Pod.from_dict)
+                      model=eager_maker(client.V1Pod))
     found = store.get("a", "ns")
     assert isinstance(found, client.V1Pod)
     assert (found.spec.node_name, found.spec.containers[0].image) == ("n1", "i")
