@@ -13,8 +13,9 @@ from kube_reflect.client.failures import (
 )
 from kube_reflect.client.list_function import ListFunction
 from kube_reflect.client.requests import Requests, Response
+from kube_reflect.client.versions import eager_maker
 from kube_reflect.client.views import view_maker
 from kube_reflect.client.watching import OfficialWatch
 
 __all__ = ["Closed", "ListFunction", "OfficialWatch", "RequestError", "Requests", "Response",
-           "is_expired", "view_maker", "watch_error", "watcher_error"]
+           "eager_maker", "is_expired", "view_maker", "watch_error", "watcher_error"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from kubernetes import client, dynamic
 
-from kube_reflect.client.versions import eager_maker
+from kube_reflect.client import eager_maker
 from kube_reflect import ApiResource, Applied, Config, InitialListStrategy, ObjectRef, Reflector
 
 from ._objects import CONFIG_MAPS, DEPLOYMENTS, config_map, deployment, thing
