@@ -138,14 +138,14 @@ class ListFunction:
             needed, and a selector that does not parse or is given twice.
         """
         given = self._given()
+        reserved = sorted(RESERVED.intersection(given))
+        if reserved:
+            raise ValueError(f"the watcher sets {', '.join(reserved)} by itself; see Config")
         known = versions.known_parameters(self.func) if self._typed else None
         for name in given if known is not None else ():
             if name not in known:  # type: ignore[operator]
                 raise TypeError(f"{self.func.__name__}() got an unexpected keyword argument "
                                 f"{name!r}")
-        reserved = sorted(RESERVED.intersection(given))
-        if reserved:
-            raise ValueError(f"the watcher sets {', '.join(reserved)} by itself; see Config")
         for name, check in (("label_selector", parse), ("field_selector", parse_field_selector)):
             if given.get(name) is None:
                 continue
