@@ -189,7 +189,7 @@ def test_a_slow_subscriber_gets_the_newest_state_and_every_deletion() -> None:
 
 
 def test_a_slow_subscriber_can_have_the_writer_wait() -> None:
-    writer, store = listed()
+    writer, store = listed(version="0")
     subscription = writer.subscribe(buffer_size=2, overflow="block")
     applied: list[int] = []
 
@@ -212,7 +212,7 @@ def test_a_slow_subscriber_can_have_the_writer_wait() -> None:
 
 @pytest.mark.parametrize("end", ["close", "forget"])
 def test_a_writer_does_not_wait_for_a_subscriber_that_is_gone(end: str) -> None:
-    writer, store = listed()
+    writer, store = listed(version="0")
     subscriptions = [writer.subscribe(buffer_size=1, overflow="block")]
     with running(lambda: feed(writer, *(Apply(pod("a", version=str(n))) for n in range(1, 5)))):
         wait_until(lambda: store.resource_version == "2", "the writer waits")
