@@ -68,6 +68,7 @@ IMPURE = {"asyncio", "concurrent", "datetime", "queue", "sched", "threading", "t
 #: Underscore attributes that are no object's secret, or have no public name, and why.
 REACHED = {
     "_replace": "public, of every NamedTuple",
+    "_current_frames": "sys has no other",
     "_getframe": "sys has no other",
     "_current_frames": "sys has no other",
     "_is_owned": "of a lock of C, after a fork",
