@@ -173,8 +173,15 @@ class Refusals:
         """Whether it says that there is no watching at all."""
         return error.code in _NO_WATCH
 
-    def refused(self, state: InitListed | Watching, error: RequestError) -> State:
-        """Return where to go on after a watch that was refused."""
+    def refused(self, state: InitListed | Watching, error: RequestError,
+                unconfirmed: bool = False) -> State:
+        """Return where to go on after a watch that was refused.
+
+        :param unconfirmed: its version is an earlier process's, and may be the reason.
+        """
+        if unconfirmed and error.code is not None and 400 <= error.code < 500 and (
+                error.code not in _REFUSED_ANYWAY):
+            return Empty()
         if self.is_final(error) or self._polls is not None:
             return self._poll(error)
         if is_expired(error):

@@ -17,7 +17,7 @@ from kube_reflect.config import Config, ListSemantic
 from kube_reflect.errors import (
     InitialListFailed, NoResourceVersion, WatcherError, WatchFailed, WatchStartFailed,
 )
-from kube_reflect.events import Delete, Event, Init, InitApply, InitDone
+from kube_reflect.events import Bookmark, Delete, Event, Init, InitApply, InitDone
 from kube_reflect.wire import ApiSource, Closed, RequestError, Source, WatchLine
 
 __all__ = ["Machine", "Watcher"]
@@ -50,19 +50,25 @@ class Machine:
     :param source: where pages and lines come from.
     :param config: what to ask for.
     :param observer: told the name of each state that is entered; called by the iterating thread.
+    :param since: a version up to which everything was seen by an earlier process: it begins with a
+        watch. The first event says that the server knows the version; a Bookmark of the same one
+        does where there is nothing new.
     """
 
     def __init__(self, source: Source, config: Config,
-                 observer: Callable[[str], None] | None = None) -> None:
+                 observer: Callable[[str], None] | None = None, since: str | None = None) -> None:
         self._source = source
         self._config = config
         self._observer = observer
-        self._state: State = Empty()
+        # Of a server that has gone back to before the version, no watch would tell.
+        self._state: State = Empty() if since is None else InitListed(ended_without_event=_ENDED)
         #: Up to which everything was seen since the last list; None before the first, and where
         #: the server gives its lists none.
-        self.resource_version: str | None = None
+        self.resource_version: str | None = since
+        #: Whether the server has said nothing yet of a version that is an earlier process's.
+        self._unconfirmed = since is not None
         self._streaming_lists = StreamingLists(config.initial_list_strategy)
-        self._listed_before = False
+        self._listed_before = since is not None
         #: How many watches may fail without an event before a list is made.
         self._failures_borne = _FAILED
         #: Lists in a row without a version; many, until there is one with.
@@ -113,6 +119,7 @@ class Machine:
                 self._state.lines.close()
 
     def _begin(self, state: Empty) -> Items:
+        self._unconfirmed = False
         if self._refusals.polling or not self._streaming_lists.wanted:
             yield Init()
             limit = None if state.unpaged or self._any_version() else self._config.page_size
@@ -223,9 +230,10 @@ class Machine:
                     yield WatchFailed(f"the server's resource version is behind {version}")
                     return
                 ended = 0
-            lines = self._source.lines(resource_version=version, initial=False)
+            lines = self._source.lines(resource_version=version, initial=False,
+                                       brief=self._unconfirmed)
         except RequestError as error:
-            next_state = self._refusals.refused(state, error)
+            next_state = self._refusals.refused(state, error, self._unconfirmed)
             if next_state is not state:
                 self._enter(next_state)
             if not isinstance(next_state, Polling):
@@ -258,6 +266,7 @@ class Machine:
                     failed, ended, self._failures_borne = 1, 0, _FAILED
                 # A bookmark that has not moved the version says nothing.
                 if kind != "BOOKMARK" or obj.resource_version == self.resource_version:
+                    self._unconfirmed = False
                     yield event
         except RequestError as error:
             if self._refusals.is_final(error):
@@ -269,6 +278,9 @@ class Machine:
             return
         self._drop(Empty() if self.resource_version is None
                    else InitListed(ended_without_event=ended))
+        if self._unconfirmed and self.resource_version is not None:
+            self._unconfirmed = False
+            yield Bookmark(self.resource_version)
 
     def _resumed(self, state: Watching, failed: int) -> State:
         """Return where to go on after a watch that broke."""
@@ -342,17 +354,17 @@ class Watcher:
         self._run(ApiSource(list_func, args, kwargs, config), config, None)
 
     @classmethod
-    def over(cls, source: ApiSource, config: Config,
-             observer: Callable[[str], None]) -> Watcher:
-        """Make a watcher over a source that is there already, for a Reflector."""
+    def over(cls, source: ApiSource, config: Config, observer: Callable[[str], None],
+             since: str | None = None) -> Watcher:
+        """Make a watcher over a source that is there already, for a Reflector; see `Machine`."""
         watcher = cls.__new__(cls)
-        watcher._run(source, config, observer)
+        watcher._run(source, config, observer, since)
         return watcher
 
-    def _run(self, source: ApiSource, config: Config,
-             observer: Callable[[str], None] | None) -> None:
+    def _run(self, source: ApiSource, config: Config, observer: Callable[[str], None] | None,
+             since: str | None = None) -> None:
         self._source = source
-        self._machine = Machine(source, config, observer)
+        self._machine = Machine(source, config, observer, since)
         self._items = self._machine.run()
 
     def __iter__(self) -> Iterator[Event | WatcherError]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import os
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Mapping
@@ -15,8 +16,10 @@ from kube_reflect.backoff import Backoff
 from kube_reflect.client import view_maker
 from kube_reflect.config import Config
 from kube_reflect.dispatcher import Handler, Subscription, subscribe
+from kube_reflect.reflector.described import described
 from kube_reflect.reflector.engine import Engine
 from kube_reflect.reflector.namespaces import Namespaces
+from kube_reflect.reflector.warm_start import WarmFile, WarmStart, checked_warm_start
 from kube_reflect.reflector.watchers import (
     WatcherFactory, backoff_factory, checked_config, checked_namespaces,
 )
@@ -97,10 +100,17 @@ class Reflector(Generic[K]):
         that there is nothing; see `StoreOptions`.
     :param ready_timeout: seconds that such a read waits at most.
     :param decoded_limit: objects that stay decoded; see `StoreOptions`.
+    :param warm_start: the path of a file, or a `WarmStart`: the objects are written there on
+        `close`, and now and then before, and a later process reads them at its `start`. They can
+        be read from then on; the store is ready when the server has confirmed them: by an event or
+        a bookmark of a watch from where they are, or by its end (after two seconds, where nothing
+        has changed), or by a list if it does not go on from there. A file that is damaged, or of
+        something else, is passed over, with a line in the log.
     :param kwargs: for the list function.
     :raises TypeError: for what is no list function, or lacks arguments.
-    :raises ValueError: for arguments that the watcher sets by itself, or a `Backoff` that several
-        namespaces would share.
+    :raises ValueError: for arguments that the watcher sets by itself, a `Backoff` that several
+        namespaces would share, or a warm start that has no directory, or is of Secrets and was not
+        told so.
     """
 
     __reduce_ex__ = no_value("it has threads of this process")
@@ -143,6 +153,7 @@ class Reflector(Generic[K]):
         when_not_ready: str = "wait",
         ready_timeout: float = 30.0,
         decoded_limit: int = 10_000,
+        warm_start: WarmStart | str | os.PathLike[str] | None = None,
         **kwargs: Any,
     ) -> None:
         if name is not None and not isinstance(name, str):
@@ -165,7 +176,12 @@ class Reflector(Generic[K]):
             copies=copies, detect_mutations=detect_mutations, when_not_ready=when_not_ready,
             ready_timeout=ready_timeout, decoded_limit=decoded_limit))
         self._several = several
-        self._namespaces = Namespaces(cache, name, watchers, backoff_factory(backoff, several))
+        file = None
+        if warm_start is not None:
+            file = WarmFile(checked_warm_start(warm_start, watchers.kind), cache, lambda: {
+                **watchers.what, "transform": described(transform)}, name)
+        self._namespaces = Namespaces(cache, name, watchers, backoff_factory(backoff, several),
+                                      file)
         for namespace in names:
             self._namespaces.add(namespace)
         what = None if watchers.identity is None else (

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from kube_reflect import _locks
 from kube_reflect._locks import Deadline, ReadWriteLock, Waiters, new_lock
-from kube_reflect._object import Key, compare_versions, newer_version
+from kube_reflect._object import Key, newer_version
 from kube_reflect.errors import WatcherError
 from kube_reflect.object_ref import ApiResource, ObjectRef
 from kube_reflect.store.decoder import Decoder
@@ -19,7 +19,7 @@ from kube_reflect.store.mutations import MutationDetector
 from kube_reflect.store.options import StoreOptions
 from kube_reflect.store.packing import EntryMaker
 from kube_reflect.store.readiness import Readiness
-from kube_reflect.store.record import Counters, Lifecycle, Record
+from kube_reflect.store.record import Counters, Kind, Lifecycle, Record, lowest_version
 from kube_reflect.store.table import Group, Table
 from kube_reflect.store.user_code import BadObjects
 
@@ -61,7 +61,8 @@ class Cache:
         self.counters = Counters()
         self.versions: dict[str | None, str] = {}
         #: Namespaces (or None, for all there is) that are written, and of these the ones that are
-        #: still to be listed since the last `begin`, and those that ever were.
+        #: still to be listed since the last `begin`, and those that ever were, if by an earlier
+        #: process.
         self.namespaces: frozenset[str | None] = frozenset()
         self.awaited: frozenset[str | None] = frozenset()
         self.listed: frozenset[str | None] = frozenset()
@@ -116,7 +117,7 @@ class Cache:
             counters = self.counters
             record.events = counters.events + events
             record.relists = counters.relists + (
-                record.listed is True and record.namespace in self.listed)
+                record.kind is Kind.LIST and record.namespace in self.listed)
             record.bytes_at_rest = counters.bytes_at_rest + bytes_at_rest
             record.listeners = self.listeners
             self.journal = record
@@ -129,13 +130,12 @@ class Cache:
             return
         record.move()
         namespace = record.namespace
-        if record.listed is None:
+        if record.kind is Kind.END:
             self.namespaces -= {namespace}
             self.awaited -= {namespace}
             self.listed -= {namespace}
             self.versions.pop(namespace, None)
-        elif record.listed:
-            self.awaited -= {namespace}
+        elif record.kind in (Kind.LIST, Kind.SAVED):
             self.listed |= {namespace}
             self.versions.pop(namespace, None)
             if record.version is not None:
@@ -143,11 +143,14 @@ class Cache:
         elif record.version is not None:
             known = self.versions.get(namespace, record.version)
             self.versions[namespace] = newer_version(known, record.version)
+        if record.kind in (Kind.LIST, Kind.CONFIRMED):
+            self.awaited -= {namespace}
         # A list without a version is of none, whatever was known before.
-        version = _lowest(self.versions.values(), None if record.listed and not self.versions
-                          else self.counters.resource_version)
+        version = lowest_version(
+            self.versions.values(), None if record.kind is Kind.LIST and not self.versions
+            else self.counters.resource_version)
         self.counters = Counters(version, record.events, record.relists, record.bytes_at_rest)
-        if record.listed is not False and not self.awaited:
+        if record.kind is not Kind.CHANGE and not self.awaited:
             self.readiness.open()
         # No look for exceptions between these two: nothing is called.
         self.journal = None
@@ -335,14 +338,15 @@ class Cache:
         :param namespace: all that it asks for; None: it may be anything.
         :raises NotReady: if there has been no complete list of it.
         """
-        if not self.unlisted or self.options.when_not_ready == "empty":
-            return
-        if namespace is not None and namespace in self.listed:
-            # The others may take as long as they like.
+        def is_there() -> bool:
+            # Of one namespace the others may take as long as they like.
+            return not self.unlisted or (namespace is not None and namespace in self.listed)
+
+        if self.options.when_not_ready == "empty" or is_there():
             return
         if self.options.when_not_ready == "raise" or self.lifecycle is not Lifecycle.RUNNING:
             raise self.readiness.not_ready("not ready")
-        self.readiness.wait(Deadline(self.options.ready_timeout))
+        self.readiness.wait(Deadline(self.options.ready_timeout), is_there)
 
     def touch(self) -> None:
         """Start again in a child process what ran in the parent; the first thing of each use."""
@@ -368,19 +372,3 @@ class Cache:
 
 def _expected(cache: Cache | None) -> int:
     return 0 if cache is None else max(len(cache.entries), cache.maker.listing)
-
-
-def _lowest(versions: Iterable[str], known: str | None) -> str | None:
-    """Return the version up to which everything has been seen, by all of several namespaces."""
-    lowest: str | None = None
-    for version in versions:
-        if lowest is None:
-            lowest = version
-            continue
-        order = compare_versions(version, lowest)
-        if order is None:
-            # They cannot be compared: nothing better is known.
-            return known
-        if order < 0:
-            lowest = version
-    return known if lowest is None else lowest

@@ -26,6 +26,7 @@ class Packer:
     """
 
     def __init__(self, resource: ApiResource | None, objects: Callable[[], int]) -> None:
+        self._objects = objects
         self.compressor = Compressor(objects)
         #: The kind of object; set once, when the first object tells.
         self.resource = resource
@@ -35,6 +36,15 @@ class Packer:
         # threads may both add the same, and then one of them is let go.
         self._labels: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
 
+    def begin(self, dictionaries: Mapping[int, bytes]) -> None:
+        """Begin anew with another compressor's dictionaries; while nothing packed is kept.
+
+        :raises ValueError: for such as none has made.
+        """
+        compressor = Compressor(self._objects)
+        compressor.take(dictionaries)
+        self.compressor = compressor
+
     def pack(self, obj: Object, values: IndexValues = ()) -> Entry:
         """Return an entry for an object; some 12 us for a pod with [fast].
 
@@ -42,11 +52,22 @@ class Packer:
         """
         obj.check()
         key = obj.key
-        head = f"{obj.resource_version or ''}\0{obj.uid or ''}\0".encode("utf-8", "surrogatepass")
-        if head.count(b"\0") != 2:
-            raise BadObject("its uid or resourceVersion holds a NUL character")
-        return Entry(key, head + self.compressor.compress(obj.json()), self._shared(obj.labels),
-                     values, self)
+        return Entry(key, _head(obj) + self.compressor.compress(obj.json()),
+                     self._shared(obj.labels), values, self)
+
+    def unpack(self, packed: bytes, longest: int) -> tuple[Entry, Object]:
+        """Return an entry of what another cache has packed, and its object; some 15 us for a pod.
+
+        :param longest: bytes that it may become.
+        :raises ValueError: for what none has packed.
+        """
+        # Also where there are too few parts.
+        *_, compressed = packed.split(b"\0", 2)
+        obj = Object.parse(self.compressor.decompress(compressed, longest))
+        obj.check()
+        if packed != _head(obj) + compressed:
+            raise BadObject("it is at another version than its JSON")
+        return Entry(obj.key, packed, self._shared(obj.labels), (), self), obj
 
     def ref(self, key: Key) -> ObjectRef:
         """Return the public name of an object."""
@@ -56,6 +77,13 @@ class Packer:
         if len(self._labels) >= _SHARED_LABELS:
             self._labels.clear()
         return self._labels.setdefault(tuple(labels.items()), labels)
+
+
+def _head(obj: Object) -> bytes:
+    head = f"{obj.resource_version or ''}\0{obj.uid or ''}\0".encode("utf-8", "surrogatepass")
+    if head.count(b"\0") != 2:
+        raise BadObject("its uid or resourceVersion holds a NUL character")
+    return head
 
 
 class Entry:

@@ -79,6 +79,17 @@ class EntryMaker(Packer):
                 # A slash too many: perhaps the next object tells.
                 pass
 
+    def restore(self, packed: bytes, longest: int) -> tuple[Entry, int]:
+        """Return the entry of what was packed in an earlier process, and how long its JSON is.
+
+        :param longest: bytes that it may become.
+        :raises ValueError: for what was not.
+        """
+        entry, obj = self.unpack(packed, longest)
+        if self.resource is None:
+            self._learn_resource(obj)
+        return self.extend(entry), len(obj.json())
+
     def extend(self, entry: Entry) -> Entry:
         """Return an entry with the values of the indexes that were added since it was made."""
         values = entry.values

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from kube_reflect._object import compare_versions
 from kube_reflect.store.listener import Delta, Listener
 
-__all__ = ["Counters", "Lifecycle", "Record"]
+__all__ = ["Counters", "Kind", "Lifecycle", "Record", "lowest_version"]
 
 
 class Lifecycle(enum.Enum):
@@ -18,6 +19,21 @@ class Lifecycle(enum.Enum):
     NEW = "new"
     RUNNING = "running"
     ENDED = "ended"
+
+
+class Kind(enum.Enum):
+    """What a change says of its namespace."""
+
+    #: Something in it has changed.
+    CHANGE = "change"
+    #: It is the whole of it.
+    LIST = "list"
+    #: It is the whole of it as an earlier process had it: to be read, and to be confirmed.
+    SAVED = "saved"
+    #: What was saved is as good as a list.
+    CONFIRMED = "confirmed"
+    #: It is its end, with all objects.
+    END = "end"
 
 
 class Counters(NamedTuple):
@@ -47,20 +63,35 @@ class Record:
     :param find_deltas: finds, after that, what listeners are told of it.
     """
 
-    __slots__ = ("applied", "bytes_at_rest", "deltas", "events", "find_deltas", "listed",
+    __slots__ = ("applied", "bytes_at_rest", "deltas", "events", "find_deltas", "kind",
                  "listeners", "move", "namespace", "relists", "version")
 
     def __init__(self, move: Callable[[], object], namespace: str | None, version: str | None,
-                 find_deltas: Callable[[], list[Delta]], *, listed: bool | None = False) -> None:
+                 find_deltas: Callable[[], list[Delta]], *, kind: Kind = Kind.CHANGE) -> None:
         self.move = move
         self.namespace = namespace
         self.version = version
         self.find_deltas = find_deltas
         #: What is still to be told, the last first.
         self.deltas: list[Delta] | None = None
-        #: Whether it is a complete list of the namespace (None: its end, with all objects).
-        self.listed = listed
+        self.kind = kind
         self.applied = False
         # Set by `Cache.commit`, from what is there at that moment.
         self.events = self.relists = self.bytes_at_rest = 0
         self.listeners: tuple[Listener, ...] = ()
+
+
+def lowest_version(versions: Iterable[str], known: str | None) -> str | None:
+    """Return the version up to which everything has been seen, by all of several namespaces."""
+    lowest: str | None = None
+    for version in versions:
+        if lowest is None:
+            lowest = version
+            continue
+        order = compare_versions(version, lowest)
+        if order is None:
+            # They cannot be compared: nothing better is known.
+            return known
+        if order < 0:
+            lowest = version
+    return known if lowest is None else lowest

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from kube_reflect._object import BadObject, Key, Object
 from kube_reflect.events import Apply, Bookmark, Delete, Event, Init, InitApply, InitDone
 from kube_reflect.store.cache import Cache
 from kube_reflect.store.entry import Entry
 from kube_reflect.store.listener import Delta, Reason
-from kube_reflect.store.record import Record
+from kube_reflect.store.record import Kind, Record
 from kube_reflect.store.table import Table
 
 __all__ = ["Forgotten", "NamespaceWriter"]
@@ -67,7 +67,7 @@ class NamespaceWriter:
                 case Init():
                     self._buffer = Table(self._cache.table.indexes)
                 case InitDone(version):
-                    self._swap(self._list_under_way(event), version)
+                    self._swap(self._list_under_way(event), version, Reason.RELISTED, Kind.LIST)
                 case _:
                     raise TypeError(f"not an event of a watcher: {event!r}")
         finally:
@@ -91,13 +91,32 @@ class NamespaceWriter:
                 return False
         return True
 
+    def restore(self, entries: Iterable[Entry], version: str) -> None:
+        """Take in what an earlier process had at a version: to be read, and to be confirmed."""
+        self.settle()
+        table = Table(self._cache.table.indexes)
+        for entry in entries:
+            table.replace(None, entry)
+        self._swap(table, version, Reason.RELISTED, Kind.SAVED)
+
+    def confirm(self) -> None:
+        """Note that what was restored, and has changed since, is as good as a list."""
+        self.settle()
+        with self._cache.mutex:
+            if self._gone:
+                raise Forgotten
+            record = self._record = Record(lambda: None, self._namespace, None, lambda: [],
+                                           kind=Kind.CONFIRMED)
+            self._cache.commit(record, 0, 0)
+        self.settle()
+
     def remove(self) -> None:
         """Remove its namespace, and all in it, from the cache; when its stream has ended."""
         if not self.busy:
             self.settle()
         if not self._gone:
             # Not by way of the buffer, which a thread that has not ended yet may be filling.
-            self._swap(Table(self._cache.table.indexes), None, Reason.UNWATCHED)
+            self._swap(Table(self._cache.table.indexes), None, Reason.UNWATCHED, Kind.END)
 
     def settle(self) -> None:
         """Complete a change that an exception has interrupted."""
@@ -199,12 +218,12 @@ class NamespaceWriter:
         buffer.replace(buffer.entries.get(entry.key), entry)
         maker.listing = len(buffer.entries)
 
-    def _swap(self, new: Table, version: str | None, reason: Reason = Reason.RELISTED) -> None:
-        while not self._try_swap(new, version, reason):
+    def _swap(self, new: Table, version: str | None, reason: Reason, kind: Kind) -> None:
+        while not self._try_swap(new, version, reason, kind):
             new = self._with_all_indexes(new)
         self.settle()
 
-    def _try_swap(self, buffer: Table, version: str | None, reason: Reason) -> bool:
+    def _try_swap(self, buffer: Table, version: str | None, reason: Reason, kind: Kind) -> bool:
         cache = self._cache
         with cache.mutex:
             if self._gone:
@@ -216,16 +235,15 @@ class NamespaceWriter:
                       else old.namespaces.get(self._namespace, {}).copy())
             new = buffer if self._namespace is None else self._among_others(buffer, old)
             after = buffer.entries if self._namespace is not None else buffer.entries.copy()
-            unwatched = reason is Reason.UNWATCHED
             grown = sum(map(_size, after.values())) - sum(map(_size, before.values()))
 
             def move() -> None:
                 cache.replace_table(new)
-                self._buffer, self._gone = None, unwatched
+                self._buffer, self._gone = None, kind is Kind.END
 
             record = self._record = Record(
                 move, self._namespace, version, lambda: self._differences(before, after, reason),
-                listed=None if unwatched else True)
+                kind=kind)
             cache.commit(record, 0, grown)
         for key, entry in before.items():
             if after.get(key) is not entry:
