@@ -241,11 +241,14 @@ class FileWriter:
 
     def _run(self) -> None:
         self._file.remove_leftovers()
-        while not self._closing:
+        is_last = False
+        while not is_last:
             try:
+                # Told to end, it has been woken, however early that was.
                 self._wake.get(timeout=self._every)
             except Empty:
                 pass
+            is_last = self._closing
             counters = self._cache.counters
             # Each event is counted.
             if counters != self._written and self._file.write():
