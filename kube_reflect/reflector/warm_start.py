@@ -138,8 +138,9 @@ class WarmFile:
         if saved is None:
             return {}
         objects = sum(len(entries) for _, entries in saved.namespaces.values())
-        logger.info("%s: %d objects, as they were %.0f s ago, read from %s in %.2f s", self.name,
-                    objects, time.time() - saved.at, self.path, time.monotonic() - began)
+        logger.info("%s: warm start from %s: %d objects, as they were %d s ago, read in %d ms",
+                    self.name, self.path, objects, time.time() - saved.at,
+                    1000 * (time.monotonic() - began))
         return saved.namespaces
 
     def write(self) -> bool:

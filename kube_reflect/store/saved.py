@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import stat
 import tempfile
@@ -329,6 +330,8 @@ class _Head:
                  _checked(int, count)) for namespace, version, count in found["namespaces"]]
         except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
             raise BadFile(f"its head is damaged: {type(error).__name__}") from error
+        if not math.isfinite(self.at):
+            raise BadFile("its head is damaged: it has no time")
         if not all(version for _, version, _ in self.namespaces):
             raise BadFile("its head is damaged: a version is empty")
         names = [namespace for namespace, _, _ in self.namespaces]

@@ -43,6 +43,7 @@ SHOWN: dict[str, list[list[str]]] = {
     "kube_reflect/reflector/README.rst": [
         ["shop ready", "kube-system ready"],
         ["web-0"],
+        ["first web-0", "second web-0"],
         ["watching True None"],
         ["the role lacks list or watch on secrets"]],
     "kube_reflect/wire/README.rst": [

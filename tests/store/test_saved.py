@@ -72,8 +72,9 @@ def test_what_follows_is_packed_with_the_same_dictionary(path: Path) -> None:
     save(path, cache, OF)
     again = restored(path)
     assert contents(again) == contents(cache)
+    writer = NamespaceWriter(again)
     for number in range(2000):
-        NamespaceWriter(again).apply(Apply(pod(f"more-{number}", "ns", "3000", text=f"{number}" * 99)))
+        writer.apply(Apply(pod(f"more-{number}", "ns", "3000", text=f"{number}" * 99)))
     save(path, again, OF)
     assert contents(restored(path)) == contents(again)
 
