@@ -164,22 +164,15 @@ class Reflector(Generic[K]):
         watchers = WatcherFactory(
             list_func, args, kwargs, checked_config(config), metadata_only=metadata_only,
             several=several, new_client=new_client)
-        view = None
-        if model is None and not metadata_only:
-            listed = watchers.model
-            if isinstance(listed, type):
-                view = view_maker(listed)
-            else:
-                model = listed
+        model, view = _reading(watchers, model, metadata_only)
         cache = Cache(watchers.resource, StoreOptions(
             model=model, view=view, transform=transform, indexers=dict(indexers or {}),
             copies=copies, detect_mutations=detect_mutations, when_not_ready=when_not_ready,
             ready_timeout=ready_timeout, decoded_limit=decoded_limit))
         self._several = several
-        file = None
-        if warm_start is not None:
-            file = WarmFile(checked_warm_start(warm_start, watchers.kind), cache, lambda: {
-                **watchers.what, "transform": described(transform)}, name)
+        file = None if warm_start is None else WarmFile(
+            checked_warm_start(warm_start, watchers.kind), cache,
+            lambda: {**watchers.what, "transform": described(transform)}, name)
         self._namespaces = Namespaces(cache, name, watchers, backoff_factory(backoff, several),
                                       file)
         for namespace in names:
@@ -344,6 +337,14 @@ class Reflector(Generic[K]):
         """How it is at this moment; some microseconds. It waits for nothing that anybody holds."""
         self._engine.cache.touch()
         return self._namespaces.status()
+
+
+def _reading(watchers: WatcherFactory, model: Any, metadata_only: bool) -> tuple[Any, Any]:
+    """Return the model and the view by which objects are read; one of them is None."""
+    if model is not None or metadata_only:
+        return model, None
+    listed = watchers.model
+    return (None, view_maker(listed)) if isinstance(listed, type) else (listed, None)
 
 
 def _calling_line() -> tuple[str, int]:

@@ -131,10 +131,10 @@ def test_a_damaged_file_is_passed_over_with_one_line(
         damage: Any, away: FakeApiServer, v1: client.CoreV1Api, path: Path,
         caplog: pytest.LogCaptureFixture) -> None:
     path.write_bytes(damage(path.read_bytes()))
-    run_and_check_cold(v1, path, caplog)
+    check_cold(v1, path, caplog)
 
 
-def run_and_check_cold(v1: client.CoreV1Api, path: Path, caplog: pytest.LogCaptureFixture,
+def check_cold(v1: client.CoreV1Api, path: Path, caplog: pytest.LogCaptureFixture,
                        **options: Any) -> None:
     caplog.clear()
     with caplog.at_level(logging.INFO), pods(v1, path, **options) as reflector:
@@ -152,7 +152,7 @@ def run_and_check_cold(v1: client.CoreV1Api, path: Path, caplog: pytest.LogCaptu
 def test_a_file_of_something_else_is_passed_over(
         options: dict[str, Any], away: FakeApiServer, v1: client.CoreV1Api, path: Path,
         caplog: pytest.LogCaptureFixture) -> None:
-    run_and_check_cold(v1, path, caplog, **options)
+    check_cold(v1, path, caplog, **options)
 
 
 def test_another_server_is_something_else(away: FakeApiServer, path: Path,
