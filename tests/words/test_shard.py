@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 import re
 import socket
+import uuid
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -71,6 +74,16 @@ def test_what_has_no_uid_is_in_one_shard() -> None:
     assert [Shard(index, 3).owns(None) for index in range(3)] == [
         Shard(index, 3).owns("") for index in range(3)]
     assert sum(Shard(index, 3).owns(None) for index in range(3)) == 1
+
+
+def test_numbered_names_lie_together_and_uids_do_not() -> None:
+    # What the manual says; the hash is the server's, so it cannot be another one.
+    names = Counter(fnv1a(f"team-{number}") * 10 >> 64 for number in range(1000))
+    assert (len(names), max(names.values())) == (6, 310)
+    draw = random.Random(1)
+    uids = Counter(fnv1a(str(uuid.UUID(int=draw.getrandbits(128), version=4))) * 10 >> 64
+                   for _ in range(10_000))
+    assert len(uids) == 10 and 900 < min(uids.values()) <= max(uids.values()) < 1100
 
 
 def test_it_is_frozen_and_comparable() -> None:
