@@ -1,8 +1,13 @@
 """Run the suite with each version of the official client that is supported: `make matrix`.
 
-    python -m tests.matrix                  all corners, the whole suite but for what takes long
-    python -m tests.matrix 37 35 --quick    these, as CI does: the tests that touch the client
+    python -m tests.matrix                  all corners
+    python -m tests.matrix 36 33 --quick    these, as CI does, and fewer tests
     python -m tests.matrix 30.1 --python /path/to/python3.14
+    python -m tests.matrix --table          run nothing; what came of the last run of each corner
+
+The oldest and the newest version are run with the whole suite, but for what takes long or says the
+same each time. Between them it is the tests that meet the client: to the others, only the Python
+makes a difference.
 
 Python 3.14 and 3.15 are packages of Debian sid. As root, in a copy of the checkout within:
 
@@ -47,6 +52,9 @@ QUICK = ("tests/client", "tests/contract/test_close.py", "tests/contract/test_cu
 #: Of the whole suite: what says the same with each version.
 ONCE = ("tests/bench", "tests/contrib", "tests/docs", "tests/history", "tests/hosts",
         "tests/test_house_rules.py", "tests/test_packaging.py")
+#: Rooms that meet the client; in the others, a module of tests does that imports it.
+MEETING = ("tests/cli", "tests/client", "tests/contract", "tests/reflector",
+           "tests/test_examples.py")
 #: For tests that are skipped without them.
 BESIDE = ("hypothesis", "docutils", "setuptools", "PySocks", "vcrpy")
 #: Printed by a corner's interpreter: what an `Outcome` begins with.
@@ -71,7 +79,7 @@ class Corner(NamedTuple):
 
     @property
     def outcome(self) -> Path:
-        """Where it is kept what came of the last run of the whole suite."""
+        """Where it is kept what came of the last run that was not a quick one."""
         return self.venv / "outcome.json"
 
 
@@ -120,6 +128,16 @@ def prepare(corner: Corner, base: str) -> Path:
     return python
 
 
+def meeting() -> Iterator[str]:
+    """Find the tests that meet the client."""
+    yield from (*MEETING, "--ignore-glob=*interrupt*")
+    for path in sorted(ROOT.glob("tests/**/test_*.py")):
+        name = str(path.relative_to(ROOT))
+        imports = re.search(r"^ *(?:from|import) kubernetes\b", path.read_text("utf-8"), re.M)
+        if imports and not name.startswith((*ONCE, *MEETING)):
+            yield name
+
+
 def run(corner: Corner, quick: bool, more: list[str]) -> Outcome:
     """Run the tests in a corner."""
     base = interpreter(corner.python)
@@ -132,7 +150,12 @@ def run(corner: Corner, quick: bool, more: list[str]) -> Outcome:
         return Outcome(corner.kubernetes, corner.python, "", "", "cannot be installed", True)
     said = subprocess.run([python, "-c", VERSIONS], check=True, capture_output=True,
                           text=True).stdout.splitlines()
-    what = list(QUICK) if quick else [f"--ignore={path}" for path in ONCE]
+    if quick:
+        what = list(QUICK)
+    elif corner.kubernetes in (min(CORNERS, key=_numbers), max(CORNERS, key=_numbers)):
+        what = [f"--ignore={path}" for path in ONCE]
+    else:
+        what = list(meeting())
     ran = subprocess.run(
         [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not e2e and not slow",
          *what, *more], cwd=ROOT, capture_output=True, text=True)
@@ -167,13 +190,16 @@ def table(outcomes: Iterable[Outcome]) -> str:
         for row in (rule, head, rule, *rows, rule))
 
 
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)]
+
+
 def _in_order(outcome: Outcome) -> list[list[int]]:
-    return [[int(number) for number in re.findall(r"\d+", version)]
-            for version in (outcome.kubernetes, outcome.python)]
+    return [_numbers(outcome.kubernetes), _numbers(outcome.python)]
 
 
 def kept() -> list[Outcome]:
-    """Return what came of the last run of the whole suite in each corner."""
+    """Return what came of the last run of each corner that was not a quick one."""
     return [Outcome(*json.loads(path.read_text())) for path in VENVS.glob("*/outcome.json")]
 
 
@@ -185,7 +211,7 @@ def main() -> int:
                         help="a version, or the path of an interpreter, in place of the usual")
     parser.add_argument("--quick", action="store_true", help="only what touches the client")
     parser.add_argument("--table", action="store_true",
-                        help="run nothing; print the last outcome of the whole suite in each")
+                        help="run nothing; print what came of the last run of each")
     options, more = parser.parse_known_args()
     if options.table:
         print(table(kept()))
