@@ -2,7 +2,8 @@
 
 A view keeps nothing of its JSON: it knows whose object it is (a `JsonSource`) and where in it (a
 `Path`). Whoever reads one field mostly reads its neighbours too, so the documents that were opened
-last stay, cut as far as they were read: at most `DOCUMENTS` of them, and `BYTES` of JSON.
+last stay, cut as far as they were read: at most `DOCUMENTS` of them, and, but for one that is
+large, `BYTES` of JSON.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 from kube_reflect._json import fast
 from kube_reflect.client.views.failures import fails_again
 
-__all__ = ["Document", "JsonSource", "Path", "Way", "nesting", "opened"]
+__all__ = ["JsonSource", "Path", "level_of", "nesting", "opened"]
 
 #: From the root of an object: the keys, and the places in lists.
 Path = tuple[str | int, ...]
@@ -156,26 +157,21 @@ _WAYS = (*([] if _RAW is None else [_RAW]), _PARSED, _SCANNED)
 class Document:
     """The JSON of one object, cut as far as it was read; any number of threads may read it."""
 
-    __slots__ = ("source", "size", "_data", "_ways", "_levels")
+    __slots__ = ("source", "size", "levels", "_data", "_ways")
 
     def __init__(self, source: JsonSource) -> None:
         self.source = source
         self._data = source.json()
         self.size = len(self._data)
         self._ways = _WAYS
-        # The way, and the levels by their paths.
-        self._levels: tuple[Way, dict[Path, Any]] | None = None
+        #: The way, and the levels by their paths; replaced whole.
+        self.levels: tuple[Way, dict[Path, Any]] = _WAYS[0], {}
 
     def level(self, path: Path) -> tuple[Way, Any]:
-        """Return the nodes of an object or of a list, by key or place.
+        """Return the nodes of an object or of a list, by key or place, cut now.
 
         :raises ValueError: if that cannot be had in any way.
         """
-        state = self._levels
-        if state is not None:
-            found = state[1].get(path)
-            if found is not None:
-                return state[0], found
         for way in self._ways:
             try:
                 return way, self._cut(way, path)
@@ -193,19 +189,16 @@ class Document:
         """
         if not path:
             return _parse(self._data)
-        way, level = self.level(path[:-1])
+        way, level = level_of(self.source, path[:-1])
         return way.take(level[path[-1]])
 
     def _cut(self, way: Way, path: Path) -> Any:
-        state = self._levels
-        if state is None or state[0] is not way:
+        known, levels = self.levels
+        if known is not way or not levels:
             root = way.root(self._data)
-            levels: dict[Path, Any] = {(key,): node for key, node in root.items()
-                                       if type(node) in (dict, list)}
+            levels = {(key,): node for key, node in root.items() if type(node) in (dict, list)}
             levels[()] = root
-            self._levels = way, levels
-        else:
-            levels = state[1]
+            self.levels = way, levels
         depth = len(path)
         while path[:depth] not in levels:
             depth -= 1
@@ -217,13 +210,25 @@ class Document:
 _recent: dict[int, Document] = {}
 
 
+def level_of(source: JsonSource, path: Path) -> tuple[Way, Any]:
+    """Return the nodes of an object or of a list of a source, by key or place.
+
+    :raises ValueError: if that cannot be had in any way.
+    """
+    document = _recent.get(id(source))
+    if document is None or document.source is not source:
+        document = opened(source)
+    way, levels = document.levels
+    found = levels.get(path)
+    return document.level(path) if found is None else (way, found)
+
+
 def opened(source: JsonSource) -> Document:
     """Return the document of a source: the one that was opened lately, or a new one."""
     found = _recent.get(id(source))
     if found is not None and found.source is source:
         return found
     made = Document(source)
-    # A large one is kept with small ones only: there is room for as many of these.
     if len(_recent) >= DOCUMENTS or made.size > BYTES // DOCUMENTS:
         _recent.clear()
     _recent[id(source)] = made

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from kube_reflect.client.views.documents import JsonSource, Path, nesting, opened
+from kube_reflect.client.views.documents import JsonSource, Path, level_of, nesting
 from kube_reflect.client.views.failures import Unfit, a, fails_again, reason_of
 from kube_reflect.client.views.shapes import Field
 from kube_reflect.errors import FieldError
@@ -14,7 +14,7 @@ from kube_reflect.errors import FieldError
 __all__ = ["Maker", "as_it_is", "read"]
 
 #: Makes a view of what is at a path of a source.
-Maker = Callable[[JsonSource, Path], Any]
+Maker = Callable[..., Any]
 
 #: Keys that are written as they are; others, of maps, in brackets and quotes.
 _PLAIN = re.compile(r"[\w$-]+")
@@ -37,8 +37,7 @@ def read(field: Field, child: Maker | None, source: JsonSource, path: Path) -> A
 
 
 def _read(field: Field, child: Maker | None, source: JsonSource, path: Path) -> Any:
-    document = opened(source)
-    way, level = document.level(path)
+    way, level = level_of(source, path)
     node = level.get(field.key)
     if child is None or node is None:
         value = way.load(node) if type(node) is way.piece else way.take(node)
@@ -51,7 +50,7 @@ def _read(field: Field, child: Maker | None, source: JsonSource, path: Path) -> 
     path = (*path, field.key)
     if not field.many:
         return child(source, path)
-    way, level = document.level(path)
+    way, level = level_of(source, path)
     if kind == "list":
         return [_one(field, child, source, (*path, at), way.kind_of(node))
                 for at, node in enumerate(level)]
@@ -72,7 +71,7 @@ def as_it_is(field: Field, source: JsonSource, path: Path) -> Any:
 
     :raises FieldError: if it cannot be parsed.
     """
-    way, level = opened(source).level(path)
+    way, level = level_of(source, path)
     node = level.get(field.key)
     try:
         return None if node is None else way.take(node)
@@ -82,7 +81,7 @@ def as_it_is(field: Field, source: JsonSource, path: Path) -> Any:
 
 
 def _field_error(error: Exception, field: Field, source: JsonSource, path: Path) -> FieldError:
-    way, level = opened(source).level(path)
+    way, level = level_of(source, path)
     node = level.get(field.key)
     found = way.kind_of(node) if field.key in level else "missing"
     reason, within = reason_of(error)
