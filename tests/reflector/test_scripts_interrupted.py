@@ -27,7 +27,9 @@ RUNS = int(os.environ.get("SCRIPT_RUNS", "2"))
 #: second is what is promised beside two busy loops; a machine that does more may be given more.
 LATEST, SOON = 4.0, float(os.environ.get("SCRIPT_SECONDS", "2"))
 #: Seconds that a script has to end before that is given up.
-DEADLINE = 20.0
+DEADLINE = 10.0
+#: Amid an import, Python itself loses a KeyboardInterrupt now and then, in a callback of a weakref.
+LOST = "Exception ignored in: <function _get_module_lock"
 BUSY = "while True: pass"
 EXAMPLES = {
     **{f"{name}.py": arguments for name, (arguments, _) in SCRIPTS.items()},
@@ -74,16 +76,21 @@ def test_every_example_is_here() -> None:
 def test_a_signal_at_a_random_moment(name: str, number: signal.Signals, kubeconfig: Path,
                                      busy: None) -> None:
     rng = random.Random(f"{name} {number}")
-    took = sorted(seconds_to_end(name, number, 0.1 + rng.random() * LATEST, kubeconfig)
-                  for _ in range(RUNS))
-    figures = ", ".join(f"{took[int(part * (RUNS - 1))]:.2f}" for part in (0, 0.5, 0.9, 1))
-    print(f"{name}, {RUNS} times {number.name}: ended within (least, median, 90 %, most) "
+    runs = [seconds_to_end(name, number, 0.1 + rng.random() * LATEST, kubeconfig)
+            for _ in range(RUNS)]
+    took = sorted(one for one in runs if one is not None)
+    figures = ", ".join(f"{took[int(part * (len(took) - 1))]:.2f}" for part in (0, 0.5, 0.9, 1))
+    print(f"{name}, {len(took)} times {number.name}: ended within (least, median, 90 %, most) "
           f"{figures} s")
     assert took[-1] <= SOON, took
 
 
-def seconds_to_end(name: str, number: signal.Signals, after: float, kubeconfig: Path) -> float:
-    """Run an example, interrupt it, look at what it said; return how long it took to end."""
+def seconds_to_end(name: str, number: signal.Signals, after: float, kubeconfig: Path
+                   ) -> float | None:
+    """Run an example, interrupt it, look at what it said; return how long it took to end.
+
+    None, where it never heard of the signal.
+    """
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "examples" / name), *EXAMPLES[name]],
         env=os.environ | {"KUBECONFIG": str(kubeconfig), "PYTHONPATH": str(ROOT),
@@ -102,8 +109,9 @@ def seconds_to_end(name: str, number: signal.Signals, after: float, kubeconfig: 
     except subprocess.TimeoutExpired:
         # It says where all its threads are.
         process.send_signal(signal.SIGABRT)
-        raise AssertionError(f"interrupted after {after:.3f} s it goes on:\n"
-                             f"{process.communicate()[1]}") from None
+        _, said = process.communicate()
+        assert said.startswith(LOST), f"interrupted after {after:.3f} s it goes on:\n{said}"
+        return None
     took = time.monotonic() - began
     check_words(said, process.returncode, number, f"interrupted after {after:.3f} s")
     return took
@@ -113,15 +121,18 @@ def check_words(said: str, code: int, number: signal.Signals, when: str) -> None
     """Check that it ended well, or as Python ends a program: by the signal, and with one traceback.
 
     A script ends well once it asks for signals (`stop_on_signals`); before, and in the last moments
-    of the interpreter, it is killed.
+    of the interpreter, it is killed. Python itself, while it starts, ends in ways of its own.
     """
     context = f"{when}, with {code}, it said:\n{said}"
+    if number is signal.SIGINT and code == 1 and (
+            said == "KeyboardInterrupt\n" or said.startswith("Fatal Python error: init_")):
+        return
     assert code in (0, -number), context
     if code and number is signal.SIGINT and said:
         # (It says nothing before Python has a handler for it.)
         assert said.count("Traceback (most recent call last)") == 1, context
         assert said.rstrip().endswith("KeyboardInterrupt"), context
-        assert "Exception" not in said, context
+        assert "Exception ignored" not in said and "Exception in" not in said, context
     else:
         # (One example logs what it does.)
         assert all(line.startswith("INFO:") for line in said.splitlines()), context
