@@ -7,11 +7,11 @@ import enum
 import logging
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 from kube_reflect import streams
+from kube_reflect._forgotten import WeakBag
 from kube_reflect._threads import start_thread
 from kube_reflect.backoff import Backoff
 from kube_reflect.errors import WatcherError
@@ -250,7 +250,7 @@ class Worker:
                 pass
 
 
-_workers: weakref.WeakSet[Worker] = weakref.WeakSet()
+_workers: WeakBag[Worker] = WeakBag()
 
 
 @atexit.register
@@ -259,7 +259,7 @@ def _end_all() -> None:
 
     Within a system call, for instance, some builds of Python then abort the process.
     """
-    running = [worker for worker in list(_workers) if worker.is_alive]
+    running = [worker for worker in _workers if worker.is_alive]
     for worker in running:
         worker.close()
     deadline = time.monotonic() + _EXIT_TIMEOUT

@@ -13,11 +13,10 @@ from kube_reflect._object import Key, compare_versions, newer_version
 from kube_reflect.errors import WatcherError
 from kube_reflect.object_ref import ApiResource, ObjectRef
 from kube_reflect.store.decoder import Decoder
-from kube_reflect.store.entry import Entry
 from kube_reflect.store.listener import Keeper, Listener
 from kube_reflect.store.mutations import MutationDetector
 from kube_reflect.store.options import StoreOptions
-from kube_reflect.store.packing import EntryMaker
+from kube_reflect.store.entry import Entry, EntryMaker
 from kube_reflect.store.readiness import Readiness
 from kube_reflect.store.record import Counters, Lifecycle, Record
 from kube_reflect.store.table import Group, Table
