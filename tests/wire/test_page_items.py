@@ -47,7 +47,7 @@ def check_items(found: list[Object], items: list[Any]) -> None:
             assert dict(one) == item and loads(one.json()) == item
         else:
             with pytest.raises(BadObject):
-                one.check()
+                one.checked_key()
 
 
 def check_page(data: bytes, size: int) -> None:
@@ -199,7 +199,7 @@ def test_metadata_that_cannot_be_parsed_is_one_item_without_a_name() -> None:
     found = list(Page([data.encode()]))
     assert [one.name for one in found] == ["a", None, "c"]
     with pytest.raises(BadObject):
-        found[1].check()
+        found[1].checked_key()
 
 
 def test_a_byte_order_mark_is_no_part_of_a_list() -> None:
