@@ -18,8 +18,8 @@ __all__ = ["Entry", "EntryMaker", "IndexValues"]
 #: For each index, in the order of the indexers: the values under which the object is found.
 IndexValues = tuple[tuple[Any, ...], ...]
 
-#: Sets of labels that objects share, at most; then it begins anew, for old ones pile up.
-_SHARED_LABELS = 4096
+#: Namespaces and sets of labels that are shared, at most; then it begins anew.
+_SHARED = 4096
 #: Objects that came as their metadata alone do not say of which kind they are.
 _PARTIAL = ("meta.k8s.io/v1", "PartialObjectMetadata")
 
@@ -96,9 +96,9 @@ class EntryMaker:
         self._bad_objects = bad_objects
         #: The index functions, by name; replaced whole, since writers iterate it.
         self.indexers = dict(options.indexers)
-        # Pods of one owner mostly have the same labels. Operations of a dict are atomic; two
+        # Namespaces, and labels by what they hold: pods of one owner mostly have the same. Two
         # threads may both add the same, and then one of them is let go.
-        self._labels: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
+        self._shared: dict[Any, Any] = {}
 
     def make(self, obj: Object, stored: Mapping[Key, Entry] | None = None) -> Entry:
         """Return the entry of an object; some 10 us for a pod with [fast].
@@ -123,13 +123,13 @@ class EntryMaker:
         head = f"{obj.resource_version or ''}\0{obj.uid or ''}\0"
         if head.count("\0") != 2:
             raise BadObject("its uid or resourceVersion holds a NUL character")
-        if len(self._labels) >= _SHARED_LABELS:
-            self._labels.clear()
-        labels = obj.labels
-        return Entry(
-            key, head.encode("utf-8", "surrogatepass") + self.compressor.compress(
-                obj.data or obj.json()),
-            self._labels.setdefault(tuple(labels.items()), labels), values, self)
+        packed = self.compressor.compress(obj.data or obj.json())
+        shared, labels = self._shared, obj.labels
+        if len(shared) >= _SHARED:
+            shared.clear()
+        return Entry((shared.setdefault(key[0], key[0]), key[1]),
+                     head.encode("utf-8", "surrogatepass") + packed,
+                     shared.setdefault(tuple(labels.items()), labels), values, self)
 
     def ref(self, key: Key) -> ObjectRef:
         """Return the public name of an object."""

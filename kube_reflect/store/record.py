@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from kube_reflect.store.entry import Entry
 from kube_reflect.store.listener import Delta, Listener, Reason
-from kube_reflect.store.table import Group, Table
+from kube_reflect.store.table import Table
 
 __all__ = ["Counters", "Extent", "Lifecycle", "Record"]
 
@@ -54,29 +54,34 @@ class Record:
     thread that takes the lock, and the telling by the writer's next call.
     """
 
-    __slots__ = ("after", "applied", "before", "counters", "deltas", "extent", "listeners",
-                 "namespace", "reason", "table", "version")
+    __slots__ = ("after", "applied", "before", "bytes_at_rest", "deltas", "events", "extent",
+                 "listeners", "namespace", "reason", "relists", "swapped", "table", "version")
+
+    # Set by `Cache.commit`: what is counted afterwards, and who is told.
+    events: int
+    relists: int
+    bytes_at_rest: int
+    listeners: tuple[Listener, ...]
 
     def __init__(self, extent: Extent, namespace: str | None, version: str | None, table: Table,
-                 before: Entry | Group | None, after: Entry | Group | None,
-                 reason: Reason | None) -> None:
+                 before: Any, after: Any, reason: Reason | None,
+                 swapped: Callable[[], object] | None = None) -> None:
         self.extent = extent
         #: Of the writer, and the version that this brings it to, if any.
         self.namespace = namespace
         self.version = version
         #: Where the object is replaced; or what takes the place of the whole table.
         self.table = table
-        #: The object, or all of the namespace.
+        #: The entry of the object, or a dict of all those of the namespace; None: there is none.
         self.before = before
         self.after = after
         #: Why what is not there afterwards is gone.
         self.reason = reason
+        #: Called with the table in its place; under the lock, and perhaps again.
+        self.swapped = swapped
         #: What is still to be told, the last first; None: not made yet.
         self.deltas: list[Delta] | None = None
         self.applied = False
-        # Set by `Cache.commit`: what is counted afterwards, but for the version, and who is told.
-        self.counters = Counters()
-        self.listeners: tuple[Listener, ...] = ()
 
     def __repr__(self) -> str:
         return f"<Record of {self.extent.value}, {'applied' if self.applied else 'begun'}>"

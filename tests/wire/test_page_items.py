@@ -47,7 +47,7 @@ def check_items(found: list[Object], items: list[Any]) -> None:
             assert dict(one) == item and loads(one.json()) == item
         else:
             with pytest.raises(BadObject):
-                one.check()
+                one.checked_key()
 
 
 def check_page(data: bytes, size: int) -> None:
@@ -201,7 +201,7 @@ def test_metadata_that_cannot_be_parsed_is_one_item_without_a_name() -> None:
     name = found[1].name
     assert [one.name for one in found] == ["a", name, "c"] and name in (None, "b")
     with pytest.raises(BadObject):
-        found[1].check()
+        found[1].checked_key()
         found[1].mapping()
 
 

@@ -240,7 +240,8 @@ def nesting(node: Any) -> int:
     if type(node) is not str and (fast is None or type(node) is not fast.Raw):
         return 0
     depth = deepest = 0
-    for mark in _MARK.finditer(node if type(node) is str else bytes(node).decode("utf-8", "replace")):
+    text = node if type(node) is str else bytes(node).decode("utf-8", "replace")
+    for mark in _MARK.finditer(text):
         depth += (mark[0] in "[{") - (mark[0] in "]}")
         deepest = max(deepest, depth)
     return deepest
