@@ -26,6 +26,8 @@ _COLON = re.compile(rb"\s*:\s*")
 _SCALAR = re.compile(rb'[^\s,:{}\[\]"]+')
 #: The keys of an object that are read where the whole of it cannot be parsed.
 _HEAD = frozenset({b'"apiVersion"', b'"kind"', b'"metadata"'})
+#: Brackets within brackets that are looked through to find a head; an API server parses 10,000.
+_DEEPEST = 100_000
 
 
 class BadObject(ValueError):
@@ -242,6 +244,8 @@ def members(json: bytes, names: frozenset[bytes]) -> Iterator[tuple[bytes, bytes
                 yield text, scalar[0]
         elif text in b"{[":
             depth += 1
+            if depth > _DEEPEST:
+                raise ValueError("it is too deep")
             continue
         elif text in b"}]":
             depth -= 1

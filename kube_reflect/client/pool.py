@@ -10,6 +10,7 @@ import socket
 import ssl
 import time
 import traceback
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPResponse
@@ -151,13 +152,24 @@ def is_attachable(manager: Any) -> bool:
 def attached_manager(original: urllib3.PoolManager, handle: ConnectionHandle) -> Any:
     """Copy a pool, the same in everything but that its connections are attached to the handle."""
     manager: Any = unpatched_copy(original)
-    manager.pools = type(original.pools)(4, dispose_func=None)
+    manager.pools = type(original.pools)(4, dispose_func=_dispose)
     manager.connection_pool_kw = {**original.connection_pool_kw, "maxsize": 1, "block": False}
     manager.pool_classes_by_scheme = {
         scheme: _attached_pool(pool_class, handle)
         for scheme, pool_class in original.pool_classes_by_scheme.items()
     }
     return manager
+
+
+def _dispose(pool: Any) -> None:
+    """Close a pool, and call off what urllib3 would do when it is forgotten: that is done now.
+
+    It would be done in whichever thread lets go of the pool, and what interrupts it be lost.
+    """
+    pool.close()
+    for ref in weakref.getweakrefs(pool):
+        if isinstance(ref.__callback__, weakref.finalize):
+            ref.__callback__.detach()
 
 
 def _attached_pool(pool_class: Any, handle: ConnectionHandle) -> Any:
