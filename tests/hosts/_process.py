@@ -88,7 +88,7 @@ class Host:
         return any(text in line for line in self.lines)
 
     def get(self, path: str, timeout: float = DEADLINE) -> tuple[int, Any]:
-        """Ask for a page of JSON, on a new connection; 0 where nobody answers, or not to the end."""
+        """Ask for a page of JSON, on a new connection; 0 where nobody answers, or not wholly."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}",
                                         timeout=timeout) as answer:
