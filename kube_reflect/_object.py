@@ -41,12 +41,13 @@ class Object(Mapping[str, Any]):
     Made by `parse` from JSON and by `of` from a mapping.
     """
 
-    __slots__ = ("_json", "_mapping", "_problem", "api_version", "kind", "labels", "name",
+    __slots__ = ("_mapping", "_problem", "api_version", "data", "kind", "labels", "name",
                  "namespace", "resource_version", "uid")
 
     def __init__(self, json: bytes | None, mapping: Mapping[str, Any] | None, api_version: Any,
                  kind: Any, metadata: Any) -> None:
-        self._json = json
+        #: The JSON; None where it is a mapping that nobody has asked the JSON of yet.
+        self.data = json
         self._mapping = mapping
         self._problem: BadObject | None = None
         #: The apiVersion and kind, or None.
@@ -89,7 +90,7 @@ class Object(Mapping[str, Any]):
                 # Past __init__, for each of thousands of objects: the parser has checked the types.
                 self = cls.__new__(cls)
                 metadata = seen.metadata
-                self._json = json
+                self.data = json
                 self._mapping = self._problem = None
                 self.api_version = seen.apiVersion or None
                 self.kind = seen.kind or None
@@ -151,22 +152,26 @@ class Object(Mapping[str, Any]):
             raise self._problem or BadObject("it has no metadata.name")
         return self.namespace, self.name
 
-    def check(self) -> None:
-        """Raise BadObject if it cannot be stored."""
+    def checked_key(self) -> Key:
+        """Return its key, if it can be stored.
+
+        :raises BadObject: if it cannot.
+        """
         if self._problem is not None:
             raise self._problem
+        return self.namespace, self.name  # type: ignore[return-value]
 
     def json(self) -> bytes:
         """Return its JSON, as it came or, for a mapping, made now.
 
         :raises BadObject: for contents that JSON does not know.
         """
-        if self._json is None:
+        if self.data is None:
             try:
-                self._json = dumps(self._mapping)
+                self.data = dumps(self._mapping)
             except (TypeError, ValueError, OverflowError, RecursionError) as error:
                 raise BadObject(f"it holds what JSON does not know ({error})") from error
-        return self._json
+        return self.data
 
     def mapping(self) -> Mapping[str, Any]:
         """Return it as on the wire; parsed once.
@@ -175,9 +180,9 @@ class Object(Mapping[str, Any]):
         """
         mapping = self._mapping
         if mapping is None:
-            assert self._json is not None
+            assert self.data is not None
             try:
-                mapping = self._mapping = loads(self._json)
+                mapping = self._mapping = loads(self.data)
             except (ValueError, RecursionError) as error:
                 raise BadObject(
                     f"it cannot be parsed ({type(error).__name__}: {error})") from error
@@ -268,6 +273,9 @@ def newer_version(known: str, new: str) -> str:
     It never goes back, and a version that cannot be compared does not move it: some servers give
     objects versions of another kind than lists, or delete with the version that the object had.
     """
+    if len(known) == len(new) and (both := known + new).isascii() and both.isdecimal():
+        # As `compare_versions` tells it, without the call: nearly all are so.
+        return new if new > known else known
     order = compare_versions(new, known)
     if order is None:
         # Neither is a number: who knows. One is: they cannot be of one kind.

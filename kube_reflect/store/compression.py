@@ -143,13 +143,20 @@ class Compressor:
         considered.
         """
         length = len(json)
-        generation = self._current
-        packed = _RAW_HEAD + json
+        packed = _RAW_HEAD
         if length <= _LONGEST:
+            generation = self._current
             frame = generation.compress(json)
-            small = _head(generation.tag, length) + frame[len(FRAME):]
-            if len(small) < length and frame.startswith(FRAME):
-                packed = small
+            if frame.startswith(FRAME):
+                # The length at seven bits a byte.
+                head, left = [generation.tag], length
+                while left >= 0x80:
+                    head.append(left & 0x7F | 0x80)
+                    left >>= 7
+                head.append(left)
+                packed = bytes(head) + frame[len(FRAME):]
+        if packed is _RAW_HEAD or len(packed) >= length:
+            packed = _RAW_HEAD + json
         self._seen = seen = self._seen + 1
         if seen >= self._next:
             self._sample(packed)
@@ -227,16 +234,6 @@ def _content(objects: list[bytes], reach: int) -> bytes:
     """
     parts = [json[:reach * 3 // 4] for json in objects]
     return b"".join(parts)[-reach:]
-
-
-def _head(tag: int, length: int) -> bytes:
-    """Return the first bytes of packed ones: the dictionary, the length at seven bits a byte."""
-    head = [tag]
-    while length >= 0x80:
-        head.append(length & 0x7F | 0x80)
-        length >>= 7
-    head.append(length)
-    return bytes(head)
 
 
 def _rest_of_length(packed: bytes, length: int) -> tuple[int, int]:

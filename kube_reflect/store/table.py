@@ -46,12 +46,16 @@ class Table:
         if new is not None:
             self.entries[key] = new
             self.moves += 1
-            self.namespaces.setdefault(key[0], {})[key] = new
+            group = self.namespaces.get(key[0])
+            if group is None:
+                group = self.namespaces.setdefault(key[0], {})
+            group[key] = new
         else:
             self.entries.pop(key, None)
             self.moves += 1
             _discard(self.namespaces, key[0], key)
-        self._reindex(key, old, new)
+        if self.indexes:
+            self._reindex(key, old, new)
 
     def _reindex(self, key: Key, old: Entry | None, new: Entry | None) -> None:
         for position, index in enumerate(self.indexes.values()):
