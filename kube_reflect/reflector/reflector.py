@@ -54,6 +54,10 @@ class _InAllNamespaces(Protocol):
 CustomObjects = Union[_InNamespace, _InCluster, _InAllNamespaces, "functools.partial[object]"]
 
 
+# Each overload names all options, so that editors offer them and checkers know them.
+WhenNotReady = Literal["wait", "raise", "empty"]
+
+
 class Reflector(Generic[K]):
     """A background thread that keeps a `Store` in step with the API server.
 
@@ -108,22 +112,50 @@ class Reflector(Generic[K]):
     @overload
     def __init__(self: Reflector[dict[str, Any]], list_func: Callable[..., object], *args: Any,
                  config: Config | None = ..., model: None = None,
-                 metadata_only: Literal[True], **kwargs: Any) -> None: ...
+                 metadata_only: Literal[True],
+                 transform: Transform | None = ..., copies: bool = ...,
+                 indexers: Mapping[str, IndexFunction] | None = ...,
+                 detect_mutations: bool | None = ..., new_client: Callable[[], Any] | None = ...,
+                 namespaces: Iterable[str] | None = ..., name: str | None = ...,
+                 backoff: Backoff | Callable[[], Backoff] | None = ...,
+                 when_not_ready: WhenNotReady = ..., ready_timeout: float = ...,
+                 decoded_limit: int = ..., **kwargs: Any) -> None: ...
 
     @overload
     def __init__(self: Reflector[M], list_func: Callable[..., object], *args: Any,
                  config: Config | None = ..., model: Callable[[dict[str, Any]], M],
-                 metadata_only: bool = ..., **kwargs: Any) -> None: ...
+                 metadata_only: bool = ...,
+                 transform: Transform | None = ..., copies: bool = ...,
+                 indexers: Mapping[str, IndexFunction] | None = ...,
+                 detect_mutations: bool | None = ..., new_client: Callable[[], Any] | None = ...,
+                 namespaces: Iterable[str] | None = ..., name: str | None = ...,
+                 backoff: Backoff | Callable[[], Backoff] | None = ...,
+                 when_not_ready: WhenNotReady = ..., ready_timeout: float = ...,
+                 decoded_limit: int = ..., **kwargs: Any) -> None: ...
 
     @overload
     def __init__(self: Reflector[K], list_func: Callable[..., ListOf[K]], *args: Any,
                  config: Config | None = ..., model: None = None,
-                 metadata_only: Literal[False] = False, **kwargs: Any) -> None: ...
+                 metadata_only: Literal[False] = False,
+                 transform: Transform | None = ..., copies: bool = ...,
+                 indexers: Mapping[str, IndexFunction] | None = ...,
+                 detect_mutations: bool | None = ..., new_client: Callable[[], Any] | None = ...,
+                 namespaces: Iterable[str] | None = ..., name: str | None = ...,
+                 backoff: Backoff | Callable[[], Backoff] | None = ...,
+                 when_not_ready: WhenNotReady = ..., ready_timeout: float = ...,
+                 decoded_limit: int = ..., **kwargs: Any) -> None: ...
 
     @overload
     def __init__(self: Reflector[dict[str, Any]], list_func: CustomObjects, *args: Any,
                  config: Config | None = ..., model: None = None,
-                 metadata_only: Literal[False] = False, **kwargs: Any) -> None: ...
+                 metadata_only: Literal[False] = False,
+                 transform: Transform | None = ..., copies: bool = ...,
+                 indexers: Mapping[str, IndexFunction] | None = ...,
+                 detect_mutations: bool | None = ..., new_client: Callable[[], Any] | None = ...,
+                 namespaces: Iterable[str] | None = ..., name: str | None = ...,
+                 backoff: Backoff | Callable[[], Backoff] | None = ...,
+                 when_not_ready: WhenNotReady = ..., ready_timeout: float = ...,
+                 decoded_limit: int = ..., **kwargs: Any) -> None: ...
 
     def __init__(
         self,
