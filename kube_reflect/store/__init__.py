@@ -5,8 +5,8 @@ threads, sleeps; under a lock also log calls, decoding, and any code of the user
 hear of changes implements `Listener`.
 
 Begin with `cache`: the one state, what guards it, and what an interrupt leaves of a change. Then
-`writing` (events in), `packing` (an event's object becomes an entry), `reading` and `store`
-(objects out), `entry` (an object at rest), `decoder` (the K that readers share).
+`writing` (events in), `entry` (an event's object becomes an entry, at rest), `reading` and `store`
+(objects out), `decoder` (the K that readers share).
 
 It has three doors in one: programs use `Writer`, `Store`, `Snapshot`, `Memory`; a listener needs
 `Cache`, `Entry`, `Delta`, `Reason` and `Listener`; who runs a reflector needs the rest.

@@ -94,15 +94,13 @@ class Store(Reads[K]):
                     return value
             except (KeyError, TypeError):
                 pass
-        return self._get(ref, namespace, max_staleness)
-
-    def _get(self, ref: ObjectRef | str, namespace: str | None,
-             max_staleness: float | None) -> K | None:
-        """Read an object that is not decoded, not there, or not asked for by its full name."""
+        # It is not decoded, not there, or not asked for by its full name. In a child process there
+        # are no entries at first, so its first read comes by here.
         cache, key = self._cache, self._key(ref, namespace)
-        # In a child process there are no entries at first, so its first read comes by here.
-        self._touch(max_staleness)
-        entry = find(cache.table.entries, key)
+        cache.touch()
+        if max_staleness is not None:
+            self._check_staleness(max_staleness)
+        entry = cache.table.entries.get(key) or find(cache.table.entries, key)
         if entry is None and cache.unlisted:
             cache.admit(key[0])
             entry = find(cache.table.entries, key)
@@ -121,7 +119,9 @@ class Store(Reads[K]):
         :param max_staleness: seconds since the last contact with the API server at most.
         :raises StaleCache: if it was longer ago.
         """
-        self._touch(max_staleness)
+        self._cache.touch()
+        if max_staleness is not None:
+            self._check_staleness(max_staleness)
         return super().state(namespace=namespace, labels=labels, where=where)
 
     def snapshot(self) -> Snapshot[K]:
@@ -229,11 +229,6 @@ class Store(Reads[K]):
         """
         self._cache.touch()
         wait_for_version(self._cache, version, timeout)
-
-    def _touch(self, max_staleness: float | None) -> None:
-        self._cache.touch()
-        if max_staleness is not None:
-            self._check_staleness(max_staleness)
 
     def _check_staleness(self, allowed: float) -> None:
         checked_timeout(allowed, "max_staleness")

@@ -9,7 +9,6 @@ from typing import Any, NoReturn
 from kube_reflect._locks import Deadline
 from kube_reflect._object import Key, compare_versions
 from kube_reflect.errors import NotReady, WriterDropped
-from kube_reflect.store.asking import holds
 from kube_reflect.store.cache import Cache
 from kube_reflect.store.entry import Entry
 from kube_reflect.store.listener import Delta
@@ -100,7 +99,7 @@ def wait_for(cache: Cache, key: Key, condition: Callable[[Any], object],
             seen = state
             value = None if state[1] is None else cache.read(state[1])
             # What cannot be read may become readable.
-            if holds(cache, condition, value):
+            if cache.decoder.holds(condition, value):
                 return value
             if left == 0:
                 # However much happens meanwhile.
