@@ -233,16 +233,16 @@ class Store(Reads[K]):
     def _check_staleness(self, allowed: float) -> None:
         checked_timeout(allowed, "max_staleness")
         staleness = self._cache.staleness()
-        if self._cache.unlisted and staleness is not None and not math.isinf(staleness):
-            raise StaleCache("there has been no complete list yet; "
-                             f"a staleness of {allowed:g} s was allowed")
+        why = None
         if staleness is None:
-            raise StaleCache("no contact with the API server; "
-                             f"a staleness of {allowed:g} s was allowed")
-        if math.isinf(staleness):
-            raise StaleCache("nothing keeps the cache up: its reflector has ended; "
-                             f"a staleness of {allowed:g} s was allowed", staleness=None)
-        if staleness > allowed:
+            why = "no contact with the API server"
+        elif math.isinf(staleness):
+            why = "nothing keeps the cache up: its reflector has ended"
+        elif self._cache.unlisted:
+            why = "there has been no complete list yet"
+        if why is not None:
+            raise StaleCache(f"{why}; a staleness of {allowed:g} s was allowed")
+        if staleness is not None and staleness > allowed:
             raise StaleCache(f"the last contact with the API server was {staleness:.1f} s ago; "
                              f"{allowed:g} s were allowed", staleness=staleness)
 

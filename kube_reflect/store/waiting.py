@@ -11,7 +11,7 @@ from kube_reflect._object import Key, compare_versions
 from kube_reflect.errors import NotReady, WriterDropped
 from kube_reflect.store.cache import Cache
 from kube_reflect.store.entry import Entry
-from kube_reflect.store.listener import Delta
+from kube_reflect.store.listener import Delta, Listener
 from kube_reflect.store.table import Table
 
 __all__ = ["wait_for", "wait_for_version"]
@@ -23,8 +23,8 @@ _STATES = 1000
 _State = tuple[Key, "Entry | None"]
 
 
-class _States:
-    """A Listener for one object: all its states since now, in order."""
+class _States(Listener):
+    """All states of one object since now, in order."""
 
     def __init__(self, cache: Cache, key: Key) -> None:
         self._cache = cache
@@ -51,9 +51,6 @@ class _States:
                     # The waiting thread has taken all of them meanwhile.
                     pass
         return not self._over
-
-    def unblock(self, unblocked: bool = True) -> None:
-        """Do nothing: it never keeps the writer waiting."""
 
     def ended(self) -> None:
         self._queue.put(None)

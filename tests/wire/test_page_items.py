@@ -46,8 +46,7 @@ def check_items(found: list[Object], items: list[Any]) -> None:
         if isinstance(item, dict):
             assert dict(one) == item and loads(one.json()) == item
         else:
-            with pytest.raises(BadObject):
-                one.checked_key()
+            assert isinstance(one.problem, BadObject)
 
 
 def check_page(data: bytes, size: int) -> None:
@@ -198,8 +197,7 @@ def test_metadata_that_cannot_be_parsed_is_one_item_without_a_name() -> None:
     data = ENVELOPES[0] % ",".join([A, plain("b", "", f',"annotations":{TOO_DEEP[0]}'), C])
     found = list(Page([data.encode()]))
     assert [one.name for one in found] == ["a", None, "c"]
-    with pytest.raises(BadObject):
-        found[1].checked_key()
+    assert isinstance(found[1].problem, BadObject)
 
 
 def test_a_byte_order_mark_is_no_part_of_a_list() -> None:
