@@ -62,11 +62,6 @@ class ConnectionHandle:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.state.value}>"
 
-    def __del__(self) -> None:
-        # No lock: nobody else knows of it any more. (Nor of one whose making was interrupted.)
-        for duplicate in getattr(self, "_duplicates", {}).values():
-            duplicate.close()
-
     @property
     def state(self) -> ConnectionState:
         """Whether it is closed, or has a socket attached; may be read from any thread."""

@@ -58,7 +58,7 @@ def test_each_worker_has_a_live_cache(server: FakeApiServer, kubeconfig: Path, k
         server.disconnect()
         check_all_follow(host, server, "db-2")
         # The master has none.
-        assert server.watches == WORKERS
+        until(lambda: server.watches == WORKERS, lambda: f"{server.watches} watches")
     until(lambda: server.watches == 0, lambda: f"{server.watches} watches")
 
 

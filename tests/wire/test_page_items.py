@@ -196,8 +196,12 @@ def test_an_item_that_cannot_be_parsed_is_one_bad_item(
 def test_metadata_that_cannot_be_parsed_is_one_item_without_a_name() -> None:
     data = ENVELOPES[0] % ",".join([A, plain("b", "", f',"annotations":{TOO_DEEP[0]}'), C])
     found = list(Page([data.encode()]))
-    assert [one.name for one in found] == ["a", None, "c"]
-    assert isinstance(found[1].problem, BadObject)
+    # From Python 3.14 on, what is not needed may be that deep, and the name is read.
+    name = found[1].name
+    assert [one.name for one in found] == ["a", name, "c"] and name in (None, "b")
+    if found[1].problem is None:
+        with pytest.raises(BadObject):
+            found[1].mapping()
 
 
 def test_a_byte_order_mark_is_no_part_of_a_list() -> None:
