@@ -157,7 +157,7 @@ class NamespaceWriter:
                     return False
                 growth += len(entry.packed)
             record = self._record = Record(
-                Extent.OBJECT, self._namespace, version, table, old, entry, reason)
+                Extent.OBJECT, self._namespace, version, old, entry, reason)
             cache.commit(record, 1, growth)
         self.settle()
         if old is not None:
@@ -263,8 +263,8 @@ class NamespaceWriter:
                 self._buffer, self._gone = None, unwatched
 
             record = self._record = Record(
-                Extent.END if unwatched else Extent.LIST, self._namespace, version, new,
-                before, after, reason, swapped)
+                Extent.END if unwatched else Extent.LIST, self._namespace, version,
+                before, after, reason, new, swapped)
             cache.commit(record, 0, grown)
         for key, entry in before.items():
             if after.get(key) is not entry:
