@@ -59,6 +59,9 @@ class Config:
     :param gzip: have the pages of a LIST compressed, which pays where the network carries less
         than some 100 MB a second: it spares nine tenths of the bytes, and costs both sides CPU.
         Neither a WATCH nor a streaming list is ever compressed.
+    :param max_objects: how many objects there may be, so that a server that never ends a list, or
+        makes up objects, cannot fill the memory. A list of more has failed, and is tried again; of
+        a watch, an object too many is left out, counted and logged.
     :raises ValueError: for a value out of its range, or a selector that does not parse.
     :raises TypeError: for a value of the wrong type.
     """
@@ -74,6 +77,7 @@ class Config:
     connect_timeout: float = 10.0
     poll_interval: float = 30.0
     gzip: bool = False
+    max_objects: int = 1_000_000
 
     def __post_init__(self) -> None:
         if self.label_selector is not None:
@@ -99,6 +103,10 @@ class Config:
                 raise TypeError(f"page_size must be an integer or None: {self.page_size!r}")
             if self.page_size <= 0:
                 raise ValueError(f"page_size must be 1 or more, or None: {self.page_size}")
+        if isinstance(self.max_objects, bool) or not isinstance(self.max_objects, int):
+            raise TypeError(f"max_objects must be an integer: {self.max_objects!r}")
+        if self.max_objects <= 0:
+            raise ValueError(f"max_objects must be 1 or more: {self.max_objects}")
         if not isinstance(self.list_semantic, ListSemantic):
             raise TypeError(f"list_semantic must be a ListSemantic: {self.list_semantic!r}")
         if not isinstance(self.initial_list_strategy, InitialListStrategy):
