@@ -144,6 +144,12 @@ def read_views(draw: random.Random, data: bytes) -> str:
     return "read in part" if refused else "read"
 
 
+#: What reads, and what gives good input, by name.
+READERS: dict[str, tuple[Read, Callable[[], list[bytes]]]] = {
+    "lines": (read_lines, lambda: bodies("watch")), "pages": (read_pages, lambda: bodies("list")),
+    "views": (read_views, pods)}
+
+
 def fuzz(name: str, read: Read, seeds: list[bytes], seconds: float, seed: int) -> bool:
     """Read damaged input for so long; return whether all went well."""
     draw = random.Random(seed)
@@ -181,15 +187,12 @@ def _memory() -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("readers", nargs="*", default=["lines", "pages", "views"])
+    parser.add_argument("readers", nargs="*", default=list(READERS))
     parser.add_argument("--seconds", type=float, default=180.0, help="for each reader")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
-    known: dict[str, tuple[Read, Callable[[], list[bytes]]]] = {
-        "lines": (read_lines, lambda: bodies("watch")),
-        "pages": (read_pages, lambda: bodies("list")), "views": (read_views, pods)}
-    good = [fuzz(name, known[name][0], known[name][1](), options.seconds, options.seed)
+    good = [fuzz(name, READERS[name][0], READERS[name][1](), options.seconds, options.seed)
             for name in options.readers]
     return 0 if all(good) else 1
 
