@@ -191,6 +191,7 @@ class NamespaceWriter:
         maker = self._cache.maker
         try:
             entry = maker.make(obj)
+            self._check_room(entry.key)
         except BadObject as error:
             # What was there is not what is there now, so it goes too.
             self._change(maker.record_bad(obj, error), None, obj.resource_version,
@@ -199,6 +200,11 @@ class NamespaceWriter:
         # The version is that of before a transform, which may take it out.
         while not self._change(entry.key, entry, obj.resource_version):
             entry = maker.extend(entry)
+
+    def _check_room(self, key: Key) -> None:
+        entries, most = self._cache.table.entries, self._cache.options.max_objects
+        if len(entries) >= most and key not in entries:
+            raise BadObject(f"there are as many objects as may be (max_objects={most})")
 
     def _delete(self, obj: Object) -> None:
         key = None
