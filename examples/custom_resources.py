@@ -30,7 +30,7 @@ def describe(snapshot: Snapshot[dict[str, Any]]) -> str:
 
 
 def main(
-    api_client: client.ApiClient,
+    custom: client.CustomObjectsApi,
     group: str,
     version: str,
     plural: str,
@@ -42,7 +42,7 @@ def main(
 ) -> None:
     """Show the custom resources of a kind, of the whole cluster, whenever they change.
 
-    :param api_client: a client for the cluster.
+    :param custom: the client's API for the cluster.
     :param group: the API group, such as ``stable.example.com``.
     :param version: the version in that group, such as ``v1``.
     :param plural: the resource's name in paths, such as ``crontabs``.
@@ -53,7 +53,6 @@ def main(
     :raises NotReady: when there is no such resource, or no right to list it; its cause says which.
     """
     stop = stop or Stop()
-    custom = client.CustomObjectsApi(api_client)
     with Reflector(custom.list_cluster_custom_object, group, version, plural,
                    model=dict) as reflector:
         with stop.at_once():
@@ -70,9 +69,10 @@ def main(
 
 if __name__ == "__main__":
     which = sys.argv[1:4] or ("apiextensions.k8s.io", "v1", "customresourcedefinitions")
+    config.load_config()
+    custom = client.CustomObjectsApi()
     with stop_on_signals() as stop:
-        config.load_config()
         try:
-            main(client.ApiClient(), *which, stop=stop)
+            main(custom, *which, stop=stop)
         except NotReady as error:
             sys.exit(f"{error} ({error.__cause__})")

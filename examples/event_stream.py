@@ -33,19 +33,19 @@ def say(line: str) -> None:
 
 
 def main(
-    api_client: client.ApiClient,
+    v1: client.CoreV1Api,
     namespace: str = "default",
     on_start: Callable[[Watcher], None] = lambda watcher: None,
     show: Callable[[str], None] = say,
 ) -> None:
     """Show what happens to the ConfigMaps of a namespace until interrupted.
 
-    :param api_client: a client for the cluster.
+    :param v1: the client's API for the cluster.
     :param namespace: where to look.
     :param on_start: is given the watcher, whose close() ends the stream from any thread.
     :param show: takes each line.
     """
-    watcher = Watcher(client.CoreV1Api(api_client).list_namespaced_config_map, namespace)
+    watcher = Watcher(v1.list_namespaced_config_map, namespace)
     writer = Writer(model=dict)
     store = writer.as_reader()
     on_start(watcher)
@@ -63,6 +63,7 @@ def main(
 
 
 if __name__ == "__main__":
+    config.load_config()
+    v1 = client.CoreV1Api()
     with stop_on_signals() as stop, stop.at_once():
-        config.load_config()
-        main(client.ApiClient(), sys.argv[1] if len(sys.argv) > 1 else "default")
+        main(v1, sys.argv[1] if len(sys.argv) > 1 else "default")

@@ -35,20 +35,19 @@ def changed_keys(old: client.V1ConfigMap, new: client.V1ConfigMap) -> list[str]:
 
 
 def main(
-    api_client: client.ApiClient,
+    v1: client.CoreV1Api,
     namespace: str = "default",
     stop: Stop | None = None,
     show: Callable[[str], None] = say,
 ) -> None:
     """Show what happens to the ConfigMaps of a namespace until stopped or interrupted.
 
-    :param api_client: a client for the cluster.
+    :param v1: the client's API for the cluster.
     :param namespace: where the ConfigMaps are.
     :param stop: ends it when set.
     :param show: takes each line, on the handler's thread.
     """
     stop = stop or Stop()
-    v1 = client.CoreV1Api(api_client)
     config_maps = Reflector(v1.list_namespaced_config_map, namespace)
     config_maps.add_handler(
         on_add=lambda new: show(f"added: {name_of(new)}"),
@@ -61,6 +60,7 @@ def main(
 
 
 if __name__ == "__main__":
+    config.load_config()
+    v1 = client.CoreV1Api()
     with stop_on_signals() as stop:
-        config.load_config()
-        main(client.ApiClient(), sys.argv[1] if len(sys.argv) > 1 else "default", stop=stop)
+        main(v1, sys.argv[1] if len(sys.argv) > 1 else "default", stop=stop)

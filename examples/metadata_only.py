@@ -30,7 +30,7 @@ def metadata_of(partial: dict[str, Any]) -> dict[str, Any]:
 
 
 def main(
-    api_client: client.ApiClient,
+    v1: client.CoreV1Api,
     namespace: str = "default",
     label: str = "team",
     stop: Stop | None = None,
@@ -38,7 +38,7 @@ def main(
 ) -> None:
     """Show which ConfigMaps of a namespace lack a label until stopped or interrupted.
 
-    :param api_client: a client for the cluster.
+    :param v1: the client's API for the cluster.
     :param namespace: where the ConfigMaps are.
     :param label: what each of them is to have.
     :param stop: ends it when set.
@@ -53,8 +53,8 @@ def main(
         show(f"{name} lacks {label}" if value is None else f"{name} has {label}: {value}")
 
     stop = stop or Stop()
-    config_maps = Reflector(client.CoreV1Api(api_client).list_namespaced_config_map, namespace,
-                            metadata_only=True, model=metadata_of)
+    config_maps = Reflector(v1.list_namespaced_config_map, namespace, metadata_only=True,
+                            model=metadata_of)
     config_maps.add_handler(
         on_add=look,
         on_update=lambda old, new: look(new) if labels(old) != labels(new) else None)
@@ -66,6 +66,7 @@ def main(
 
 if __name__ == "__main__":
     arguments = dict(enumerate(sys.argv))
+    config.load_config()
+    v1 = client.CoreV1Api()
     with stop_on_signals() as stop:
-        config.load_config()
-        main(client.ApiClient(), arguments.get(1, "default"), arguments.get(2, "team"), stop)
+        main(v1, arguments.get(1, "default"), arguments.get(2, "team"), stop)

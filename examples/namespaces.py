@@ -33,7 +33,7 @@ def describe(config_maps: Reflector[client.V1ConfigMap], namespace: str) -> str:
 
 
 def main(
-    api_client: client.ApiClient,
+    v1: client.CoreV1Api,
     namespaces: Iterable[str] = ("default",),
     every: float = 1.0,
     stop: Stop | None = None,
@@ -41,7 +41,7 @@ def main(
 ) -> None:
     """Show what becomes of each namespace until stopped or interrupted.
 
-    :param api_client: a client for the cluster.
+    :param v1: the client's API for the cluster.
     :param namespaces: which ones.
     :param every: seconds between two looks at the store, which ask the API server nothing.
     :param stop: ends it when set.
@@ -49,7 +49,6 @@ def main(
     """
     stop = stop or Stop()
     shown: dict[str, str] = {}
-    v1 = client.CoreV1Api(api_client)
     # One that is refused is not to hold up reads of the others.
     with Reflector(v1.list_namespaced_config_map, namespaces=namespaces,
                    when_not_ready="empty") as config_maps:
@@ -63,6 +62,7 @@ def main(
 
 
 if __name__ == "__main__":
+    config.load_config()
+    v1 = client.CoreV1Api()
     with stop_on_signals() as stop:
-        config.load_config()
-        main(client.ApiClient(), sys.argv[1:] or ["default"], stop=stop)
+        main(v1, sys.argv[1:] or ["default"], stop=stop)

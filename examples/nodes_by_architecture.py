@@ -70,19 +70,18 @@ def say_where(server: NodeServer) -> None:
 
 
 def main(
-    api_client: client.ApiClient,
+    v1: client.CoreV1Api,
     architecture: str = "amd64",
     port: int = 8080,
     on_start: Callable[[NodeServer], None] = say_where,
 ) -> None:
     """Serve the names of the nodes until interrupted.
 
-    :param api_client: a client for the cluster.
+    :param v1: the client's API for the cluster.
     :param architecture: value of the nodes' label ``kubernetes.io/arch``.
     :param port: where to listen on loopback; 0 takes a free one.
     :param on_start: is told the server once it is about to serve.
     """
-    v1 = client.CoreV1Api(api_client)
     of_architecture = Config(label_selector=f"kubernetes.io/arch={architecture}")
     with Reflector(v1.list_node, config=of_architecture) as nodes:
         nodes.store.wait_until_ready(timeout=30)
@@ -94,6 +93,7 @@ def main(
 if __name__ == "__main__":
     wanted = sys.argv[1] if len(sys.argv) > 1 else "amd64"
     at = int(sys.argv[2]) if len(sys.argv) > 2 else 8080
+    config.load_config()
+    v1 = client.CoreV1Api()
     with stop_on_signals() as stop, stop.at_once():
-        config.load_config()
-        main(client.ApiClient(), wanted, at)
+        main(v1, wanted, at)

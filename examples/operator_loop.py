@@ -76,18 +76,17 @@ def attempt(verb: str, method: Callable[..., object], *args: object) -> None:
 
 
 def main(
-    api_client: client.ApiClient,
+    v1: client.CoreV1Api,
     every: float = 1.0,
     stop: Stop | None = None,
 ) -> None:
     """Run the operator until stopped or interrupted.
 
-    :param api_client: a client for the cluster, with rights to read and write ConfigMaps.
+    :param v1: the client's API for the cluster, with rights to read and write ConfigMaps.
     :param every: seconds between two rounds.
     :param stop: ends it when set.
     """
     stop = stop or Stop()
-    v1 = client.CoreV1Api(api_client)
     list_all = v1.list_config_map_for_all_namespaces
     with (
         Reflector(list_all, config=Config(label_selector=MIRROR_TO), model=dict) as sources,
@@ -105,6 +104,7 @@ def main(
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
+    config.load_config()
+    v1 = client.CoreV1Api()
     with stop_on_signals() as stop:
-        config.load_config()
-        main(client.ApiClient(), stop=stop)
+        main(v1, stop=stop)

@@ -51,7 +51,7 @@ def poll(
 
 
 def main(
-    api_client: client.ApiClient,
+    v1: client.CoreV1Api,
     namespaces: Sequence[str] = ("default", "kube-system"),
     every: float = 1.0,
     stop: Stop | None = None,
@@ -59,14 +59,13 @@ def main(
 ) -> None:
     """Show the pods of some namespaces until stopped or interrupted.
 
-    :param api_client: a client for the cluster.
+    :param v1: the client's API for the cluster.
     :param namespaces: each gets a worker.
     :param every: seconds between two polls of a worker.
     :param stop: ends the workers when set.
     :param show: takes each line, on the worker's thread.
     """
     stop = stop or Stop()
-    v1 = client.CoreV1Api(api_client)
     with Reflector(v1.list_pod_for_all_namespaces) as pods:
         with stop.at_once():
             pods.store.wait_until_ready(timeout=30)
@@ -87,6 +86,7 @@ def main(
 
 
 if __name__ == "__main__":
+    config.load_config()
+    v1 = client.CoreV1Api()
     with stop_on_signals() as stop:
-        config.load_config()
-        main(client.ApiClient(), sys.argv[1:] or ("default", "kube-system"), stop=stop)
+        main(v1, sys.argv[1:] or ("default", "kube-system"), stop=stop)

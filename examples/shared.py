@@ -26,9 +26,8 @@ def say(line: str) -> None:
 class Names:
     """One module: shows the name of each new ConfigMap."""
 
-    def __init__(self, api_client: client.ApiClient, namespace: str,
+    def __init__(self, v1: client.CoreV1Api, namespace: str,
                  show: Callable[[str], None]) -> None:
-        v1 = client.CoreV1Api(api_client)
         self._config_maps = shared(v1.list_namespaced_config_map, namespace)
         self._handler = self._config_maps.add_handler(
             on_add=lambda new: show(f"there: {new.metadata.name}"))
@@ -42,9 +41,8 @@ class Names:
 class Sizes:
     """Another module: shows the number of their entries when it changes."""
 
-    def __init__(self, api_client: client.ApiClient, namespace: str,
+    def __init__(self, v1: client.CoreV1Api, namespace: str,
                  show: Callable[[str], None]) -> None:
-        v1 = client.CoreV1Api(api_client)
         self._config_maps = shared(v1.list_namespaced_config_map, namespace=namespace)
         self._show = show
         self._shown = -1
@@ -62,7 +60,7 @@ class Sizes:
 
 
 def main(
-    api_client: client.ApiClient,
+    v1: client.CoreV1Api,
     namespace: str = "default",
     every: float = 1.0,
     stop: Stop | None = None,
@@ -70,20 +68,21 @@ def main(
 ) -> None:
     """Run both modules until stopped or interrupted.
 
-    :param api_client: a client for the cluster.
+    :param v1: the client's API for the cluster.
     :param namespace: where the ConfigMaps are.
     :param every: seconds between two looks at the store.
     :param stop: ends it when set.
     :param show: takes each line.
     """
     stop = stop or Stop()
-    with contextlib.closing(Sizes(api_client, namespace, show)) as sizes, \
-            contextlib.closing(Names(api_client, namespace, show)):
+    with contextlib.closing(Sizes(v1, namespace, show)) as sizes, \
+            contextlib.closing(Names(v1, namespace, show)):
         while not stop.wait(every):
             sizes.look()
 
 
 if __name__ == "__main__":
+    config.load_config()
+    v1 = client.CoreV1Api()
     with stop_on_signals() as stop:
-        config.load_config()
-        main(client.ApiClient(), sys.argv[1] if len(sys.argv) > 1 else "default", stop=stop)
+        main(v1, sys.argv[1] if len(sys.argv) > 1 else "default", stop=stop)

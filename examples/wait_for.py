@@ -31,19 +31,18 @@ def has_failed(pod: client.V1Pod | None) -> bool:
 
 
 def main(
-    api_client: client.ApiClient,
+    v1: client.CoreV1Api,
     namespace: str = "default",
     patience: float = 60.0,
     show: Callable[[str], None] = say,
 ) -> None:
     """Follow one Pod from its creation to its end.
 
-    :param api_client: a client for the cluster, with rights to create and delete Pods.
+    :param v1: the client's API for the cluster, with rights to create and delete Pods.
     :param namespace: where to create the Pod.
     :param patience: seconds to wait for each step.
     :param show: takes each line.
     """
-    v1 = client.CoreV1Api(api_client)
     body: Any = {
         "metadata": {"generateName": f"{APP}-", "labels": {"app": APP}},
         "spec": {"containers": [{"name": "main", "image": "registry.k8s.io/pause:3.10"}]},
@@ -67,6 +66,7 @@ def main(
 
 
 if __name__ == "__main__":
+    config.load_config()
+    v1 = client.CoreV1Api()
     with stop_on_signals() as stop, stop.at_once():
-        config.load_config()
-        main(client.ApiClient(), sys.argv[1] if len(sys.argv) > 1 else "default")
+        main(v1, sys.argv[1] if len(sys.argv) > 1 else "default")

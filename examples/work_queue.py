@@ -36,7 +36,7 @@ def work(changes: Subscription[Any], show: Callable[[str], None]) -> None:
 
 
 def main(
-    api_client: client.ApiClient,
+    v1: client.CoreV1Api,
     namespace: str = "default",
     threads: int = 4,
     stop: Stop | None = None,
@@ -44,14 +44,13 @@ def main(
 ) -> None:
     """Show what happens to the ConfigMaps of a namespace until stopped or interrupted.
 
-    :param api_client: a client for the cluster.
+    :param v1: the client's API for the cluster.
     :param namespace: where the ConfigMaps are.
     :param threads: how many work on them.
     :param stop: ends it when set.
     :param show: takes each line, on the thread that worked.
     """
     stop = stop or Stop()
-    v1 = client.CoreV1Api(api_client)
     with Reflector(v1.list_namespaced_config_map, namespace) as config_maps:
         changes = config_maps.subscribe()
         workers = [threading.Thread(target=work, args=(changes, show)) for _ in range(threads)]
@@ -67,6 +66,7 @@ def main(
 
 if __name__ == "__main__":
     arguments = dict(enumerate(sys.argv))
+    config.load_config()
+    v1 = client.CoreV1Api()
     with stop_on_signals() as stop:
-        config.load_config()
-        main(client.ApiClient(), arguments.get(1, "default"), int(arguments.get(2, 4)), stop)
+        main(v1, arguments.get(1, "default"), int(arguments.get(2, 4)), stop)

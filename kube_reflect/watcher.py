@@ -9,8 +9,9 @@ from typing import Any, Union
 from kube_reflect._describe import no_value
 from kube_reflect._object import compare_versions, newer_version
 from kube_reflect._states import (
-    OBJECT_EVENTS, Empty, InitialWatch, InitListed, InitPage, Polling, Refusals, State,
-    StreamingLists, Watching, bookmark_of, ends_list, status_of, unknown_type,
+    BACKWARD, ENDED, FAILED, FAILED_MOST, OBJECT_EVENTS, VERSIONLESS, Empty, InitialWatch,
+    InitListed, InitPage, Polling, Refusals, Room, ShardFilter, State, StreamingLists, Watching,
+    bookmark_of, ends_list, status_of, unknown_type, went_back,
 )
 from kube_reflect.client import is_expired, watch_error, watcher_error
 from kube_reflect.config import Config, ListSemantic
@@ -26,17 +27,6 @@ logger = logging.getLogger(__name__)
 
 Items = Iterator[Union[Event, WatcherError]]
 
-#: Watches in a row that began and then failed without an event: the version leads nowhere. Doubled
-#: where a list has not helped, up to the second number.
-_FAILED, _FAILED_MOST = 3, 48
-#: Watches in a row that ended cleanly without an event, not even a bookmark: it is that quiet, or
-#: the server has gone back to before the version and will say nothing until it is there again.
-_ENDED = 3
-#: Lists in a row after which an event's version was behind the list's: they cannot be compared.
-_BACKWARD = 3
-#: Lists in a row without a version after which the server gives none any more.
-_VERSIONLESS = 3
-
 
 class Machine:
     """Empty → InitPage or InitialWatch → InitListed → Watching, and back to Empty on 410.
@@ -50,9 +40,8 @@ class Machine:
     :param source: where pages and lines come from.
     :param config: what to ask for.
     :param observer: told the name of each state that is entered; called by the iterating thread.
-    :param since: a version up to which everything was seen by an earlier process: it begins with a
-        watch. The first event says that the server knows the version; a Bookmark of the same one
-        does where there is nothing new.
+    :param since: a version up to which an earlier process has seen everything: it begins with a
+        watch, whose first event, or a Bookmark of that version, says that the server knows it.
     """
 
     def __init__(self, source: Source, config: Config,
@@ -60,22 +49,24 @@ class Machine:
         self._source = source
         self._config = config
         self._observer = observer
+        #: Which objects are this machine's.
+        self.shard = ShardFilter(config.shard)
         # Of a server that has gone back to before the version, no watch would tell.
-        self._state: State = Empty() if since is None else InitListed(ended_without_event=_ENDED)
+        self._state: State = Empty() if since is None else InitListed(ended_without_event=ENDED)
         #: Up to which everything was seen since the last list; None before the first, and where
         #: the server gives its lists none.
         self.resource_version: str | None = since
         #: Whether the server has said nothing yet of a version that is an earlier process's.
-        self._unconfirmed = since is not None
+        self._unconfirmed = self._listed_before = since is not None
         self._streaming_lists = StreamingLists(config.initial_list_strategy)
-        self._listed_before = since is not None
         #: How many watches may fail without an event before a list is made.
-        self._failures_borne = _FAILED
+        self._failures_borne = FAILED
         #: Lists in a row without a version; many, until there is one with.
-        self._versionless = _VERSIONLESS
+        self._versionless = VERSIONLESS
         #: Lists in a row that were followed by an older event.
         self._backward = 0
         self._refusals = Refusals(config.poll_interval)
+        self._room = Room(config.max_objects)
 
     @property
     def state(self) -> str:
@@ -120,6 +111,8 @@ class Machine:
 
     def _begin(self, state: Empty) -> Items:
         self._unconfirmed = False
+        self.shard.begin_list()
+        self._room.renew()
         if self._refusals.polling or not self._streaming_lists.wanted:
             yield Init()
             limit = None if state.unpaged or self._any_version() else self._config.page_size
@@ -141,10 +134,14 @@ class Machine:
 
     def _read_page(self, state: InitPage) -> Items:
         version = self._any_version() if state.continue_token is None else None
+        page = None
         try:
+            if state.continue_token is not None:
+                self._room.take()
             page = self._source.page(limit=state.limit, continue_token=state.continue_token,
                                      resource_version=version)
-            for item in page:
+            for item in self.shard.select(page):
+                self._room.take()
                 yield InitApply(item)
             if page.continue_token is not None and page.continue_token == state.continue_token:
                 raise RequestError("the next page is the same one", started=True)
@@ -152,6 +149,8 @@ class Machine:
             self._streaming_lists.list_failed()
             # Expired between two pages: the next list must not depend on its pages' lifetime.
             expired = is_expired(error) and state.continue_token is not None
+            # That hangs up, where the rest of it is not wanted.
+            page = None
             self._enter(Empty(unpaged=expired))
             yield watcher_error(InitialListFailed, "cannot list", error)
             return
@@ -166,6 +165,7 @@ class Machine:
             self._enter(Empty())
             yield NoResourceVersion("the list has no resourceVersion")
             return
+        self.shard.end_list(page.shard_selector)
         self._listed_before = True
         self.resource_version = version
         self._enter(self._refusals.after_list())
@@ -177,13 +177,17 @@ class Machine:
             self._versionless = 0
             return False
         self._versionless += 1
-        return self._versionless < _VERSIONLESS
+        return self._versionless < VERSIONLESS
 
     def _read_streaming_list(self, state: InitialWatch) -> Items:
+        owns = self.shard.owns
         try:
             for line in state.lines:
                 match line.type:
+                    case "ADDED" | "MODIFIED" | "DELETED" if owns and not owns(line.object):
+                        pass
                     case "ADDED" | "MODIFIED":
+                        self._room.take()
                         yield InitApply(line.object)
                     case "DELETED":
                         yield Delete(line.object)
@@ -217,6 +221,7 @@ class Machine:
         state.lines.listed()
         self._streaming_lists.worked()
         self.resource_version, self._versionless = version, 0
+        self.shard.end_list()
         self._enter(Watching(state.lines))
         self._listed_before = True
         yield InitDone(version)
@@ -224,8 +229,8 @@ class Machine:
     def _start_watch(self, state: InitListed) -> Items:
         version, ended = self.resource_version, state.ended_without_event
         try:
-            if ended >= _ENDED and version is not None:
-                if self._server_went_back(version):
+            if ended >= ENDED and version is not None:
+                if went_back(self._source, version):
                     self._enter(Empty())
                     yield WatchFailed(f"the server's resource version is behind {version}")
                     return
@@ -244,9 +249,13 @@ class Machine:
 
     def _read_watch(self, state: Watching) -> Items:
         failed, ended = state.failed_without_event + 1, state.ended_without_event + 1
+        owns = self.shard.owns
         try:
             for line in state.lines:
                 kind, obj = line
+                if owns is not None and kind in OBJECT_EVENTS and not owns(obj):
+                    # Nothing happens to it here, but up to its version all is seen.
+                    kind = "BOOKMARK"
                 if kind == "ERROR":
                     failure: WatcherError = watch_error(status_of(line))
                     self._drop(Empty() if is_expired(failure)
@@ -254,7 +263,7 @@ class Machine:
                     yield failure
                     return
                 make = OBJECT_EVENTS.get(kind)
-                event = bookmark_of(line) if make is None else make(obj)
+                event = bookmark_of(kind, line) if make is None else make(obj)
                 if obj.resource_version != self.resource_version and not self._moves_on(line):
                     # A server restored from a backup, or a replica that is behind.
                     known = self.resource_version
@@ -263,9 +272,9 @@ class Machine:
                                       f"{obj.resource_version}")
                     return
                 if ended:
-                    failed, ended, self._failures_borne = 1, 0, _FAILED
+                    failed, ended, self._failures_borne = 1, 0, FAILED
                 # A bookmark that has not moved the version says nothing.
-                if kind != "BOOKMARK" or obj.resource_version == self.resource_version:
+                if kind != "BOOKMARK" or obj.resource_version == self.resource_version is not None:
                     self._unconfirmed = False
                     yield event
         except RequestError as error:
@@ -276,11 +285,11 @@ class Machine:
             self._drop(self._resumed(state, failed))
             yield failure
             return
-        self._drop(Empty() if self.resource_version is None
-                   else InitListed(ended_without_event=ended))
-        if self._unconfirmed and self.resource_version is not None:
-            self._unconfirmed = False
-            yield Bookmark(self.resource_version)
+        version, unconfirmed = self.resource_version, self._unconfirmed
+        self._unconfirmed = False
+        self._drop(Empty() if version is None else InitListed(ended_without_event=ended))
+        if unconfirmed and version is not None:
+            yield Bookmark(version)
 
     def _resumed(self, state: Watching, failed: int) -> State:
         """Return where to go on after a watch that broke."""
@@ -292,7 +301,7 @@ class Machine:
             failed = 0
         if failed < self._failures_borne:
             return InitListed(failed_without_event=failed)
-        self._failures_borne = min(2 * self._failures_borne, _FAILED_MOST)
+        self._failures_borne = min(2 * self._failures_borne, FAILED_MOST)
         return Empty()
 
     def _moves_on(self, line: WatchLine) -> bool:
@@ -306,15 +315,8 @@ class Machine:
         elif line.type != "DELETED" and (compare_versions(new, known) or 0) < 0:
             # (Some servers delete with the version that the object had.)
             self._backward += 1
-            return self._backward > _BACKWARD
+            return self._backward > BACKWARD
         return True
-
-    def _server_went_back(self, version: str) -> bool:
-        page = self._source.page(limit=1, continue_token=None, resource_version=None)
-        for _ in page:
-            pass
-        return (page.resource_version is not None
-                and (compare_versions(page.resource_version, version) or 0) < 0)
 
     def _drop(self, state: State) -> None:
         """Hang up, and go on from another state."""
@@ -331,7 +333,6 @@ class Watcher:
     changes, and lists anew where the server has forgotten too much. Failures come as items, not
     as exceptions; the next item is the next try, at once, so put `streams.backoff` around
     it. It ends by `close` only.
-
     One thread iterates it; any may call `close`.
 
     :param list_func: what one gives the official `Watch`: a list method of a typed API or of
@@ -386,12 +387,13 @@ class Watcher:
 
     @property
     def first_list(self) -> float | None:
-        """When the first list began of which anything has come, on `time.monotonic`.
-
-        While `contact` is None, it tells a slow list from a server that does not answer. From any
-        thread.
-        """
+        """When the first list began of which anything has come, on `time.monotonic`; any thread."""
         return self._source.first_list
+
+    @property
+    def filtered_by(self) -> str | None:
+        """Who leaves out the objects of other shards, as `Status.filtered_by`; from any thread."""
+        return self._machine.shard.filtered_by
 
     def close(self) -> None:
         """End the iteration, whatever it is waiting for; from any thread, any number of times."""

@@ -123,5 +123,6 @@ def test_as_a_script(name: str, api_client: client.ApiClient, tmp_path: Path) ->
 def test_a_resource_that_is_not_there(api_client: client.ApiClient) -> None:
     custom_resources = _examples.load("custom_resources")
     with pytest.raises(custom_resources.NotReady) as caught:
-        custom_resources.main(api_client, "nothing.example.com", "v1", "things", patience=0.5)
+        custom_resources.main(client.CustomObjectsApi(api_client), "nothing.example.com", "v1",
+                              "things", patience=0.5)
     assert getattr(caught.value.__cause__, "code", None) == 404

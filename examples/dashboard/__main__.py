@@ -25,10 +25,11 @@ def main() -> None:
                         help="show the cluster that the kubeconfig says, in the place of a fake")
     parser.add_argument("--port", type=int, default=8000)
     given = parser.parse_args()
-    with contextlib.ExitStack() as stack:
-        stop = stack.enter_context(stop_on_signals())
-        cluster = None if given.real else stack.enter_context(LivingCluster())
-        app, close = create_app(cluster)
+    cluster = None if given.real else LivingCluster()
+    app, close = create_app(cluster)
+    with stop_on_signals() as stop, contextlib.ExitStack() as stack:
+        if cluster is not None:
+            stack.enter_context(cluster)
         stack.callback(close)
         server = make_server("127.0.0.1", given.port, app, threaded=True)
         stack.callback(server.server_close)

@@ -7,6 +7,7 @@ uses it and the files are what they were: a certificate that is rotated in its p
 
 from __future__ import annotations
 
+import functools
 import os
 import ssl
 import weakref
@@ -28,8 +29,8 @@ _SETTINGS = ("cert_reqs", "ssl_version", "ssl_minimum_version", "ssl_maximum_ver
 class _Contexts:
     def __init__(self) -> None:
         self._lock = _locks.new_lock()
-        self._contexts: weakref.WeakValueDictionary[Any, ssl.SSLContext]
-        self._contexts = weakref.WeakValueDictionary()
+        # A `weakref.WeakValueDictionary` has callbacks in Python, amid which an exception is lost.
+        self._contexts: dict[Any, weakref.ref[ssl.SSLContext]] = {}
         _locks.register(self, _Contexts._after_fork, 0)
 
     def get(self, loaded: dict[str, Any], settings: dict[str, Any]) -> ssl.SSLContext:
@@ -40,13 +41,16 @@ class _Contexts:
             return _new_context(loaded, settings)
         # Held while one is made: those who wait would make the same.
         with self._lock:
-            context = self._contexts.get(key)
+            known = self._contexts.get(key)
+            context = None if known is None else known()
             if context is None:
-                context = self._contexts[key] = _new_context(loaded, settings)
+                context = _new_context(loaded, settings)
+                self._contexts[key] = weakref.ref(
+                    context, functools.partial(self._contexts.pop, key))
             return context
 
     def _after_fork(self) -> None:
-        self._contexts = weakref.WeakValueDictionary()
+        self._contexts = {}
 
 
 def _version(value: Any) -> Any:

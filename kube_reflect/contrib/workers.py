@@ -34,7 +34,8 @@ class Startable(Protocol):
 
 S = TypeVar("S", bound=Startable)
 
-_added: weakref.WeakSet[Any] = weakref.WeakSet()
+# As a `weakref.WeakSet`, without its callbacks in Python, amid which an exception would be lost.
+_added: dict[weakref.ref[Any], None] = {}
 
 
 def add(one: S) -> S:
@@ -42,7 +43,7 @@ def add(one: S) -> S:
 
     Nothing starts now. To be called when the application's modules are loaded.
     """
-    _added.add(one)
+    _added[weakref.ref(one, _added.pop)] = None
     return one
 
 
@@ -56,7 +57,7 @@ def start(timeout: float | None = 10.0) -> bool:
     :return: whether all are ready.
     """
     end = None if timeout is None else time.monotonic() + timeout
-    added = list(_added)
+    added = [one for ref in list(_added) if (one := ref()) is not None]
     for one in added:
         one.start()
     ready = True

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kube_reflect import _locks
+from kube_reflect._forgotten import WeakBag, when_forgotten
 from kube_reflect._locks import Deadline, new_lock
 from kube_reflect.dispatcher import Handler
 from kube_reflect.reflector.namespaces import Namespaces, NamespaceWatch
@@ -37,13 +38,15 @@ class Engine:
         self.cache = cache
         self.namespaces = namespaces
         self._what = what
-        # Guards the four below, and which watches and handlers there are.
+        # Guards the six below, and which watches and handlers there are.
         self._lock = new_lock()
         self._running = False
         #: Whether all watches were told to begin anew since it last began to run.
         self._begun = False
         self._handlers: tuple[Handler[Any], ...] = ()
-        self._finalizer: weakref.finalize[Any, Any] | None = None
+        # What calls off that the threads end when this is forgotten; None: there are none.
+        self._keep: Callable[[], object] | None = None
+        self._was_started = False
         self._pid = os.getpid()
         cache.not_begun("the reflector was never started")
         _locks.register(self, Engine.after_fork, 3)
@@ -86,10 +89,10 @@ class Engine:
                 self.namespaces.close()
                 self.cache.begin()
                 self._begun = True
-            if self._finalizer is None:
-                # First, for who is interrupted from here on may forget it. It runs at interpreter
-                # exit too, so that no thread is caught in the middle.
-                self._finalizer = weakref.finalize(self, self.namespaces.close)
+            self._was_started = True
+            if self._keep is None:
+                # First, for who is interrupted from here on may forget it.
+                self._keep = when_forgotten(self, self.namespaces.close)
             self.namespaces.start()
             for handler in self._handlers:
                 handler.start()
@@ -115,6 +118,9 @@ class Engine:
             if self._running:
                 return
             self.cache.end()
+            keep, self._keep = self._keep, None
+            if keep is not None:
+                keep()
         if any(handler.is_current_thread() for handler in handlers):
             # Two callbacks that close would wait for each other.
             return
@@ -175,7 +181,7 @@ class Engine:
         if worker is not None:
             worker.join(deadline.left())
         watch.writer.remove()
-        if self._running or self._finalizer is None:
+        if self._running or not self._was_started:
             self.cache.unblock(False)
 
     def add_handler(self, new_handler: Callable[[str, Callable[[Handler[Any]], None]],
@@ -208,7 +214,7 @@ class Engine:
         _engines.add(self)
         if self._what is None or self._running:
             return
-        others = [one for one in list(_engines)
+        others = [one for one in _engines
                   if one is not self and one._running and one._what == self._what]
         if len(others) == 1:
             logger.warning(
@@ -216,7 +222,7 @@ class Engine:
                 "kube_reflect.close_all() closes all", self.name, others[0].name)
 
 
-_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+_engines: WeakBag[Engine] = WeakBag()
 
 
 def close_all(timeout: float | None = 5.0) -> None:
@@ -227,5 +233,5 @@ def close_all(timeout: float | None = 5.0) -> None:
     :param timeout: seconds to wait for the threads of all of them, or None.
     """
     deadline = Deadline(timeout)
-    for engine in list(_engines):
+    for engine in _engines:
         engine.close(deadline.left())

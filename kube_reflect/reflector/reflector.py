@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import os
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Mapping
@@ -19,7 +18,7 @@ from kube_reflect.dispatcher import Handler, Subscription, subscribe
 from kube_reflect.reflector.described import described
 from kube_reflect.reflector.engine import Engine
 from kube_reflect.reflector.namespaces import Namespaces
-from kube_reflect.reflector.warm_start import WarmFile, WarmStart, checked_warm_start
+from kube_reflect.reflector.warm_start import WarmFile, WarmStartOption, checked_warm_start
 from kube_reflect.reflector.watchers import (
     WatcherFactory, backoff_factory, checked_config, checked_namespaces,
 )
@@ -55,6 +54,10 @@ class _InAllNamespaces(Protocol):
 #: The list methods of `CustomObjectsApi`, whose annotations do not say what they return, and
 #: partials of them.
 CustomObjects = Union[_InNamespace, _InCluster, _InAllNamespaces, "functools.partial[object]"]
+
+
+# Each overload names all options, so that editors offer them and checkers know them.
+WhenNotReady = Literal["wait", "raise", "empty"]
 
 
 class Reflector(Generic[K]):
@@ -118,22 +121,54 @@ class Reflector(Generic[K]):
     @overload
     def __init__(self: Reflector[dict[str, Any]], list_func: Callable[..., object], *args: Any,
                  config: Config | None = ..., model: None = None,
-                 metadata_only: Literal[True], **kwargs: Any) -> None: ...
+                 metadata_only: Literal[True],
+                 transform: Transform | None = ..., copies: bool = ...,
+                 indexers: Mapping[str, IndexFunction] | None = ...,
+                 detect_mutations: bool | None = ..., new_client: Callable[[], Any] | None = ...,
+                 namespaces: Iterable[str] | None = ..., name: str | None = ...,
+                 backoff: Backoff | Callable[[], Backoff] | None = ...,
+                 when_not_ready: WhenNotReady = ..., ready_timeout: float = ...,
+                 decoded_limit: int = ..., warm_start: WarmStartOption = ...,
+                 **kwargs: Any) -> None: ...
 
     @overload
     def __init__(self: Reflector[M], list_func: Callable[..., object], *args: Any,
                  config: Config | None = ..., model: Callable[[dict[str, Any]], M],
-                 metadata_only: bool = ..., **kwargs: Any) -> None: ...
+                 metadata_only: bool = ...,
+                 transform: Transform | None = ..., copies: bool = ...,
+                 indexers: Mapping[str, IndexFunction] | None = ...,
+                 detect_mutations: bool | None = ..., new_client: Callable[[], Any] | None = ...,
+                 namespaces: Iterable[str] | None = ..., name: str | None = ...,
+                 backoff: Backoff | Callable[[], Backoff] | None = ...,
+                 when_not_ready: WhenNotReady = ..., ready_timeout: float = ...,
+                 decoded_limit: int = ..., warm_start: WarmStartOption = ...,
+                 **kwargs: Any) -> None: ...
 
     @overload
     def __init__(self: Reflector[K], list_func: Callable[..., ListOf[K]], *args: Any,
                  config: Config | None = ..., model: None = None,
-                 metadata_only: Literal[False] = False, **kwargs: Any) -> None: ...
+                 metadata_only: Literal[False] = False,
+                 transform: Transform | None = ..., copies: bool = ...,
+                 indexers: Mapping[str, IndexFunction] | None = ...,
+                 detect_mutations: bool | None = ..., new_client: Callable[[], Any] | None = ...,
+                 namespaces: Iterable[str] | None = ..., name: str | None = ...,
+                 backoff: Backoff | Callable[[], Backoff] | None = ...,
+                 when_not_ready: WhenNotReady = ..., ready_timeout: float = ...,
+                 decoded_limit: int = ..., warm_start: WarmStartOption = ...,
+                 **kwargs: Any) -> None: ...
 
     @overload
     def __init__(self: Reflector[dict[str, Any]], list_func: CustomObjects, *args: Any,
                  config: Config | None = ..., model: None = None,
-                 metadata_only: Literal[False] = False, **kwargs: Any) -> None: ...
+                 metadata_only: Literal[False] = False,
+                 transform: Transform | None = ..., copies: bool = ...,
+                 indexers: Mapping[str, IndexFunction] | None = ...,
+                 detect_mutations: bool | None = ..., new_client: Callable[[], Any] | None = ...,
+                 namespaces: Iterable[str] | None = ..., name: str | None = ...,
+                 backoff: Backoff | Callable[[], Backoff] | None = ...,
+                 when_not_ready: WhenNotReady = ..., ready_timeout: float = ...,
+                 decoded_limit: int = ..., warm_start: WarmStartOption = ...,
+                 **kwargs: Any) -> None: ...
 
     def __init__(
         self,
@@ -153,7 +188,7 @@ class Reflector(Generic[K]):
         when_not_ready: str = "wait",
         ready_timeout: float = 30.0,
         decoded_limit: int = 10_000,
-        warm_start: WarmStart | str | os.PathLike[str] | None = None,
+        warm_start: WarmStartOption = None,
         **kwargs: Any,
     ) -> None:
         if name is not None and not isinstance(name, str):
@@ -166,9 +201,9 @@ class Reflector(Generic[K]):
             several=several, new_client=new_client)
         model, view = _reading(watchers, model, metadata_only)
         cache = Cache(watchers.resource, StoreOptions(
-            model=model, view=view, transform=transform, indexers=dict(indexers or {}),
-            copies=copies, detect_mutations=detect_mutations, when_not_ready=when_not_ready,
-            ready_timeout=ready_timeout, decoded_limit=decoded_limit))
+            max_objects=watchers.config.max_objects, model=model, view=view, transform=transform,
+            indexers=dict(indexers or {}), ready_timeout=ready_timeout, decoded_limit=decoded_limit,
+            copies=copies, detect_mutations=detect_mutations, when_not_ready=when_not_ready))
         self._several = several
         file = None if warm_start is None else WarmFile(
             checked_warm_start(warm_start, watchers.kind), cache,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-import weakref
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Generic, Literal, TypeVar, overload
 
 from kube_reflect._describe import no_value
+from kube_reflect._forgotten import when_forgotten
 from kube_reflect._locks import new_lock
 from kube_reflect.client import ListFunction
 from kube_reflect.config import Config
@@ -44,15 +45,11 @@ class _Registry:
 
     def use(self, key: Any, token: object, make: Callable[[], Reflector[Any]]) -> Reflector[Any]:
         """Return the reflector of a key, which runs at least until the token is released."""
-        users = None
         with self._lock:
-            # Again, if the garbage collector has run the finalizer of the last user amid this.
-            while users is None or self._users.get(key) is not users:
-                users = self._users.get(key)
-                if users is None:
-                    users = self._users[key] = _Users(make())
-                users.tokens[token] = None
-        # Without the lock: a new thread may run finalizers, which want it, before it has started.
+            users = self._users.get(key)
+            if users is None:
+                users = self._users[key] = _Users(make())
+            users.tokens[token] = None
         return users.reflector.start()
 
     def release(self, key: Any, token: object) -> Reflector[Any] | None:
@@ -88,9 +85,7 @@ class Shared(Generic[K]):
         self._key = key
         self._token = object()
         # Before there is anything to release, so that no interrupt leaves a reflector running.
-        self._finalizer = weakref.finalize(self, _forget, key, self._token)
-        # At the end of the interpreter the reflector ends by itself.
-        self._finalizer.atexit = False
+        self._keep = when_forgotten(self, functools.partial(_forget, key, self._token))
         self._reflector: Reflector[K] = _registry.use(key, self._token, make)
         #: The name of the reflector, which its first user gave it.
         self.name = self._reflector.name
@@ -120,6 +115,7 @@ class Shared(Generic[K]):
         if not _registry.is_used(self._key, self._reflector):
             # Also where an earlier call was interrupted here.
             self._reflector.close(timeout)
+        self._keep()
 
     def __enter__(self) -> Shared[K]:
         return self

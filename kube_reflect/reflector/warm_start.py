@@ -13,13 +13,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from typing import Union
 
 from kube_reflect._locks import checked_timeout, new_lock
 from kube_reflect._threads import start_thread
 from kube_reflect.object_ref import ApiResource
 from kube_reflect.store import BadFile, Cache, Entry, load, remove_leftovers, save
 
-__all__ = ["FileWriter", "WarmFile", "WarmStart", "checked_warm_start"]
+__all__ = ["FileWriter", "WarmFile", "WarmStart", "WarmStartOption", "checked_warm_start"]
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +60,10 @@ class WarmStart:
             raise ValueError(f"the path of a warm start must be a file's: {str(path)!r}")
         if not path.parent.is_dir():
             raise ValueError(f"there is no directory {str(path.parent)!r} for the warm start")
+
+
+#: What a reflector takes: one, or the path of one with the defaults.
+WarmStartOption = Union[WarmStart, str, "os.PathLike[str]", None]
 
 
 def checked_warm_start(warm_start: WarmStart | str | os.PathLike[str],

@@ -81,6 +81,7 @@ class WatcherFactory:
             "arguments": described(function.given),
             "label selector": repr(config.label_selector),
             "field selector": repr(config.field_selector),
+            "shard": repr(config.shard),
             "scope": f"several={self._several} metadata_only={self._metadata_only}",
         }
 

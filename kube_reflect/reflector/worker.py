@@ -7,11 +7,11 @@ import enum
 import logging
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 from kube_reflect import streams
+from kube_reflect._forgotten import WeakBag
 from kube_reflect._threads import start_thread
 from kube_reflect.backoff import Backoff
 from kube_reflect.errors import WatcherError
@@ -103,6 +103,12 @@ class Worker:
         if contact is None and watcher is not None and not self._restored:
             return watcher.first_list
         return contact
+
+    @property
+    def filtered_by(self) -> str | None:
+        """Who leaves out the objects of other shards; from any thread."""
+        watcher = self._watcher
+        return None if watcher is None else watcher.filtered_by
 
     @property
     def is_alive(self) -> bool:
@@ -274,7 +280,7 @@ class Worker:
                 pass
 
 
-_workers: weakref.WeakSet[Worker] = weakref.WeakSet()
+_workers: WeakBag[Worker] = WeakBag()
 
 
 @atexit.register
@@ -283,7 +289,7 @@ def _end_all() -> None:
 
     Within a system call, for instance, some builds of Python then abort the process.
     """
-    running = [worker for worker in list(_workers) if worker.is_alive]
+    running = [worker for worker in _workers if worker.is_alive]
     for worker in running:
         worker.close()
     deadline = time.monotonic() + _EXIT_TIMEOUT

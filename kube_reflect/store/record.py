@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from kube_reflect._object import compare_versions
-from kube_reflect.store.listener import Delta, Listener
+from kube_reflect.store.listener import Delta, Listener, Reason
+from kube_reflect.store.table import Table
 
-__all__ = ["Counters", "Kind", "Lifecycle", "Record", "lowest_version"]
+__all__ = ["Counters", "Extent", "Lifecycle", "Record"]
 
 
 class Lifecycle(enum.Enum):
@@ -21,18 +21,18 @@ class Lifecycle(enum.Enum):
     ENDED = "ended"
 
 
-class Kind(enum.Enum):
-    """What a change says of its namespace."""
+class Extent(enum.Enum):
+    """How much a change is of."""
 
-    #: Something in it has changed.
-    CHANGE = "change"
-    #: It is the whole of it.
+    #: One object, or none: only the version is new.
+    OBJECT = "object"
+    #: A complete list of the namespace.
     LIST = "list"
-    #: It is the whole of it as an earlier process had it: to be read, and to be confirmed.
+    #: All of the namespace as an earlier process had it: to be read, and to be confirmed.
     SAVED = "saved"
-    #: What was saved is as good as a list.
+    #: Nothing: what was saved is as good as a list.
     CONFIRMED = "confirmed"
-    #: It is its end, with all objects.
+    #: The end of the namespace, with all objects.
     END = "end"
 
 
@@ -56,42 +56,36 @@ class Record:
 
     Whoever makes it may be interrupted at any moment. The table is then completed by the next
     thread that takes the lock, and the telling by the writer's next call.
-
-    :param move: changes the table; it may be called again from its beginning.
-    :param namespace: of the writer.
-    :param version: the resource version that it brings the namespace to, if any.
-    :param find_deltas: finds, after that, what listeners are told of it.
     """
 
-    __slots__ = ("applied", "bytes_at_rest", "deltas", "events", "find_deltas", "kind",
-                 "listeners", "move", "namespace", "relists", "version")
+    __slots__ = ("after", "applied", "before", "bytes_at_rest", "deltas", "events", "extent",
+                 "listeners", "namespace", "reason", "relists", "swapped", "table", "version")
 
-    def __init__(self, move: Callable[[], object], namespace: str | None, version: str | None,
-                 find_deltas: Callable[[], list[Delta]], *, kind: Kind = Kind.CHANGE) -> None:
-        self.move = move
+    # Set by `Cache.commit`: what is counted afterwards, and who is told.
+    events: int
+    relists: int
+    bytes_at_rest: int
+    listeners: tuple[Listener, ...]
+
+    def __init__(self, extent: Extent, namespace: str | None, version: str | None,
+                 before: Any, after: Any, reason: Reason | None, table: Table | None = None,
+                 swapped: Callable[[], object] | None = None) -> None:
+        self.extent = extent
+        #: Of the writer, and the version that this brings it to, if any.
         self.namespace = namespace
         self.version = version
-        self.find_deltas = find_deltas
-        #: What is still to be told, the last first.
+        #: The entry of the object, or a dict of all those of the namespace; None: there is none.
+        self.before = before
+        self.after = after
+        #: Why what is not there afterwards is gone.
+        self.reason = reason
+        #: Of more than an object: the table that takes the place of the one there is, and what is
+        #: called when it has; under the lock, and perhaps again.
+        self.table = table
+        self.swapped = swapped
+        #: What is still to be told, the last first; None: not made yet.
         self.deltas: list[Delta] | None = None
-        self.kind = kind
         self.applied = False
-        # Set by `Cache.commit`, from what is there at that moment.
-        self.events = self.relists = self.bytes_at_rest = 0
-        self.listeners: tuple[Listener, ...] = ()
 
-
-def lowest_version(versions: Iterable[str], known: str | None) -> str | None:
-    """Return the version up to which everything has been seen, by all of several namespaces."""
-    lowest: str | None = None
-    for version in versions:
-        if lowest is None:
-            lowest = version
-            continue
-        order = compare_versions(version, lowest)
-        if order is None:
-            # They cannot be compared: nothing better is known.
-            return known
-        if order < 0:
-            lowest = version
-    return known if lowest is None else lowest
+    def __repr__(self) -> str:
+        return f"<Record of {self.extent.value}, {'applied' if self.applied else 'begun'}>"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from kube_reflect._describe import no_value
+from kube_reflect._forgotten import when_forgotten
 from kube_reflect._object import Key
 from kube_reflect.events import Event
 from kube_reflect.object_ref import ApiResource
@@ -58,8 +58,7 @@ class Writer:
         self._writer = NamespaceWriter(self._cache)
         self._claimed = False
         # Readers hear of it when their writer is simply forgotten, too.
-        self._finalizer = weakref.finalize(self, self._cache.end)
-        self._finalizer.atexit = False
+        self._keep = when_forgotten(self, self._cache.end)
 
     def as_reader(self) -> Store[Any]:
         """Return a handle for readers; any number of times, from any thread."""
@@ -121,6 +120,7 @@ class Writer:
         if not self._writer.busy:
             self._writer.settle()
         self._cache.end(reason)
+        self._keep()
 
 
 def add_index(cache: Cache, name: str, function: IndexFunction) -> None:
@@ -153,7 +153,7 @@ def _swap_in_indexes(cache: Cache, names: tuple[str, ...],
                      made: dict[Key, tuple[Entry, Entry]]) -> None:
     """Swap in a table with the indexes, if all entries have their values."""
     with cache.mutex:
-        old = cache.table
+        old = cache.cut(lambda table: table)
         if len(old.indexes) >= len(names):
             return
         new = Table(names)

@@ -44,6 +44,8 @@ SHOWN: dict[str, list[list[str]]] = {
         ["shop ready", "kube-system ready"],
         ["web-0"],
         ["first web-0", "second web-0"],
+        ["0/2 True", "6 pods, each once: True", "left out by the client"],
+        ["1/3 True"],
         ["watching True None"],
         ["the role lacks list or watch on secrets"]],
     "kube_reflect/wire/README.rst": [

@@ -1,4 +1,4 @@
-"""Ctrl-C ends each example at once, at any moment, on a busy machine, with no word but Python's."""
+"""Ctrl-C and SIGTERM end each example at once, at any moment, with no word but Python's."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,12 +21,21 @@ from tests.support import _examples
 from tests.support._examples import ROOT
 from tests.test_examples import SCRIPTS
 
-#: Of each example.
-RUNS = int(os.environ.get("SCRIPT_RUNS", "5"))
-#: Seconds after its start in which a script is interrupted; and in which it is to end then. On a
-#: machine that does nothing else 2 are enough, beside two busy loops.
-LATEST, SOON = 4.0, float(os.environ.get("SCRIPT_SECONDS", "10"))
+#: Of each example, by each signal.
+RUNS = int(os.environ.get("SCRIPT_RUNS", "2"))
+#: Seconds after its start in which a script is interrupted, and in which it is to end then. The
+#: second is what is promised beside two busy loops; a machine that does more may be given more.
+LATEST, SOON = 4.0, float(os.environ.get("SCRIPT_SECONDS", "2"))
+#: Seconds that a script has to end before that is given up.
+DEADLINE = 10.0
+#: Amid an import, Python itself loses a KeyboardInterrupt now and then, in a callback of a weakref.
+LOST = "Exception ignored in: <function _get_module_lock"
 BUSY = "while True: pass"
+EXAMPLES = {
+    **{f"{name}.py": arguments for name, (arguments, _) in SCRIPTS.items()},
+    "dashboard": ["--port", "0"],
+    "testing_a_program/crash_loops.py": ["here"],
+}
 
 
 @pytest.fixture(scope="module")
@@ -53,42 +63,76 @@ def busy() -> Iterator[None]:
             loop.wait()
 
 
+def test_every_example_is_here() -> None:
+    programs = {path.name for path in (ROOT / "examples").glob("*.py")}
+    programs |= {path.parent.name for path in (ROOT / "examples").glob("*/__main__.py")}
+    assert programs <= set(EXAMPLES)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(60 + 10 * RUNS)
-@pytest.mark.parametrize("name", sorted(SCRIPTS))
-def test_ctrl_c_at_a_random_moment(name: str, kubeconfig: Path, busy: None) -> None:
-    rng = random.Random(name)
-    for _ in range(RUNS):
-        process = subprocess.Popen(
-            [sys.executable, str(ROOT / "examples" / f"{name}.py"), *SCRIPTS[name][0]],
-            env=os.environ | {"KUBECONFIG": str(kubeconfig), "PYTHONPATH": str(ROOT),
-                              "PYTHONFAULTHANDLER": "1"},
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        after = 0.1 + rng.random() * LATEST
-        try:
-            process.communicate(timeout=after)
-        except subprocess.TimeoutExpired:
-            pass
-        else:
-            raise AssertionError(f"it ended by itself: {process.returncode}")
-        process.send_signal(signal.SIGINT)
-        try:
-            _, said = process.communicate(timeout=SOON)
-        except subprocess.TimeoutExpired:
-            # It says where all its threads are.
-            process.send_signal(signal.SIGABRT)
-            raise AssertionError(f"interrupted after {after:.3f} s it goes on:\n"
-                                 f"{process.communicate()[1]}") from None
-        check_silence(said, process.returncode, f"interrupted after {after:.3f} s")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda one: one.name)
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+def test_a_signal_at_a_random_moment(name: str, number: signal.Signals, kubeconfig: Path,
+                                     busy: None) -> None:
+    rng = random.Random(f"{name} {number}")
+    runs = [seconds_to_end(name, number, 0.1 + rng.random() * LATEST, kubeconfig)
+            for _ in range(RUNS)]
+    took = sorted(one for one in runs if one is not None)
+    figures = ", ".join(f"{took[int(part * (len(took) - 1))]:.2f}" for part in (0, 0.5, 0.9, 1))
+    print(f"{name}, {len(took)} times {number.name}: ended within (least, median, 90 %, most) "
+          f"{figures} s")
+    assert took[-1] <= SOON, took
 
 
-def check_silence(said: str, code: int, when: str) -> None:
-    """Check that there is the traceback that Python gives, or none, and no other."""
-    context = f"{when}, with {code}, it said:\n{said}"
-    assert said.count("Traceback (most recent call last)") <= 1, context
-    assert "Exception in thread" not in said and "Exception ignored" not in said, context
-    if code:
-        assert code in (-signal.SIGINT, 1, 130), context
-        assert said.rstrip().endswith("KeyboardInterrupt"), context
+def seconds_to_end(name: str, number: signal.Signals, after: float, kubeconfig: Path
+                   ) -> float | None:
+    """Run an example, interrupt it, look at what it said; return how long it took to end.
+
+    None, where it never heard of the signal.
+    """
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "examples" / name), *EXAMPLES[name]],
+        env=os.environ | {"KUBECONFIG": str(kubeconfig), "PYTHONPATH": str(ROOT),
+                          "PYTHONFAULTHANDLER": "1"},
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        process.communicate(timeout=after)
+    except subprocess.TimeoutExpired:
+        pass
     else:
-        assert "Traceback" not in said, context
+        raise AssertionError(f"it ended by itself: {process.returncode}")
+    began = time.monotonic()
+    process.send_signal(number)
+    try:
+        _, said = process.communicate(timeout=DEADLINE)
+    except subprocess.TimeoutExpired:
+        # It says where all its threads are.
+        process.send_signal(signal.SIGABRT)
+        _, said = process.communicate()
+        assert said.startswith(LOST), f"interrupted after {after:.3f} s it goes on:\n{said}"
+        return None
+    took = time.monotonic() - began
+    check_words(said, process.returncode, number, f"interrupted after {after:.3f} s")
+    return took
+
+
+def check_words(said: str, code: int, number: signal.Signals, when: str) -> None:
+    """Check that it ended well, or as Python ends a program: by the signal, and with one traceback.
+
+    A script ends well once it asks for signals (`stop_on_signals`); before, and in the last moments
+    of the interpreter, it is killed. Python itself, while it starts, ends in ways of its own.
+    """
+    context = f"{when}, with {code}, it said:\n{said}"
+    if number is signal.SIGINT and code == 1 and (
+            said == "KeyboardInterrupt\n" or said.startswith("Fatal Python error: init_")):
+        return
+    assert code in (0, -number), context
+    if code and number is signal.SIGINT and said:
+        # (It says nothing before Python has a handler for it.)
+        assert said.count("Traceback (most recent call last)") == 1, context
+        assert said.rstrip().endswith("KeyboardInterrupt"), context
+        assert "Exception ignored" not in said and "Exception in" not in said, context
+    else:
+        # (One example logs what it does.)
+        assert all(line.startswith("INFO:") for line in said.splitlines()), context

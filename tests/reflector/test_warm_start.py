@@ -14,8 +14,8 @@ import pytest
 from kubernetes import client
 
 from kube_reflect import (
-    Applied, Backoff, Config, Deleted, NotReady, Phase, Reflector, StaleCache, WarmStart,
-    drop_managed_fields, keep, shared,
+    Applied, Backoff, Config, Deleted, NotReady, Phase, Reflector, Shard, StaleCache,
+    WarmStart, drop_managed_fields, keep, shared,
 )
 from kube_reflect.store import saved
 from kube_reflect.testing import FakeApiServer
@@ -135,7 +135,7 @@ def test_a_damaged_file_is_passed_over_with_one_line(
 
 
 def check_cold(v1: client.CoreV1Api, path: Path, caplog: pytest.LogCaptureFixture,
-                       **options: Any) -> None:
+               **options: Any) -> None:
     caplog.clear()
     with caplog.at_level(logging.INFO), pods(v1, path, **options) as reflector:
         reflector.store.wait_until_ready(DEADLINE)
@@ -148,7 +148,8 @@ def check_cold(v1: client.CoreV1Api, path: Path, caplog: pytest.LogCaptureFixtur
 @pytest.mark.parametrize("options", [
     {"transform": drop_managed_fields}, {"transform": keep("spec.nodeName")},
     {"transform": lambda obj: obj}, {"metadata_only": True, "model": None},
-    {"config": Config(label_selector="app=web")}, {"field_selector": "spec.nodeName=a"}])
+    {"config": Config(label_selector="app=web")},
+    {"config": Config(shard=Shard(0, 2))}, {"field_selector": "spec.nodeName=a"}])
 def test_a_file_of_something_else_is_passed_over(
         options: dict[str, Any], away: FakeApiServer, v1: client.CoreV1Api, path: Path,
         caplog: pytest.LogCaptureFixture) -> None:

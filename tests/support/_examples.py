@@ -104,7 +104,7 @@ def exercise_nodes_by_architecture(api_client: client.ApiClient) -> None:
     try:
         with running(
             lambda: [server.shutdown() for server in servers],
-            load("nodes_by_architecture").main, api_client, architecture, 0, started.put,
+            load("nodes_by_architecture").main, v1, architecture, 0, started.put,
         ):
             servers.append(started.get(timeout=DEADLINE))
             url = servers[0].url
@@ -129,7 +129,7 @@ def exercise_pods(api_client: client.ApiClient, namespace: str) -> None:
     lines, stop = Lines(), Stop()
     empty = f"{namespace}-empty"
     with running(
-        stop.set, load("pods").main, api_client, [namespace, empty], 0.05, stop, lines.put
+        stop.set, load("pods").main, v1, [namespace, empty], 0.05, stop, lines.put
     ):
         # Two threads show them, in whatever order.
         seen = {lines.expect(lambda line: line.startswith(namespace)) for _ in range(2)}
@@ -152,7 +152,7 @@ def exercise_custom_resources(
     lines, stop = Lines(), Stop()
     with running(
         stop.set, load("custom_resources").main,
-        api_client, group, version, plural, every=0.05, stop=stop, show=lines.put,
+        custom, group, version, plural, every=0.05, stop=stop, show=lines.put,
     ):
         assert lines.expect(lambda line: line.endswith(": one")).startswith("1 at version ")
         create("two")
@@ -179,7 +179,7 @@ def exercise_operator_loop(api_client: client.ApiClient, source: str, target: st
 
     v1.create_namespaced_config_map(source, body("red"))
     stop = Stop()
-    with running(stop.set, operator_loop.main, api_client, 0.05, stop):
+    with running(stop.set, operator_loop.main, v1, 0.05, stop):
         assert eventually(lambda: copy() == {"color": "red"})
         v1.replace_namespaced_config_map(name, source, body("blue"))
         assert eventually(lambda: copy() == {"color": "blue"})
@@ -195,7 +195,7 @@ def exercise_event_stream(api_client: client.ApiClient, namespace: str) -> None:
     lines = Lines()
     with running(
         lambda: [watcher.close() for watcher in watchers],
-        load("event_stream").main, api_client, namespace, watchers.append, lines.put,
+        load("event_stream").main, v1, namespace, watchers.append, lines.put,
     ):
         there = int(lines.expect(lambda line: line.startswith("listed: ")).split()[1])
         for data in ({"color": "red"}, {"color": "blue"}):
@@ -210,7 +210,7 @@ def exercise_event_stream(api_client: client.ApiClient, namespace: str) -> None:
 def exercise_work_queue(api_client: client.ApiClient, namespace: str) -> None:
     v1 = client.CoreV1Api(api_client)
     lines, stop = Lines(), Stop()
-    with running(stop.set, load("work_queue").main, api_client, namespace, 3, stop, lines.put):
+    with running(stop.set, load("work_queue").main, v1, namespace, 3, stop, lines.put):
         for number in range(10):
             body = {"metadata": {"name": f"x-{number}"}, "data": {"color": "red"}}
             v1.create_namespaced_config_map(namespace, body)
@@ -227,7 +227,7 @@ def exercise_work_queue(api_client: client.ApiClient, namespace: str) -> None:
 def exercise_handlers(api_client: client.ApiClient, namespace: str) -> None:
     v1 = client.CoreV1Api(api_client)
     lines, stop = Lines(), Stop()
-    with running(stop.set, load("handlers").main, api_client, namespace, stop, lines.put):
+    with running(stop.set, load("handlers").main, v1, namespace, stop, lines.put):
         body = {"metadata": {"name": "x"}, "data": {"color": "red", "size": "1"}}
         v1.create_namespaced_config_map(namespace, body)
         assert lines.expect(lambda line: line == "added: x")
@@ -240,7 +240,7 @@ def exercise_handlers(api_client: client.ApiClient, namespace: str) -> None:
 def exercise_wait_for(api_client: client.ApiClient, namespace: str) -> None:
     v1 = client.CoreV1Api(api_client)
     lines = Lines()
-    with running(lambda: None, load("wait_for").main, api_client, namespace, DEADLINE, lines.put):
+    with running(lambda: None, load("wait_for").main, v1, namespace, DEADLINE, lines.put):
         name = lines.expect(lambda line: line.startswith("created: ")).partition(": ")[2]
         v1.patch_namespaced_pod_status(name, namespace, {"status": {"phase": "Running"}})
         assert lines.expect(lambda line: line == f"Running: {name}")
@@ -250,7 +250,7 @@ def exercise_wait_for(api_client: client.ApiClient, namespace: str) -> None:
 def exercise_metadata_only(api_client: client.ApiClient, namespace: str) -> None:
     v1 = client.CoreV1Api(api_client)
     lines, stop = Lines(), Stop()
-    with running(stop.set, load("metadata_only").main, api_client, namespace, "team", stop,
+    with running(stop.set, load("metadata_only").main, v1, namespace, "team", stop,
                  lines.put):
         v1.create_namespaced_config_map(
             namespace, {"metadata": {"name": "x"}, "data": {"large": "x" * 100_000}})
@@ -270,7 +270,7 @@ def exercise_namespaces(api_client: client.ApiClient, namespaces: list[str],
     v1 = client.CoreV1Api(api_client)
     lines, stop = Lines(), Stop()
     asked = [*namespaces, *([refused] if refused else [])]
-    with running(stop.set, load("namespaces").main, api_client, asked, 0.05, stop, lines.put):
+    with running(stop.set, load("namespaces").main, v1, asked, 0.05, stop, lines.put):
         if refused:
             assert lines.expect(lambda line: line == f"{refused}: refused with 403")
         for namespace in namespaces:
@@ -284,7 +284,7 @@ def exercise_namespaces(api_client: client.ApiClient, namespaces: list[str],
 def exercise_shared(api_client: client.ApiClient, namespace: str) -> None:
     v1 = client.CoreV1Api(api_client)
     lines, stop = Lines(), Stop()
-    with running(stop.set, load("shared").main, api_client, namespace, 0.05, stop, lines.put):
+    with running(stop.set, load("shared").main, v1, namespace, 0.05, stop, lines.put):
         before = int(lines.expect(lambda line: line.startswith("entries: ")).split()[1])
         watches = [thread.name for thread in threading.enumerate()
                    if thread.name.startswith("kube-reflect:") and ":handler-" not in thread.name]
