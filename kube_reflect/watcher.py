@@ -104,7 +104,8 @@ class Machine:
                         self._source.wait(self._config.poll_interval)
                         self._enter(Empty())
         except Closed:
-            return
+            # Maybe by another thread, which leaves to this one what it may not touch.
+            self._source.close()
         finally:
             if isinstance(self._state, (InitialWatch, Watching)):
                 self._state.lines.close()
