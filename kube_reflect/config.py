@@ -66,6 +66,9 @@ class Config:
     :param start_jitter: seconds over which the first requests of many replicas that start at once
         are spread: each waits for a part of them, at random, before its first list. With `shard`
         each shard has its own stretch of that time. 0: nobody waits.
+    :param max_objects: how many objects there may be, so that a server that never ends a list, or
+        makes up objects, cannot fill the memory. A list of more has failed, and is tried again; of
+        a watch, an object too many is left out, counted and logged.
     :raises ValueError: for a value out of its range, or a selector that does not parse.
     :raises TypeError: for a value of the wrong type.
     """
@@ -83,6 +86,7 @@ class Config:
     gzip: bool = False
     shard: Shard | None = None
     start_jitter: float = 0.0
+    max_objects: int = 1_000_000
 
     def __post_init__(self) -> None:
         if self.label_selector is not None:
@@ -111,6 +115,10 @@ class Config:
                 raise TypeError(f"page_size must be an integer or None: {self.page_size!r}")
             if self.page_size <= 0:
                 raise ValueError(f"page_size must be 1 or more, or None: {self.page_size}")
+        if isinstance(self.max_objects, bool) or not isinstance(self.max_objects, int):
+            raise TypeError(f"max_objects must be an integer: {self.max_objects!r}")
+        if self.max_objects <= 0:
+            raise ValueError(f"max_objects must be 1 or more: {self.max_objects}")
         if not isinstance(self.list_semantic, ListSemantic):
             raise TypeError(f"list_semantic must be a ListSemantic: {self.list_semantic!r}")
         if not isinstance(self.initial_list_strategy, InitialListStrategy):

@@ -193,9 +193,9 @@ class Reflector(Generic[K]):
             else:
                 model = listed
         cache = Cache(watchers.resource, StoreOptions(
-            model=model, view=view, transform=transform, indexers=dict(indexers or {}),
-            copies=copies, detect_mutations=detect_mutations, when_not_ready=when_not_ready,
-            ready_timeout=ready_timeout, decoded_limit=decoded_limit))
+            max_objects=watchers.config.max_objects, model=model, view=view, transform=transform,
+            indexers=dict(indexers or {}), ready_timeout=ready_timeout, decoded_limit=decoded_limit,
+            copies=copies, detect_mutations=detect_mutations, when_not_ready=when_not_ready))
         self._several = several
         self._namespaces = Namespaces(cache, name, watchers, backoff_factory(backoff, several))
         for namespace in names:
