@@ -73,6 +73,6 @@ def test_tasks(v1: client.CoreV1Api, namespace: str, kubeconfig: Path,
     create_pod(v1, namespace)
     with celery(kubeconfig, "--pool", "prefork", "--concurrency", str(WORKERS)) as host:
         found = until(lambda: [
-            one for one in [site.look.delay("web-0").get(timeout=30)]
+            one for one in [site.look.delay("web-0").get(timeout=60)]
             if one["found"] == [True, [1, 0, 1, 1, 0], True]], host.output)
         assert found[0]["pid"] != host.process.pid
