@@ -19,8 +19,8 @@ from kube_reflect.shard import Shard
 from kube_reflect.wire import Lines, RequestError, Source, WatchLine
 
 __all__ = ["OBJECT_EVENTS", "Empty", "InitListed", "InitPage", "InitialWatch", "Polling",
-           "Refusals", "ShardFilter", "State", "StreamingLists", "Watching", "bookmark_of",
-           "ends_list", "status_of", "unknown_type", "went_back"]
+           "Refusals", "ShardFilter", "State", "StreamingLists", "Versionless", "Watching",
+           "bookmark_of", "ends_list", "status_of", "unknown_type", "went_back"]
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +40,8 @@ _REFUSED = 5
 _POLLS, _POLLS_PERHAPS = 20, 2
 #: Objects of one shard, and none of another, which show that the server filters.
 _NO_CHANCE = 32
+#: Lists in a row without a version after which the server gives none any more.
+_VERSIONLESS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +201,19 @@ class Refusals:
                         self._interval, error)
         self._polls = _POLLS if self.is_final(error) else _POLLS_PERHAPS
         return Polling()
+
+
+class Versionless:
+    """Whether a list without a version is a mistake, or how this server's lists are."""
+
+    def __init__(self) -> None:
+        #: Lists in a row without a version; many, until there is one with.
+        self._lists = _VERSIONLESS
+
+    def is_mistake(self, version: str | None) -> bool:
+        """Note the version of a list; return whether it lacks one that the server used to give."""
+        self._lists = 0 if version is not None else self._lists + 1
+        return 0 < self._lists < _VERSIONLESS
 
 
 class ShardFilter:

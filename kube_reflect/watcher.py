@@ -10,8 +10,8 @@ from kube_reflect._describe import no_value
 from kube_reflect._object import compare_versions, newer_version
 from kube_reflect._states import (
     OBJECT_EVENTS, Empty, InitialWatch, InitListed, InitPage, Polling, Refusals, ShardFilter,
-    State, StreamingLists, Watching, bookmark_of, ends_list, status_of, unknown_type,
-    went_back,
+    State, StreamingLists, Versionless, Watching, bookmark_of, ends_list, status_of,
+    unknown_type, went_back,
 )
 from kube_reflect.client import is_expired, watch_error, watcher_error
 from kube_reflect.config import Config, ListSemantic
@@ -35,8 +35,6 @@ _FAILED, _FAILED_MOST = 3, 48
 _ENDED = 3
 #: Lists in a row after which an event's version was behind the list's: they cannot be compared.
 _BACKWARD = 3
-#: Lists in a row without a version after which the server gives none any more.
-_VERSIONLESS = 3
 
 
 class Machine:
@@ -68,8 +66,7 @@ class Machine:
         self._listed_before = False
         #: How many watches may fail without an event before a list is made.
         self._failures_borne = _FAILED
-        #: Lists in a row without a version; many, until there is one with.
-        self._versionless = _VERSIONLESS
+        self._versionless = Versionless()
         #: Lists in a row that were followed by an older event.
         self._backward = 0
         self._refusals = Refusals(config.poll_interval)
@@ -94,6 +91,7 @@ class Machine:
     def run(self) -> Items:
         """Step for ever, until the source is closed."""
         try:
+            self._source.wait_to_start()
             while True:
                 match self._state:
                     case Empty() as state:
@@ -159,7 +157,7 @@ class Machine:
             self._enter(InitPage(page.continue_token, version, state.limit))
             return
         self._streaming_lists.list_done()
-        if self._lacks_version(version):
+        if self._versionless.is_mistake(version):
             self._enter(Empty())
             yield NoResourceVersion("the list has no resourceVersion")
             return
@@ -168,14 +166,6 @@ class Machine:
         self.resource_version = version
         self._enter(self._refusals.after_list())
         yield InitDone(version)
-
-    def _lacks_version(self, version: str | None) -> bool:
-        """Whether a list lacks its version by mistake: the server used to give one."""
-        if version is not None:
-            self._versionless = 0
-            return False
-        self._versionless += 1
-        return self._versionless < _VERSIONLESS
 
     def _read_streaming_list(self, state: InitialWatch) -> Items:
         owns = self.shard.owns
@@ -217,7 +207,8 @@ class Machine:
             return
         state.lines.listed()
         self._streaming_lists.worked()
-        self.resource_version, self._versionless = version, 0
+        self._versionless.is_mistake(version)
+        self.resource_version = version
         self.shard.end_list()
         self._enter(Watching(state.lines))
         self._listed_before = True

@@ -155,6 +155,9 @@ class Script:
         self.requests.append(Watch(resource_version, initial))
         return self._next(ScriptedLines)
 
+    def wait_to_start(self) -> None:
+        """Nobody else starts."""
+
     def wait(self, seconds: float) -> None:
         self.requests.append(Wait(seconds))
 
