@@ -18,9 +18,9 @@ from kube_reflect.events import Apply, Bookmark, Delete
 from kube_reflect.shard import Shard
 from kube_reflect.wire import Lines, RequestError, Source, WatchLine
 
-__all__ = ["BACKWARD", "ENDED", "FAILED", "FAILED_MOST", "OBJECT_EVENTS", "VERSIONLESS", "Empty",
-           "InitialWatch", "InitListed", "InitPage", "Polling", "Refusals", "Room", "ShardFilter",
-           "State", "StreamingLists", "Watching", "bookmark_of", "ends_list", "status_of",
+__all__ = ["BACKWARD", "ENDED", "FAILED", "FAILED_MOST", "OBJECT_EVENTS", "Empty", "InitialWatch",
+           "InitListed", "InitPage", "Polling", "Refusals", "Room", "ShardFilter", "State",
+           "StreamingLists", "Versionless", "Watching", "bookmark_of", "ends_list", "status_of",
            "unknown_type", "went_back"]
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ ENDED = 3
 #: Lists in a row after which an event's version was behind the list's: they cannot be compared.
 BACKWARD = 3
 #: Lists in a row without a version after which the server gives none any more.
-VERSIONLESS = 3
+_VERSIONLESS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +241,19 @@ class Refusals:
                         self._interval, error)
         self._polls = _POLLS if self.is_final(error) else _POLLS_PERHAPS
         return Polling()
+
+
+class Versionless:
+    """Whether a list without a version is a mistake, or how this server's lists are."""
+
+    def __init__(self) -> None:
+        #: Lists in a row without a version; many, until there is one with.
+        self._lists = _VERSIONLESS
+
+    def is_mistake(self, version: str | None) -> bool:
+        """Note the version of a list; return whether it lacks one that the server used to give."""
+        self._lists = 0 if version is not None else self._lists + 1
+        return 0 < self._lists < _VERSIONLESS
 
 
 class ShardFilter:

@@ -9,8 +9,8 @@ from typing import Any, Union
 from kube_reflect._describe import no_value
 from kube_reflect._object import compare_versions, newer_version
 from kube_reflect._states import (
-    BACKWARD, ENDED, FAILED, FAILED_MOST, OBJECT_EVENTS, VERSIONLESS, Empty, InitialWatch,
-    InitListed, InitPage, Polling, Refusals, Room, ShardFilter, State, StreamingLists, Watching,
+    BACKWARD, ENDED, FAILED, FAILED_MOST, OBJECT_EVENTS, Empty, InitialWatch, InitListed, InitPage,
+    Polling, Refusals, Room, ShardFilter, State, StreamingLists, Versionless, Watching,
     bookmark_of, ends_list, status_of, unknown_type, went_back,
 )
 from kube_reflect.client import is_expired, watch_error, watcher_error
@@ -61,8 +61,7 @@ class Machine:
         self._streaming_lists = StreamingLists(config.initial_list_strategy)
         #: How many watches may fail without an event before a list is made.
         self._failures_borne = FAILED
-        #: Lists in a row without a version; many, until there is one with.
-        self._versionless = VERSIONLESS
+        self._versionless = Versionless()
         #: Lists in a row that were followed by an older event.
         self._backward = 0
         self._refusals = Refusals(config.poll_interval)
@@ -88,6 +87,7 @@ class Machine:
     def run(self) -> Items:
         """Step for ever, until the source is closed."""
         try:
+            self._source.wait_to_start()
             while True:
                 match self._state:
                     case Empty() as state:
@@ -162,7 +162,7 @@ class Machine:
             self._enter(InitPage(page.continue_token, version, state.limit))
             return
         self._streaming_lists.list_done()
-        if self._lacks_version(version):
+        if self._versionless.is_mistake(version):
             self._enter(Empty())
             yield NoResourceVersion("the list has no resourceVersion")
             return
@@ -171,14 +171,6 @@ class Machine:
         self.resource_version = version
         self._enter(self._refusals.after_list())
         yield InitDone(version)
-
-    def _lacks_version(self, version: str | None) -> bool:
-        """Whether a list lacks its version by mistake: the server used to give one."""
-        if version is not None:
-            self._versionless = 0
-            return False
-        self._versionless += 1
-        return self._versionless < VERSIONLESS
 
     def _read_streaming_list(self, state: InitialWatch) -> Items:
         owns = self.shard.owns
@@ -221,7 +213,8 @@ class Machine:
             return
         state.lines.listed()
         self._streaming_lists.worked()
-        self.resource_version, self._versionless = version, 0
+        self._versionless.is_mistake(version)
+        self.resource_version = version
         self.shard.end_list()
         self._enter(Watching(state.lines))
         self._listed_before = True

@@ -183,6 +183,9 @@ class Source:
             return Lines(cluster, cluster.version, shown, initial=True)
         return Lines(cluster, int(resource_version or 0), [])
 
+    def wait_to_start(self) -> None:
+        """Nobody else starts."""
+
     def wait(self, seconds: float) -> None:
         pass
 

@@ -156,6 +156,9 @@ class Script:
         self.requests.append(Watch(resource_version, initial, brief))
         return self._next(ScriptedLines)
 
+    def wait_to_start(self) -> None:
+        """Nobody else starts."""
+
     def wait(self, seconds: float) -> None:
         self.requests.append(Wait(seconds))
 

@@ -117,6 +117,9 @@ class Server:
             if int(shown.object.resource_version or 0) > since:
                 yield shown
 
+    def wait_to_start(self) -> None:
+        """Nobody else starts."""
+
     def wait(self, seconds: float) -> None:
         """Let the cluster live on."""
         if self.faults:
