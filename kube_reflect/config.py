@@ -85,14 +85,12 @@ class Config:
     start_jitter: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.label_selector is not None:
-            if not isinstance(self.label_selector, str):
-                raise TypeError(f"label_selector must be a string: {self.label_selector!r}")
-            parse(self.label_selector)
-        if self.field_selector is not None:
-            if not isinstance(self.field_selector, str):
-                raise TypeError(f"field_selector must be a string: {self.field_selector!r}")
-            parse_field_selector(self.field_selector)
+        for name, check in (("label_selector", parse), ("field_selector", parse_field_selector)):
+            selector = getattr(self, name)
+            if selector is not None:
+                if not isinstance(selector, str):
+                    raise TypeError(f"{name} must be a string: {selector!r}")
+                check(selector)
         for name in ("timeout", "idle_timeout", "connect_timeout", "poll_interval",
                      "start_jitter"):
             value = getattr(self, name)
@@ -111,11 +109,10 @@ class Config:
                 raise TypeError(f"page_size must be an integer or None: {self.page_size!r}")
             if self.page_size <= 0:
                 raise ValueError(f"page_size must be 1 or more, or None: {self.page_size}")
-        if not isinstance(self.list_semantic, ListSemantic):
-            raise TypeError(f"list_semantic must be a ListSemantic: {self.list_semantic!r}")
-        if not isinstance(self.initial_list_strategy, InitialListStrategy):
-            raise TypeError("initial_list_strategy must be an InitialListStrategy: "
-                            f"{self.initial_list_strategy!r}")
+        for name, kind in (("list_semantic", ListSemantic),
+                           ("initial_list_strategy", InitialListStrategy)):
+            if not isinstance(getattr(self, name), kind):
+                raise TypeError(f"{name} must be a {kind.__name__}: {getattr(self, name)!r}")
         if not isinstance(self.shard, (Shard, type(None))):
             raise TypeError(f"shard must be a Shard or None: {self.shard!r}")
         for name in ("bookmarks", "gzip"):

@@ -170,7 +170,7 @@ class Machine:
         yield InitDone(version)
 
     def _lacks_version(self, version: str | None) -> bool:
-        """Whether a list lacks its version by mistake: the server used to give one."""
+        """Return whether a list lacks its version by mistake: the server used to give one."""
         if version is not None:
             self._versionless = 0
             return False

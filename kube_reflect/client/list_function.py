@@ -100,7 +100,7 @@ class ListFunction:
         return getattr(type(self.owner), _VARIANT.sub("", name), self.func)
 
     def accepts(self, name: str) -> bool:
-        """Whether the function takes an argument of that name."""
+        """Return whether the function takes an argument of that name."""
         try:
             parameters = inspect.signature(self.func).parameters
         except ValueError:
@@ -113,7 +113,7 @@ class ListFunction:
         return any(one.kind is one.VAR_KEYWORD for one in parameters.values())
 
     def names(self, name: str) -> bool:
-        """Whether the function has a parameter of that name, and does not just take any."""
+        """Return whether the function has a parameter of that name, and does not just take any."""
         try:
             return name in inspect.signature(self.func).parameters
         except ValueError:
