@@ -19,7 +19,7 @@ from kube_reflect.shard import Shard
 from kube_reflect.wire import Lines, RequestError, Source, WatchLine
 
 __all__ = ["OBJECT_EVENTS", "Empty", "InitListed", "InitPage", "InitialWatch", "Polling",
-           "Refusals", "ShardFilter", "State", "StreamingLists", "Watching", "bookmark_of",
+           "Refusals", "Room", "ShardFilter", "State", "StreamingLists", "Watching", "bookmark_of",
            "ends_list", "status_of", "unknown_type", "went_back"]
 
 logger = logging.getLogger(__name__)
@@ -96,6 +96,30 @@ class Polling:
 
 
 State = Union[Empty, InitPage, InitialWatch, InitListed, Watching, Polling]
+
+
+class Room:
+    """How many objects a list may still show.
+
+    :param most: in one list.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = self._left = most
+
+    def renew(self) -> None:
+        """Begin another list."""
+        self._left = self._most
+
+    def take(self) -> None:
+        """Count an object, or a page, since there may be pages without any.
+
+        :raises RequestError: if that is one too many.
+        """
+        self._left -= 1
+        if self._left < 0:
+            raise RequestError(f"the list goes on after Config(max_objects={self._most})",
+                               started=True)
 
 
 class StreamingLists:

@@ -66,6 +66,9 @@ class Config:
     :param start_jitter: seconds over which the first requests of many replicas that start at once
         are spread: each waits for a part of them, at random, before its first list. With `shard`
         each shard has its own stretch of that time. 0: nobody waits.
+    :param max_objects: how many objects there may be, so that a server that never ends a list, or
+        makes up objects, cannot fill the memory. A list of more has failed, and is tried again; of
+        a watch, an object too many is left out, counted and logged.
     :raises ValueError: for a value out of its range, or a selector that does not parse.
     :raises TypeError: for a value of the wrong type.
     """
@@ -83,6 +86,7 @@ class Config:
     gzip: bool = False
     shard: Shard | None = None
     start_jitter: float = 0.0
+    max_objects: int = 1_000_000
 
     def __post_init__(self) -> None:
         for name, check in (("label_selector", parse), ("field_selector", parse_field_selector)):
@@ -104,11 +108,14 @@ class Config:
                 raise ValueError(f"{name} must be above 0 seconds: {getattr(self, name)}")
         if not 0 <= self.start_jitter < float("inf"):
             raise ValueError(f"start_jitter must be 0 seconds or more: {self.start_jitter}")
-        if self.page_size is not None:
-            if isinstance(self.page_size, bool) or not isinstance(self.page_size, int):
-                raise TypeError(f"page_size must be an integer or None: {self.page_size!r}")
-            if self.page_size <= 0:
-                raise ValueError(f"page_size must be 1 or more, or None: {self.page_size}")
+        for name, suffix in (("page_size", ", or None"), ("max_objects", "")):
+            number = getattr(self, name)
+            if number is None and suffix:
+                continue
+            if isinstance(number, bool) or not isinstance(number, int):
+                raise TypeError(f"{name} must be an integer{suffix.replace(',', '')}: {number!r}")
+            if number <= 0:
+                raise ValueError(f"{name} must be 1 or more{suffix}: {number}")
         for name, kind in (("list_semantic", ListSemantic),
                            ("initial_list_strategy", InitialListStrategy)):
             if not isinstance(getattr(self, name), kind):

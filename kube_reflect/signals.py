@@ -102,6 +102,9 @@ def stop_on_signals(*signals: int) -> Iterator[Stop]:
     other waits where they are within ``stop.at_once()``. A second signal ends the process on
     the spot. Afterwards the handlers are those of before. A signal that is ignored stays so.
 
+    What takes long and does not look at it holds up the end: make the client before, for the
+    first use of ``client.CoreV1Api`` imports for a second.
+
     :param signals: others than these two.
     :raises RuntimeError: in another thread than the main one, where Python lets nobody set
         handlers.

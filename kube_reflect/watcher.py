@@ -9,8 +9,8 @@ from typing import Any, Union
 from kube_reflect._describe import no_value
 from kube_reflect._object import compare_versions, newer_version
 from kube_reflect._states import (
-    OBJECT_EVENTS, Empty, InitialWatch, InitListed, InitPage, Polling, Refusals, ShardFilter,
-    State, StreamingLists, Watching, bookmark_of, ends_list, status_of, unknown_type,
+    OBJECT_EVENTS, Empty, InitialWatch, InitListed, InitPage, Polling, Refusals, Room,
+    ShardFilter, State, StreamingLists, Watching, bookmark_of, ends_list, status_of, unknown_type,
     went_back,
 )
 from kube_reflect.client import is_expired, watch_error, watcher_error
@@ -73,6 +73,7 @@ class Machine:
         #: Lists in a row that were followed by an older event.
         self._backward = 0
         self._refusals = Refusals(config.poll_interval)
+        self._room = Room(config.max_objects)
 
     @property
     def state(self) -> str:
@@ -117,6 +118,7 @@ class Machine:
 
     def _begin(self, state: Empty) -> Items:
         self.shard.begin_list()
+        self._room.renew()
         if self._refusals.polling or not self._streaming_lists.wanted:
             yield Init()
             limit = None if state.unpaged or self._any_version() else self._config.page_size
@@ -138,10 +140,14 @@ class Machine:
 
     def _read_page(self, state: InitPage) -> Items:
         version = self._any_version() if state.continue_token is None else None
+        page = None
         try:
+            if state.continue_token is not None:
+                self._room.take()
             page = self._source.page(limit=state.limit, continue_token=state.continue_token,
                                      resource_version=version)
             for item in self.shard.select(page):
+                self._room.take()
                 yield InitApply(item)
             if page.continue_token is not None and page.continue_token == state.continue_token:
                 raise RequestError("the next page is the same one", started=True)
@@ -149,6 +155,8 @@ class Machine:
             self._streaming_lists.list_failed()
             # Expired between two pages: the next list must not depend on its pages' lifetime.
             expired = is_expired(error) and state.continue_token is not None
+            # That hangs up, where the rest of it is not wanted.
+            page = None
             self._enter(Empty(unpaged=expired))
             yield watcher_error(InitialListFailed, "cannot list", error)
             return
@@ -185,6 +193,7 @@ class Machine:
                     case "ADDED" | "MODIFIED" | "DELETED" if owns and not owns(line.object):
                         pass
                     case "ADDED" | "MODIFIED":
+                        self._room.take()
                         yield InitApply(line.object)
                     case "DELETED":
                         yield Delete(line.object)

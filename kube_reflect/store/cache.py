@@ -130,8 +130,8 @@ class Cache:
             return
         namespace, version, versions = record.namespace, record.version, self.versions
         seen = self.counters.resource_version
-        if record.extent is Extent.OBJECT:
-            record.table.replace(record.before, record.after)
+        if record.table is None:
+            self.table.replace(record.before, record.after)
             if version is not None:
                 known = versions.get(namespace)
                 versions[namespace] = version if known is None else newer_version(known, version)

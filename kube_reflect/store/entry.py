@@ -112,7 +112,9 @@ class EntryMaker:
             self._learn_resource(obj)
         if self._transform is not None:
             obj = self._transformed(obj, self._transform)
-        key = obj.checked_key()
+        if obj.problem is not None or obj.name is None:
+            raise obj.problem or BadObject("it has no metadata.name")
+        key = self._shared.setdefault(obj.namespace, obj.namespace), obj.name
         if stored is not None and (known := stored.get(key)) is not None and _is_same(known, obj):
             return known
         values: IndexValues = ()
@@ -127,8 +129,7 @@ class EntryMaker:
         shared, labels = self._shared, obj.labels
         if len(shared) >= _SHARED:
             shared.clear()
-        return Entry((shared.setdefault(key[0], key[0]), key[1]),
-                     head.encode("utf-8", "surrogatepass") + packed,
+        return Entry(key, head.encode("utf-8", "surrogatepass") + packed,
                      shared.setdefault(tuple(labels.items()), labels), values, self)
 
     def ref(self, key: Key) -> ObjectRef:
