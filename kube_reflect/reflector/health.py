@@ -85,6 +85,9 @@ class Health:
         self._list_began: float | None = None
         self._last_failure: str | None = None
 
+    def __repr__(self) -> str:
+        return f"<Health {self.name} {self.record.phase.value}>"
+
     def enter(self, phase: Phase, error: BaseException | None = None, watches: int = 0) -> None:
         """Begin a phase.
 
