@@ -223,7 +223,7 @@ class Refusals:
 
     @staticmethod
     def is_final(error: RequestError) -> bool:
-        """Whether it says that there is no watching at all."""
+        """Return whether an error says that there is no watching at all."""
         return error.code in _NO_WATCH
 
     def refused(self, state: InitListed | Watching, error: RequestError,

@@ -100,34 +100,37 @@ class ListFunction:
         name = getattr(self.func, "__name__", "")
         return getattr(type(self.owner), _VARIANT.sub("", name), self.func)
 
-    def accepts(self, name: str) -> bool:
-        """Whether the function takes an argument of that name."""
+    @functools.cached_property
+    def _signature(self) -> inspect.Signature | None:
+        """What the function takes (None: one written in C may not say)."""
         try:
-            parameters = inspect.signature(self.func).parameters
+            return inspect.signature(self.func)
         except ValueError:
+            return None
+
+    def accepts(self, name: str) -> bool:
+        """Return whether the function takes an argument of that name."""
+        signature = self._signature
+        if signature is None:
             return False
-        if name in parameters:
+        if name in signature.parameters:
             return True
         known = versions.known_parameters(self.func) if self.client is not None else None
         if known is not None:
             return name in known
-        return any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+        return any(one.kind is one.VAR_KEYWORD for one in signature.parameters.values())
 
     def names(self, name: str) -> bool:
-        """Whether the function has a parameter of that name, and does not just take any."""
-        try:
-            return name in inspect.signature(self.func).parameters
-        except ValueError:
-            return False
+        """Return whether the function has a parameter of that name, and does not just take any."""
+        return self._signature is not None and name in self._signature.parameters
 
     def _given(self) -> dict[str, Any]:
         """Return all its arguments by name.
 
         :raises TypeError: where some are missing, or there are some that it does not know.
         """
-        try:
-            signature = inspect.signature(self.func)
-        except ValueError:
+        signature = self._signature
+        if signature is None:
             return {"": self.args, **self.keywords}
         given = dict(signature.bind(*self.args, **self.keywords).arguments)
         for name, parameter in signature.parameters.items():

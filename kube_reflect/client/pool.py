@@ -144,7 +144,7 @@ def unpatched_copy(original: T) -> T:
 
 
 def is_attachable(manager: Any) -> bool:
-    """Whether connections of such a pool can be attached to a handle.
+    """Return whether connections of such a pool can be attached to a handle.
 
     Those cannot be that a test has put in the place of urllib3's, to record what is answered.
     """

@@ -201,7 +201,7 @@ class Requests:
 
 
 def _is_of_shards(error: RequestError) -> bool:
-    """Whether a request was refused for its shardSelector."""
+    """Return whether a request was refused for its shardSelector."""
     return error.code in (400, 422, 500) and "shard" in str(error).lower()
 
 

@@ -86,6 +86,9 @@ class Health:
         self._has_list = False
         self._last_failure: str | None = None
 
+    def __repr__(self) -> str:
+        return f"<Health {self.name} {self.record.phase.value}>"
+
     def enter(self, phase: Phase, error: BaseException | None = None, watches: int = 0) -> None:
         """Begin a phase.
 

@@ -14,7 +14,7 @@ from kube_reflect._describe import no_value
 from kube_reflect.backoff import Backoff
 from kube_reflect.client import view_maker
 from kube_reflect.config import Config
-from kube_reflect.dispatcher import Handler, Subscription, subscribe
+from kube_reflect.dispatcher import Handler, Subscription
 from kube_reflect.reflector.described import described
 from kube_reflect.reflector.engine import Engine
 from kube_reflect.reflector.namespaces import Namespaces
@@ -300,8 +300,8 @@ class Reflector(Generic[K]):
         :param overflow: what then happens: ``coalesce``, ``block`` or ``resync``.
         :raises ValueError: for a buffer size below 1, or an unknown overflow.
         """
-        return subscribe(self._engine.cache, self.store, buffer_size=buffer_size,
-                         overflow=overflow)
+        return Subscription(self._engine.cache, self.store, buffer_size=buffer_size,
+                            overflow=overflow)
 
     def add_handler(
         self,
@@ -332,8 +332,8 @@ class Reflector(Generic[K]):
         def lasting() -> Subscription[K]:
             # A handle that keeps nothing going, where the reflector's own is gone.
             store = weak() or Store(cache)
-            return subscribe(cache, store, buffer_size=buffer_size, overflow=overflow,
-                             lasting=True)
+            return Subscription(cache, store, buffer_size=buffer_size, overflow=overflow,
+                                lasting=True)
 
         return self._engine.add_handler(lambda name, forget: Handler(
             name, on_add, on_update, on_delete, on_resync, lasting, forget))
