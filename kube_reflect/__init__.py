@@ -21,6 +21,7 @@ from kube_reflect.errors import (
 from kube_reflect.events import Apply, Bookmark, Delete, Event, Init, InitApply, InitDone
 from kube_reflect.object_ref import ApiResource, ObjectRef
 from kube_reflect.reflector import Reflector, Shared, close_all, reflect, shared
+from kube_reflect.shard import Shard
 from kube_reflect.signals import stop_on_signals
 from kube_reflect.status import NamespaceStatus, Phase, Status
 from kube_reflect.store import Memory, Snapshot, Store, Writer
@@ -56,6 +57,7 @@ __all__ = [
     "Reason",
     "Reflector",
     "Resync",
+    "Shard",
     "Shared",
     "Snapshot",
     "StaleCache",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["dumps", "essentials", "items", "loads", "members"]
+__all__ = ["Raw", "cut", "dumps", "essentials", "levels", "loads"]
 
 
 class Metadata(msgspec.Struct, gc=False):
@@ -34,6 +34,10 @@ dumps = msgspec.json.Encoder().encode
 #: Parse what is to be known of an object, and skip the rest; some 9 us. That all of it is JSON is
 #: checked; ValueError for all but the plainest of objects.
 essentials = msgspec.json.Decoder(Essentials).decode
+#: JSON that is cut out of more of it, and not parsed.
+Raw = msgspec.Raw
 #: Cut an object, or a list, into its values, none of which is parsed.
-members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+cut = msgspec.json.Decoder(dict[str, Raw] | list[Raw]).decode
+#: Cut an object and the objects and lists in it, in one scan; plain values in it are parsed.
+levels = msgspec.json.Decoder(
+    dict[str, dict[str, Raw] | list[Raw] | str | int | float | bool | None]).decode

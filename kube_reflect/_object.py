@@ -43,14 +43,16 @@ class Object(Mapping[str, Any]):
     Made by `parse` from JSON and by `of` from a mapping.
     """
 
-    __slots__ = ("_json", "_mapping", "_problem", "api_version", "kind", "labels", "name",
-                 "namespace", "resource_version", "uid")
+    __slots__ = ("_mapping", "api_version", "data", "kind", "labels", "name", "namespace",
+                 "problem", "resource_version", "uid")
 
     def __init__(self, json: bytes | None, mapping: Mapping[str, Any] | None, api_version: Any,
                  kind: Any, metadata: Any) -> None:
-        self._json = json
+        #: The JSON; None where it is a mapping that nobody has asked the JSON of yet.
+        self.data = json
         self._mapping = mapping
-        self._problem: BadObject | None = None
+        #: Why it cannot be stored; None: it can.
+        self.problem: BadObject | None = None
         #: The apiVersion and kind, or None.
         self.api_version = _text(api_version)
         self.kind = _text(kind)
@@ -63,12 +65,12 @@ class Object(Mapping[str, Any]):
         #: The labels that can be selected by: those that are strings.
         self.labels = _labels(known.get("labels"))
         if known is not metadata:
-            self._problem = BadObject("it has no metadata")
+            self.problem = BadObject("it has no metadata")
         elif self.name is None:
-            self._problem = BadObject("it has no metadata.name")
+            self.problem = BadObject("it has no metadata.name")
         elif namespace and self.namespace is None:
             # No key is better than another object's: that of one without a namespace.
-            self._problem = BadObject(f"its metadata.namespace is no string (of {self.name!r})")
+            self.problem = BadObject(f"its metadata.namespace is no string (of {self.name!r})")
             self.name = None
 
     @classmethod
@@ -91,8 +93,8 @@ class Object(Mapping[str, Any]):
                 # Past __init__, for each of thousands of objects: the parser has checked the types.
                 self = cls.__new__(cls)
                 metadata = seen.metadata
-                self._json = json
-                self._mapping = self._problem = None
+                self.data = json
+                self._mapping = self.problem = None
                 self.api_version = seen.apiVersion or None
                 self.kind = seen.kind or None
                 self.name = metadata.name or None
@@ -101,7 +103,7 @@ class Object(Mapping[str, Any]):
                 self.resource_version = metadata.resourceVersion or None
                 self.labels = metadata.labels or _NO_LABELS
                 if not self.name:
-                    self._problem = BadObject("it has no metadata.name")
+                    self.problem = BadObject("it has no metadata.name")
                 return self
         try:
             mapping = loads(json)
@@ -139,7 +141,7 @@ class Object(Mapping[str, Any]):
                 # What is wrong is in there: the object has no name that anybody could read.
                 continue
         self = cls(json, None, head.get("apiVersion"), head.get("kind"), head.get("metadata"))
-        self._problem = self._problem or BadObject(
+        self.problem = self.problem or BadObject(
             f"it cannot be parsed ({type(error).__name__}: {error})")
         return self
 
@@ -150,25 +152,20 @@ class Object(Mapping[str, Any]):
         :raises BadObject: for what has no name, or a namespace that is no string.
         """
         if self.name is None:
-            raise self._problem or BadObject("it has no metadata.name")
+            raise self.problem or BadObject("it has no metadata.name")
         return self.namespace, self.name
-
-    def check(self) -> None:
-        """Raise BadObject if it cannot be stored."""
-        if self._problem is not None:
-            raise self._problem
 
     def json(self) -> bytes:
         """Return its JSON, as it came or, for a mapping, made now.
 
         :raises BadObject: for contents that JSON does not know.
         """
-        if self._json is None:
+        if self.data is None:
             try:
-                self._json = dumps(self._mapping)
+                self.data = dumps(self._mapping)
             except (TypeError, ValueError, OverflowError, RecursionError) as error:
                 raise BadObject(f"it holds what JSON does not know ({error})") from error
-        return self._json
+        return self.data
 
     def mapping(self) -> Mapping[str, Any]:
         """Return it as on the wire; parsed once.
@@ -177,9 +174,9 @@ class Object(Mapping[str, Any]):
         """
         mapping = self._mapping
         if mapping is None:
-            assert self._json is not None
+            assert self.data is not None
             try:
-                mapping = self._mapping = loads(self._json)
+                mapping = self._mapping = loads(self.data)
             except (ValueError, RecursionError) as error:
                 raise BadObject(
                     f"it cannot be parsed ({type(error).__name__}: {error})") from error
@@ -272,6 +269,9 @@ def newer_version(known: str, new: str) -> str:
     It never goes back, and a version that cannot be compared does not move it: some servers give
     objects versions of another kind than lists, or delete with the version that the object had.
     """
+    if len(known) == len(new) and (both := known + new).isascii() and both.isdecimal():
+        # As `compare_versions` tells it, without the call: nearly all are so.
+        return new if new > known else known
     order = compare_versions(new, known)
     if order is None:
         # Neither is a number: who knows. One is: they cannot be of one kind.

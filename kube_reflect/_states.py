@@ -6,19 +6,21 @@ All of it is pure: it knows no threads, clocks or sockets.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Union
 
-from kube_reflect._object import BadObject
+from kube_reflect._object import BadObject, Object, compare_versions
 from kube_reflect.client import is_expired
 from kube_reflect.config import InitialListStrategy
 from kube_reflect.errors import WatcherError
 from kube_reflect.events import Apply, Bookmark, Delete
-from kube_reflect.wire import Lines, RequestError, WatchLine
+from kube_reflect.shard import Shard
+from kube_reflect.wire import Lines, RequestError, Source, WatchLine
 
 __all__ = ["OBJECT_EVENTS", "Empty", "InitListed", "InitPage", "InitialWatch", "Polling",
-           "Refusals", "State", "StreamingLists", "Watching", "bookmark_of", "ends_list",
-           "status_of", "unknown_type"]
+           "Refusals", "Room", "ShardFilter", "State", "StreamingLists", "Watching", "bookmark_of",
+           "ends_list", "status_of", "unknown_type", "went_back"]
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +38,8 @@ _PERHAPS_NO_WATCH = frozenset({400, 404, 422})
 _REFUSED = 5
 #: Polls after which a watch is tried again, in the one case and in the other.
 _POLLS, _POLLS_PERHAPS = 20, 2
+#: Objects of one shard, and none of another, which show that the server filters.
+_NO_CHANCE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,30 @@ class Polling:
 
 
 State = Union[Empty, InitPage, InitialWatch, InitListed, Watching, Polling]
+
+
+class Room:
+    """How many objects a list may still show.
+
+    :param most: in one list.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = self._left = most
+
+    def renew(self) -> None:
+        """Begin another list."""
+        self._left = self._most
+
+    def take(self) -> None:
+        """Count an object, or a page, since there may be pages without any.
+
+        :raises RequestError: if that is one too many.
+        """
+        self._left -= 1
+        if self._left < 0:
+            raise RequestError(f"the list goes on after Config(max_objects={self._most})",
+                               started=True)
 
 
 class StreamingLists:
@@ -197,17 +225,80 @@ class Refusals:
         return Polling()
 
 
+class ShardFilter:
+    """Tells the objects of a shard from others, and whether the server does so too.
+
+    Every object is looked at: of several API servers one may leave out those of other shards, and
+    the next may not. One thread calls it; `filtered_by` may be read by any.
+
+    :param shard: None: all objects are its own.
+    """
+
+    def __init__(self, shard: Shard | None) -> None:
+        self._shard = shard if shard is not None and shard.count > 1 else None
+        # Since the last list began: how many were its own, and of others.
+        self._own = self._foreign = 0
+        self._by_server = False
+
+    @property
+    def owns(self) -> Callable[[Object], bool] | None:
+        """What tells whether an object is in the shard; None where all are."""
+        return None if self._shard is None else self._owns
+
+    def _owns(self, obj: Object) -> bool:
+        assert self._shard is not None
+        if self._shard.owns(obj.uid if self._shard.by == "uid" else obj.namespace):
+            self._own += 1
+            return True
+        self._foreign += 1
+        return False
+
+    def select(self, items: Iterable[Object]) -> Iterable[Object]:
+        """Return those that are its own."""
+        return items if self._shard is None else filter(self._owns, items)
+
+    def begin_list(self) -> None:
+        """Note that a list begins."""
+        self._own = self._foreign = 0
+        self._by_server = False
+
+    def end_list(self, selector: str | None = None) -> None:
+        """Note that a list is complete.
+
+        :param selector: what the server says that it has filtered by; it does not say of all lists.
+        """
+        if self._shard is not None:
+            # Or by chance: once in four thousand million times, or less.
+            shows = self._shard.by == "uid" and self._own >= _NO_CHANCE
+            self._by_server = selector is not None or shows
+
+    @property
+    def filtered_by(self) -> str | None:
+        """Who has left out the others since the last list began; None if nothing has shown it."""
+        return "client" if self._foreign else "server" if self._by_server else None
+
+
+def went_back(source: Source, version: str) -> bool:
+    """Ask whether the server is at an older version than that."""
+    page = source.page(limit=1, continue_token=None, resource_version=None)
+    for _ in page:
+        pass
+    known = page.resource_version
+    return known is not None and (compare_versions(known, version) or 0) < 0
+
+
 #: The events of objects, by the type of the line.
 OBJECT_EVENTS: dict[str, type[Apply] | type[Delete]] = {
     "ADDED": Apply, "MODIFIED": Apply, "DELETED": Delete}
 
 
-def bookmark_of(line: WatchLine) -> Bookmark:
-    """Return the event of a line that is of no object.
+def bookmark_of(kind: str, line: WatchLine) -> Bookmark:
+    """Return the event of a line that is of no object, or of none that is of interest.
 
+    :param kind: the type of the line, or what it counts as.
     :raises RequestError: for a type that there is not.
     """
-    if line.type != "BOOKMARK":
+    if kind != "BOOKMARK":
         raise unknown_type(line)
     return Bookmark(line.object.resource_version or "")
 

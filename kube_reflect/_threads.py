@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import queue
 import threading
 from queue import SimpleQueue
 
@@ -17,8 +18,13 @@ def start_thread(thread: threading.Thread) -> None:
     another thread calls it, which gets no such exceptions. Who is interrupted in here does not
     know whether the thread will run; it does, and wholly, or it does not.
 
-    :raises RuntimeError: if no thread can be started at this moment.
+    :raises RuntimeError: if no thread can be started at this moment; or if gevent has made
+        greenlets of threads after this was imported, when each wait of ours would be for ever.
     """
+    if SimpleQueue is not queue.SimpleQueue:
+        raise RuntimeError("threads were patched, as gevent does, after kube_reflect was imported: "
+                           "have gevent.monkey.patch_all() called first of all (with gunicorn, "
+                           "at the top of gunicorn.conf.py)")
     outcome: SimpleQueue[BaseException | None] = SimpleQueue()
 
     def start() -> None:

@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 
 from kube_reflect.selector import parse, parse_field_selector
+from kube_reflect.shard import Shard
 
 __all__ = ["Config", "InitialListStrategy", "ListSemantic"]
 
@@ -59,6 +60,15 @@ class Config:
     :param gzip: have the pages of a LIST compressed, which pays where the network carries less
         than some 100 MB a second: it spares nine tenths of the bytes, and costs both sides CPU.
         Neither a WATCH nor a streaming list is ever compressed.
+    :param shard: only the objects of this shard; see `Shard`. The server is asked to leave out the
+        others, which Kubernetes 1.36 does behind a feature gate, and those that come all the same
+        are dropped here.
+    :param start_jitter: seconds over which the first requests of many replicas that start at once
+        are spread: each waits for a part of them, at random, before its first list. With `shard`
+        each shard has its own stretch of that time. 0: nobody waits.
+    :param max_objects: how many objects there may be, so that a server that never ends a list, or
+        makes up objects, cannot fill the memory. A list of more has failed, and is tried again; of
+        a watch, an object too many is left out, counted and logged.
     :raises ValueError: for a value out of its range, or a selector that does not parse.
     :raises TypeError: for a value of the wrong type.
     """
@@ -74,6 +84,9 @@ class Config:
     connect_timeout: float = 10.0
     poll_interval: float = 30.0
     gzip: bool = False
+    shard: Shard | None = None
+    start_jitter: float = 0.0
+    max_objects: int = 1_000_000
 
     def __post_init__(self) -> None:
         if self.label_selector is not None:
@@ -84,7 +97,8 @@ class Config:
             if not isinstance(self.field_selector, str):
                 raise TypeError(f"field_selector must be a string: {self.field_selector!r}")
             parse_field_selector(self.field_selector)
-        for name in ("timeout", "idle_timeout", "connect_timeout", "poll_interval"):
+        for name in ("timeout", "idle_timeout", "connect_timeout", "poll_interval",
+                     "start_jitter"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)):
                 raise TypeError(f"{name} must be a number of seconds: {value!r}")
@@ -94,16 +108,24 @@ class Config:
         for name in ("idle_timeout", "connect_timeout", "poll_interval"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must be above 0 seconds: {getattr(self, name)}")
+        if not 0 <= self.start_jitter < float("inf"):
+            raise ValueError(f"start_jitter must be 0 seconds or more: {self.start_jitter}")
         if self.page_size is not None:
             if isinstance(self.page_size, bool) or not isinstance(self.page_size, int):
                 raise TypeError(f"page_size must be an integer or None: {self.page_size!r}")
             if self.page_size <= 0:
                 raise ValueError(f"page_size must be 1 or more, or None: {self.page_size}")
+        if isinstance(self.max_objects, bool) or not isinstance(self.max_objects, int):
+            raise TypeError(f"max_objects must be an integer: {self.max_objects!r}")
+        if self.max_objects <= 0:
+            raise ValueError(f"max_objects must be 1 or more: {self.max_objects}")
         if not isinstance(self.list_semantic, ListSemantic):
             raise TypeError(f"list_semantic must be a ListSemantic: {self.list_semantic!r}")
         if not isinstance(self.initial_list_strategy, InitialListStrategy):
             raise TypeError("initial_list_strategy must be an InitialListStrategy: "
                             f"{self.initial_list_strategy!r}")
+        if not isinstance(self.shard, (Shard, type(None))):
+            raise TypeError(f"shard must be a Shard or None: {self.shard!r}")
         for name in ("bookmarks", "gzip"):
             if not isinstance(getattr(self, name), bool):
                 raise TypeError(f"{name} must be True or False: {getattr(self, name)!r}")

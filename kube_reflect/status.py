@@ -119,6 +119,9 @@ class Status(_Plain):
     :param retry_at: when the next try is, in seconds since the epoch; None if none is due.
     :param backoff: seconds of the present pause; 0 if there is none.
     :param last_list_seconds: how long the last complete list took.
+    :param shard: which one it has, as ``2/5`` (counted from 0) or ``2/5 by namespace``; None: all.
+    :param filtered_by: who leaves out the objects of other shards: ``server``, or ``client``, where
+        some have come since the last list began; None: there was nothing yet to tell it by.
     """
 
     phase: Phase
@@ -146,3 +149,5 @@ class Status(_Plain):
     retry_at: float | None = None
     backoff: float = 0.0
     last_list_seconds: float | None = None
+    shard: str | None = None
+    filtered_by: str | None = None

@@ -9,8 +9,9 @@ from typing import Any, Union
 from kube_reflect._describe import no_value
 from kube_reflect._object import compare_versions, newer_version
 from kube_reflect._states import (
-    OBJECT_EVENTS, Empty, InitialWatch, InitListed, InitPage, Polling, Refusals, State,
-    StreamingLists, Watching, bookmark_of, ends_list, status_of, unknown_type,
+    OBJECT_EVENTS, Empty, InitialWatch, InitListed, InitPage, Polling, Refusals, Room,
+    ShardFilter, State, StreamingLists, Watching, bookmark_of, ends_list, status_of, unknown_type,
+    went_back,
 )
 from kube_reflect.client import is_expired, watch_error, watcher_error
 from kube_reflect.config import Config, ListSemantic
@@ -57,6 +58,8 @@ class Machine:
         self._source = source
         self._config = config
         self._observer = observer
+        #: Which objects are this machine's.
+        self.shard = ShardFilter(config.shard)
         self._state: State = Empty()
         #: Up to which everything was seen since the last list; None before the first, and where
         #: the server gives its lists none.
@@ -70,6 +73,7 @@ class Machine:
         #: Lists in a row that were followed by an older event.
         self._backward = 0
         self._refusals = Refusals(config.poll_interval)
+        self._room = Room(config.max_objects)
 
     @property
     def state(self) -> str:
@@ -114,6 +118,8 @@ class Machine:
                 self._state.lines.close()
 
     def _begin(self, state: Empty) -> Items:
+        self.shard.begin_list()
+        self._room.renew()
         if self._refusals.polling or not self._streaming_lists.wanted:
             yield Init()
             limit = None if state.unpaged or self._any_version() else self._config.page_size
@@ -135,10 +141,14 @@ class Machine:
 
     def _read_page(self, state: InitPage) -> Items:
         version = self._any_version() if state.continue_token is None else None
+        page = None
         try:
+            if state.continue_token is not None:
+                self._room.take()
             page = self._source.page(limit=state.limit, continue_token=state.continue_token,
                                      resource_version=version)
-            for item in page:
+            for item in self.shard.select(page):
+                self._room.take()
                 yield InitApply(item)
             if page.continue_token is not None and page.continue_token == state.continue_token:
                 raise RequestError("the next page is the same one", started=True)
@@ -146,6 +156,8 @@ class Machine:
             self._streaming_lists.list_failed()
             # Expired between two pages: the next list must not depend on its pages' lifetime.
             expired = is_expired(error) and state.continue_token is not None
+            # That hangs up, where the rest of it is not wanted.
+            page = None
             self._enter(Empty(unpaged=expired))
             yield watcher_error(InitialListFailed, "cannot list", error)
             return
@@ -160,6 +172,7 @@ class Machine:
             self._enter(Empty())
             yield NoResourceVersion("the list has no resourceVersion")
             return
+        self.shard.end_list(page.shard_selector)
         self._listed_before = True
         self.resource_version = version
         self._enter(self._refusals.after_list())
@@ -174,10 +187,14 @@ class Machine:
         return self._versionless < _VERSIONLESS
 
     def _read_streaming_list(self, state: InitialWatch) -> Items:
+        owns = self.shard.owns
         try:
             for line in state.lines:
                 match line.type:
+                    case "ADDED" | "MODIFIED" | "DELETED" if owns and not owns(line.object):
+                        pass
                     case "ADDED" | "MODIFIED":
+                        self._room.take()
                         yield InitApply(line.object)
                     case "DELETED":
                         yield Delete(line.object)
@@ -211,6 +228,7 @@ class Machine:
         state.lines.listed()
         self._streaming_lists.worked()
         self.resource_version, self._versionless = version, 0
+        self.shard.end_list()
         self._enter(Watching(state.lines))
         self._listed_before = True
         yield InitDone(version)
@@ -219,7 +237,7 @@ class Machine:
         version, ended = self.resource_version, state.ended_without_event
         try:
             if ended >= _ENDED and version is not None:
-                if self._server_went_back(version):
+                if went_back(self._source, version):
                     self._enter(Empty())
                     yield WatchFailed(f"the server's resource version is behind {version}")
                     return
@@ -237,9 +255,13 @@ class Machine:
 
     def _read_watch(self, state: Watching) -> Items:
         failed, ended = state.failed_without_event + 1, state.ended_without_event + 1
+        owns = self.shard.owns
         try:
             for line in state.lines:
                 kind, obj = line
+                if owns is not None and kind in OBJECT_EVENTS and not owns(obj):
+                    # Nothing happens to it here, but up to its version all is seen.
+                    kind = "BOOKMARK"
                 if kind == "ERROR":
                     failure: WatcherError = watch_error(status_of(line))
                     self._drop(Empty() if is_expired(failure)
@@ -247,7 +269,7 @@ class Machine:
                     yield failure
                     return
                 make = OBJECT_EVENTS.get(kind)
-                event = bookmark_of(line) if make is None else make(obj)
+                event = bookmark_of(kind, line) if make is None else make(obj)
                 if obj.resource_version != self.resource_version and not self._moves_on(line):
                     # A server restored from a backup, or a replica that is behind.
                     known = self.resource_version
@@ -258,7 +280,7 @@ class Machine:
                 if ended:
                     failed, ended, self._failures_borne = 1, 0, _FAILED
                 # A bookmark that has not moved the version says nothing.
-                if kind != "BOOKMARK" or obj.resource_version == self.resource_version:
+                if kind != "BOOKMARK" or obj.resource_version == self.resource_version is not None:
                     yield event
         except RequestError as error:
             if self._refusals.is_final(error):
@@ -297,13 +319,6 @@ class Machine:
             self._backward += 1
             return self._backward > _BACKWARD
         return True
-
-    def _server_went_back(self, version: str) -> bool:
-        page = self._source.page(limit=1, continue_token=None, resource_version=None)
-        for _ in page:
-            pass
-        return (page.resource_version is not None
-                and (compare_versions(page.resource_version, version) or 0) < 0)
 
     def _drop(self, state: State) -> None:
         """Hang up, and go on from another state."""
@@ -381,6 +396,11 @@ class Watcher:
         thread.
         """
         return self._source.first_list
+
+    @property
+    def filtered_by(self) -> str | None:
+        """Who leaves out the objects of other shards, as `Status.filtered_by`; from any thread."""
+        return self._machine.shard.filtered_by
 
     def close(self) -> None:
         """End the iteration, whatever it is waiting for; from any thread, any number of times."""

@@ -1,8 +1,13 @@
 """Run the suite with each version of the official client that is supported: `make matrix`.
 
-    python -m tests.matrix                  all corners, the whole suite but for what takes long
-    python -m tests.matrix 37 35 --quick    these, as CI does: the tests that touch the client
+    python -m tests.matrix                  all corners
+    python -m tests.matrix 36 33 --quick    these, as CI does, and fewer tests
     python -m tests.matrix 30.1 --python /path/to/python3.14
+    python -m tests.matrix --table          run nothing; what came of the last run of each corner
+
+The oldest and the newest version are run with the whole suite, but for what takes long or says the
+same each time. Between them it is the tests that meet the client: to the others, only the Python
+makes a difference.
 
 Python 3.14 and 3.15 are packages of Debian sid. As root, in a copy of the checkout within:
 
@@ -17,14 +22,14 @@ is not to be found is left out, and said.
 from __future__ import annotations
 
 import argparse
-import configparser
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,10 +50,20 @@ QUICK = ("tests/client", "tests/contract/test_close.py", "tests/contract/test_cu
          "tests/contract/test_list_and_watch.py", "tests/contract/test_metadata_only.py",
          "tests/contract/test_models.py", "tests/contract/test_strategies.py")
 #: Of the whole suite: what says the same with each version.
-ONCE = ("tests/bench", "tests/history", "tests/test_house_rules.py", "tests/test_packaging.py",
-        "tests/docs")
+ONCE = ("tests/bench", "tests/contrib", "tests/docs", "tests/history", "tests/hosts",
+        "tests/test_house_rules.py", "tests/test_packaging.py")
+#: Rooms that meet the client; in the others, a module of tests does that imports it.
+MEETING = ("tests/cli", "tests/client", "tests/contract", "tests/reflector",
+           "tests/test_examples.py")
 #: For tests that are skipped without them.
 BESIDE = ("hypothesis", "docutils", "setuptools", "PySocks", "vcrpy")
+#: Printed by a corner's interpreter: what an `Outcome` begins with.
+VERSIONS = """if True:
+    import platform, kubernetes, urllib3
+    pydantic = hasattr(kubernetes.client.V1Pod, "model_dump")
+    print(kubernetes.__version__, platform.python_version(), urllib3.__version__,
+          "pydantic models" if pydantic else "plain classes", sep="\\n")
+"""
 
 
 class Corner(NamedTuple):
@@ -62,11 +77,21 @@ class Corner(NamedTuple):
     def venv(self) -> Path:
         return VENVS / "-".join((self.kubernetes, *map(_plain, self.beside), _plain(self.python)))
 
+    @property
+    def outcome(self) -> Path:
+        """Where it is kept what came of the last run that was not a quick one."""
+        return self.venv / "outcome.json"
+
 
 class Outcome(NamedTuple):
     """What came of a run."""
 
-    row: tuple[str, ...]
+    kubernetes: str
+    python: str
+    urllib3: str
+    #: What K is for `list_namespaced_pod`.
+    models: str
+    tests: str
     failed: bool
 
 
@@ -84,16 +109,6 @@ def interpreter(python: str) -> str | None:
     return None
 
 
-def requirements() -> list[str]:
-    """What setup.cfg requires for the package and its tests, without the client itself."""
-    config = configparser.ConfigParser()
-    config.read(ROOT / "setup.cfg", "utf-8")
-    lines = config["options"]["install_requires"].split("\n")
-    for extra in ("fast", "test", "cli"):
-        lines += config["options.extras_require"][extra].split("\n")
-    return [line for line in lines if line and not line.startswith("kubernetes")]
-
-
 def prepare(corner: Corner, base: str) -> Path:
     """Make the environment, if there is none yet; return its interpreter.
 
@@ -106,29 +121,41 @@ def prepare(corner: Corner, base: str) -> Path:
         subprocess.run([base, "-m", "venv", corner.venv], check=True)
         subprocess.run(
             [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet",
-             f"kubernetes=={corner.kubernetes}.*,!=36.0.0,!=36.0.1", *corner.beside,
-             *requirements(), *BESIDE],
+             f"kubernetes=={corner.kubernetes}.*", *corner.beside, *BESIDE,
+             "--use-pep517", "--editable", f"{ROOT}[cli,fast,test]"],
             check=True, capture_output=True, text=True)
         made.touch()
     return python
+
+
+def meeting() -> Iterator[str]:
+    """Find the tests that meet the client."""
+    yield from (*MEETING, "--ignore-glob=*interrupt*")
+    for path in sorted(ROOT.glob("tests/**/test_*.py")):
+        name = str(path.relative_to(ROOT))
+        imports = re.search(r"^ *(?:from|import) kubernetes\b", path.read_text("utf-8"), re.M)
+        if imports and not name.startswith((*ONCE, *MEETING)):
+            yield name
 
 
 def run(corner: Corner, quick: bool, more: list[str]) -> Outcome:
     """Run the tests in a corner."""
     base = interpreter(corner.python)
     if base is None:
-        return Outcome((corner.kubernetes, "", corner.python, "no such interpreter", ""), False)
+        return Outcome(corner.kubernetes, corner.python, "", "", "no such interpreter", False)
     try:
         python = prepare(corner, base)
     except subprocess.CalledProcessError as error:
         print(error.stderr or error, file=sys.stderr)
-        return Outcome((corner.kubernetes, "", corner.python, "cannot be installed", ""), True)
-    said = subprocess.run(
-        [python, "-c", "import kubernetes, platform, urllib3; print(kubernetes.__version__, "
-         "urllib3.__version__, platform.python_version())"],
-        check=True, capture_output=True, text=True).stdout.split()
-    what = list(QUICK) if quick else [f"--ignore={path}" for path in ONCE]
-    began = time.monotonic()
+        return Outcome(corner.kubernetes, corner.python, "", "", "cannot be installed", True)
+    said = subprocess.run([python, "-c", VERSIONS], check=True, capture_output=True,
+                          text=True).stdout.splitlines()
+    if quick:
+        what = list(QUICK)
+    elif corner.kubernetes in (min(CORNERS, key=_numbers), max(CORNERS, key=_numbers)):
+        what = [f"--ignore={path}" for path in ONCE]
+    else:
+        what = list(meeting())
     ran = subprocess.run(
         [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not e2e and not slow",
          *what, *more], cwd=ROOT, capture_output=True, text=True)
@@ -136,8 +163,10 @@ def run(corner: Corner, quick: bool, more: list[str]) -> Outcome:
     for line in lines:
         if line.startswith(("FAILED", "ERROR")):
             print(f"  {line}", flush=True)
-    counted = re.sub(r" in [\d.]+s.*|=+ ?", "", lines[-1])
-    return Outcome((*said, counted, f"{time.monotonic() - began:.0f}"), ran.returncode != 0)
+    outcome = Outcome(*said, re.sub(r" in [\d.]+s.*|=+ ?", "", lines[-1]), ran.returncode != 0)
+    if not quick and not more:
+        corner.outcome.write_text(json.dumps(outcome))
+    return outcome
 
 
 def corners(versions: list[str], pythons: list[str], quick: bool) -> Iterator[Corner]:
@@ -150,6 +179,30 @@ def corners(versions: list[str], pythons: list[str], quick: bool) -> Iterator[Co
             yield Corner(version, beside, python)
 
 
+def table(outcomes: Iterable[Outcome]) -> str:
+    """Return the outcomes as a table of reStructuredText."""
+    head = ("kubernetes", "Python", "urllib3", "``V1Pod`` and its kin", "tests")
+    rows = [tuple(map(str, one[:-1])) for one in sorted(outcomes, key=_in_order)]
+    widths = [max(map(len, column)) for column in zip(head, *rows)]
+    rule = ["=" * width for width in widths]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+        for row in (rule, head, rule, *rows, rule))
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)]
+
+
+def _in_order(outcome: Outcome) -> list[list[int]]:
+    return [_numbers(outcome.kubernetes), _numbers(outcome.python)]
+
+
+def kept() -> list[Outcome]:
+    """Return what came of the last run of each corner that was not a quick one."""
+    return [Outcome(*json.loads(path.read_text())) for path in VENVS.glob("*/outcome.json")]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.matrix", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -157,18 +210,19 @@ def main() -> int:
     parser.add_argument("--python", action="append", default=[],
                         help="a version, or the path of an interpreter, in place of the usual")
     parser.add_argument("--quick", action="store_true", help="only what touches the client")
+    parser.add_argument("--table", action="store_true",
+                        help="run nothing; print what came of the last run of each")
     options, more = parser.parse_known_args()
-    head = ("kubernetes", "urllib3", "Python", "tests", "s")
+    if options.table:
+        print(table(kept()))
+        return 0
     outcomes = []
     for corner in corners(options.versions, options.python, options.quick):
         print(f"kubernetes {corner.kubernetes}, Python {corner.python} …", flush=True)
+        began = time.monotonic()
         outcomes.append(run(corner, options.quick, more))
-        print("  " + ", ".join(outcomes[-1].row), flush=True)
-    rows = [head, *(one.row for one in outcomes)]
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    print()
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+        print(f"  {outcomes[-1].tests}, in {time.monotonic() - began:.0f} s", flush=True)
+    print(f"\n{table(outcomes)}")
     return int(any(one.failed for one in outcomes))
 
 

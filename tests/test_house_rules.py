@@ -36,7 +36,7 @@ GROUND = {"_describe", "_fast", "_forgotten", "_frame_lock", "_json", "_locks", 
           "_threads", "_version"}
 WORDS = {
     "backoff", "conditions", "config", "errors", "events", "indexers", "object_ref", "predicates",
-    "selector", "status", "transforms",
+    "selector", "shard", "status", "transforms",
 }
 #: Which rooms a room may import, by their doors: arrows go one way.
 ROOMS: dict[str, set[str]] = {

@@ -7,9 +7,10 @@ import math
 from typing import Any
 
 from kube_reflect.selector import parse, parse_field_selector
+from kube_reflect.shard import Shard
 
-__all__ = ["add_connection", "add_scope", "add_seconds", "field_selector", "label_selector",
-           "seconds"]
+__all__ = ["add_connection", "add_scope", "add_seconds", "add_shard", "field_selector",
+           "label_selector", "seconds", "shard"]
 
 
 def add_connection(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +34,12 @@ def add_scope(parser: argparse.ArgumentParser) -> None:
                        help="a field selector: 'spec.nodeName=node-1,status.phase!=Running'")
 
 
+def add_shard(parser: argparse.ArgumentParser) -> None:
+    """Let it be said which shard of the objects."""
+    parser.add_argument("--shard", metavar="I/N", type=shard,
+                        help="only the objects of one shard of N, counted from 0: 2/5")
+
+
 def add_seconds(parser: argparse.ArgumentParser) -> None:
     """Let it end by itself."""
     parser.add_argument("--seconds", metavar="N", type=seconds, help="end after so many")
@@ -54,6 +61,17 @@ def label_selector(text: str) -> str:
 def field_selector(text: str) -> str:
     """Check a field selector."""
     return _checked(parse_field_selector, "field", text)
+
+
+def shard(text: str) -> Shard:
+    """Read a shard: its index and how many there are."""
+    index, slash, count = text.partition("/")
+    if not (slash and index.isdecimal() and count.isdecimal()):
+        raise argparse.ArgumentTypeError(f"a shard is as 2/5, not {text!r}")
+    try:
+        return Shard(int(index), int(count))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"no shard: {error}") from error
 
 
 def seconds(text: str) -> float:

@@ -34,7 +34,7 @@ def following(connection: Connection, kind: Kind, scope: Scope,
               transform: Callable[[Any], Any] | None = None) -> Iterator[Reflector[dict[str, Any]]]:
     """Return a running reflector of a kind, which is closed in the end."""
     kind.check("list", "watch")
-    config = Config(label_selector=scope.labels, field_selector=scope.fields)
+    config = Config(label_selector=scope.labels, field_selector=scope.fields, shard=scope.shard)
     with Reflector(kind.list_function(connection, scope.namespace), config=config, model=dict,
                    when_not_ready="empty",
                    name="cli", transform=transform, new_client=connection.again) as reflector:

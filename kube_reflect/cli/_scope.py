@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kube_reflect.cli._connection import Connection
+from kube_reflect.shard import Shard
 
 __all__ = ["Scope"]
 
@@ -18,17 +19,20 @@ class Scope:
     :param namespace: None for all.
     :param labels: a label selector.
     :param fields: a field selector.
+    :param shard: of what is followed; None for all.
     """
 
     namespace: str | None
     labels: str | None = None
     fields: str | None = None
+    shard: Shard | None = None
 
     @classmethod
     def of(cls, options: argparse.Namespace, connection: Connection) -> Scope:
         """Return the scope that the arguments of a command name."""
         namespace = None if options.all_namespaces else options.namespace or connection.namespace
-        return cls(namespace, options.selector, options.field_selector)
+        return cls(namespace, options.selector, options.field_selector,
+                   getattr(options, "shard", None))
 
     def named(self, name: str) -> Scope:
         """Return the scope of one object."""

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from kube_reflect.cli import _columns, _discovery, _lines
-from kube_reflect.cli._arguments import add_connection, add_scope, add_seconds
+from kube_reflect.cli._arguments import add_connection, add_scope, add_seconds, add_shard
 from kube_reflect.cli._connection import Connection, connect
 from kube_reflect.cli._discovery import Kind
 from kube_reflect.cli._failure import NETWORK_ERRORS
@@ -35,6 +35,7 @@ def add_to(commands: Any) -> None:
                         help="wide, or custom-columns=NAME:.path,…; as lines also json, yaml, name")
     add_seconds(parser)
     add_scope(parser)
+    add_shard(parser)
     add_connection(parser)
     parser.set_defaults(run=run)
 
@@ -80,6 +81,8 @@ def _show(connection: Connection, kind: Kind, scope: Scope, options: argparse.Na
 def _total(connection: Connection, kind: Kind, scope: Scope) -> int | None:
     """Ask how many objects there are, if that can be had for one of them; else None."""
     kind.check("list", "watch")
+    if scope.shard is not None:
+        return None
     try:
         page = connection.get(kind.path(scope.namespace), {"limit": 1, **scope.query})
     except NETWORK_ERRORS:

@@ -112,6 +112,13 @@ class ListFunction:
             return name in known
         return any(one.kind is one.VAR_KEYWORD for one in parameters.values())
 
+    def names(self, name: str) -> bool:
+        """Whether the function has a parameter of that name, and does not just take any."""
+        try:
+            return name in inspect.signature(self.func).parameters
+        except ValueError:
+            return False
+
     def _given(self) -> dict[str, Any]:
         """Return all its arguments by name.
 
@@ -146,12 +153,17 @@ class ListFunction:
             if name not in known:  # type: ignore[operator]
                 raise TypeError(f"{self.func.__name__}() got an unexpected keyword argument "
                                 f"{name!r}")
-        for name, check in (("label_selector", parse), ("field_selector", parse_field_selector)):
+        for name, setting, check in (
+            ("label_selector", config.label_selector, parse),
+            ("field_selector", config.field_selector, parse_field_selector),
+            ("shard_selector", config.shard, None),
+        ):
             if given.get(name) is None:
                 continue
-            if getattr(config, name) is not None:
+            if setting is not None:
                 raise ValueError(f"{name} is given twice: as an argument and in config")
-            check(given[name])
+            if check is not None:
+                check(given[name])
 
     @property
     def identity(self) -> tuple[Any, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 import time
@@ -21,6 +22,8 @@ from kube_reflect.client.pool import (
 from kube_reflect.config import Config
 
 __all__ = ["Requests", "Response"]
+
+logger = logging.getLogger(__name__)
 
 _CHUNK = 64 * 1024
 #: How long somebody's function may take to make a client, in seconds.
@@ -70,6 +73,11 @@ class Requests:
         self._needs_credentials = False
         #: The thread that opened the last request.
         self._opener: int | None = None
+        #: Asked for while the server takes it. (What is no method of the official client need not
+        #: know the parameter; whatever comes is filtered all the same.)
+        self._shard_selector = (
+            config.shard.selector if config.shard is not None and (
+                official or list_function.names("shard_selector")) else None)
 
     @property
     def streams_lists(self) -> bool:
@@ -100,13 +108,25 @@ class Requests:
         handle.check()
         self._opener = threading.get_ident()
         wanted = {"label_selector": config.label_selector, "field_selector": config.field_selector,
-                  **query}
+                  "shard_selector": self._shard_selector, **query}
         wanted = {name: value for name, value in wanted.items() if value is not None}
-        with self._translated(streaming="send_initial_events" in wanted):
-            response = self._send(wanted)
+        try:
+            response = self._sent(wanted)
+        except RequestError as error:
+            if not _is_of_shards(error) or wanted.pop("shard_selector", None) is None:
+                raise
+            # Alpha: the next version of Kubernetes may have another grammar.
+            logger.warning("the server takes no shardSelector, so all objects are fetched, and "
+                           "those of other shards dropped: %s", error)
+            self._shard_selector = None
+            response = self._sent(wanted)
         handle.deadline = time.monotonic() + query["timeout_seconds"] + config.idle_timeout
         return Response(response, handle, self.bound, config.idle_timeout, self._translated,
                         "watch" in wanted)
+
+    def _sent(self, wanted: Mapping[str, Any]) -> Any:
+        with self._translated(streaming="send_initial_events" in wanted):
+            return self._send(wanted)
 
     def _send(self, wanted: Mapping[str, Any]) -> Any:
         config, handle, list_function = self._config, self._handle, self._list_function
@@ -178,6 +198,11 @@ class Requests:
                 # A wrapper that hands all on to what does not know it; as an old server answers.
                 translated.code = 400
             raise translated from error
+
+
+def _is_of_shards(error: RequestError) -> bool:
+    """Whether a request was refused for its shardSelector."""
+    return error.code in (400, 422, 500) and "shard" in str(error).lower()
 
 
 def _camel(name: str) -> str:

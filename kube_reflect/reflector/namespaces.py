@@ -75,6 +75,12 @@ class NamespaceWatch:
             self._worker = None
             self.health.enter(Phase.STOPPED)
 
+    @property
+    def filtered_by(self) -> str | None:
+        """Who leaves out the objects of other shards; from any thread."""
+        worker = self._worker
+        return None if worker is None else worker.filtered_by
+
     def staleness(self) -> float | None:
         """Return seconds since the last contact, or None; from any thread."""
         worker = self._worker
@@ -246,7 +252,9 @@ class Namespaces:
             event_lag=max((one.event_lag for one in health if one.event_lag is not None),
                           default=None),
             retry_at=record.retry_at, backoff=record.backoff,
-            last_list_seconds=max(lists) if lists else None)
+            last_list_seconds=max(lists) if lists else None,
+            shard=None if config.shard is None else str(config.shard),
+            filtered_by=_common(watch.filtered_by for watch in watches.values()))
 
 
 def _worst(ages: Iterable[float | None]) -> float | None:
@@ -254,6 +262,12 @@ def _worst(ages: Iterable[float | None]) -> float | None:
     found = list(ages)
     known = [age for age in found if age is not None]
     return max(known) if known and len(known) == len(found) else None
+
+
+def _common(found: Iterable[str | None]) -> str | None:
+    """Return "client" if one says so, else what all say, else None."""
+    said = set(found)
+    return "client" if "client" in said else said.pop() if len(said) == 1 else None
 
 
 def _sum(counts: object) -> dict[str, int]:

@@ -54,6 +54,10 @@ class _InAllNamespaces(Protocol):
 CustomObjects = Union[_InNamespace, _InCluster, _InAllNamespaces, "functools.partial[object]"]
 
 
+# Each overload names all options, so that editors offer them and checkers know them.
+WhenNotReady = Literal["wait", "raise", "empty"]
+
+
 class Reflector(Generic[K]):
     """A background thread that keeps a `Store` in step with the API server.
 
@@ -108,22 +112,50 @@ class Reflector(Generic[K]):
     @overload
     def __init__(self: Reflector[dict[str, Any]], list_func: Callable[..., object], *args: Any,
                  config: Config | None = ..., model: None = None,
-                 metadata_only: Literal[True], **kwargs: Any) -> None: ...
+                 metadata_only: Literal[True],
+                 transform: Transform | None = ..., copies: bool = ...,
+                 indexers: Mapping[str, IndexFunction] | None = ...,
+                 detect_mutations: bool | None = ..., new_client: Callable[[], Any] | None = ...,
+                 namespaces: Iterable[str] | None = ..., name: str | None = ...,
+                 backoff: Backoff | Callable[[], Backoff] | None = ...,
+                 when_not_ready: WhenNotReady = ..., ready_timeout: float = ...,
+                 decoded_limit: int = ..., **kwargs: Any) -> None: ...
 
     @overload
     def __init__(self: Reflector[M], list_func: Callable[..., object], *args: Any,
                  config: Config | None = ..., model: Callable[[dict[str, Any]], M],
-                 metadata_only: bool = ..., **kwargs: Any) -> None: ...
+                 metadata_only: bool = ...,
+                 transform: Transform | None = ..., copies: bool = ...,
+                 indexers: Mapping[str, IndexFunction] | None = ...,
+                 detect_mutations: bool | None = ..., new_client: Callable[[], Any] | None = ...,
+                 namespaces: Iterable[str] | None = ..., name: str | None = ...,
+                 backoff: Backoff | Callable[[], Backoff] | None = ...,
+                 when_not_ready: WhenNotReady = ..., ready_timeout: float = ...,
+                 decoded_limit: int = ..., **kwargs: Any) -> None: ...
 
     @overload
     def __init__(self: Reflector[K], list_func: Callable[..., ListOf[K]], *args: Any,
                  config: Config | None = ..., model: None = None,
-                 metadata_only: Literal[False] = False, **kwargs: Any) -> None: ...
+                 metadata_only: Literal[False] = False,
+                 transform: Transform | None = ..., copies: bool = ...,
+                 indexers: Mapping[str, IndexFunction] | None = ...,
+                 detect_mutations: bool | None = ..., new_client: Callable[[], Any] | None = ...,
+                 namespaces: Iterable[str] | None = ..., name: str | None = ...,
+                 backoff: Backoff | Callable[[], Backoff] | None = ...,
+                 when_not_ready: WhenNotReady = ..., ready_timeout: float = ...,
+                 decoded_limit: int = ..., **kwargs: Any) -> None: ...
 
     @overload
     def __init__(self: Reflector[dict[str, Any]], list_func: CustomObjects, *args: Any,
                  config: Config | None = ..., model: None = None,
-                 metadata_only: Literal[False] = False, **kwargs: Any) -> None: ...
+                 metadata_only: Literal[False] = False,
+                 transform: Transform | None = ..., copies: bool = ...,
+                 indexers: Mapping[str, IndexFunction] | None = ...,
+                 detect_mutations: bool | None = ..., new_client: Callable[[], Any] | None = ...,
+                 namespaces: Iterable[str] | None = ..., name: str | None = ...,
+                 backoff: Backoff | Callable[[], Backoff] | None = ...,
+                 when_not_ready: WhenNotReady = ..., ready_timeout: float = ...,
+                 decoded_limit: int = ..., **kwargs: Any) -> None: ...
 
     def __init__(
         self,
@@ -161,9 +193,9 @@ class Reflector(Generic[K]):
             else:
                 model = listed
         cache = Cache(watchers.resource, StoreOptions(
-            model=model, view=view, transform=transform, indexers=dict(indexers or {}),
-            copies=copies, detect_mutations=detect_mutations, when_not_ready=when_not_ready,
-            ready_timeout=ready_timeout, decoded_limit=decoded_limit))
+            max_objects=watchers.config.max_objects, model=model, view=view, transform=transform,
+            indexers=dict(indexers or {}), ready_timeout=ready_timeout, decoded_limit=decoded_limit,
+            copies=copies, detect_mutations=detect_mutations, when_not_ready=when_not_ready))
         self._several = several
         self._namespaces = Namespaces(cache, name, watchers, backoff_factory(backoff, several))
         for namespace in names:

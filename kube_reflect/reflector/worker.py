@@ -94,6 +94,12 @@ class Worker:
         return contact
 
     @property
+    def filtered_by(self) -> str | None:
+        """Who leaves out the objects of other shards; from any thread."""
+        watcher = self._watcher
+        return None if watcher is None else watcher.filtered_by
+
+    @property
     def is_alive(self) -> bool:
         """Whether the thread is running, or about to; from any thread, without a lock."""
         state = self._state

@@ -13,13 +13,12 @@ from kube_reflect._object import Key, compare_versions, newer_version
 from kube_reflect.errors import WatcherError
 from kube_reflect.object_ref import ApiResource, ObjectRef
 from kube_reflect.store.decoder import Decoder
-from kube_reflect.store.entry import Entry
+from kube_reflect.store.entry import Entry, EntryMaker
 from kube_reflect.store.listener import Keeper, Listener
 from kube_reflect.store.mutations import MutationDetector
 from kube_reflect.store.options import StoreOptions
-from kube_reflect.store.packing import EntryMaker
 from kube_reflect.store.readiness import Readiness
-from kube_reflect.store.record import Counters, Lifecycle, Record
+from kube_reflect.store.record import Counters, Extent, Lifecycle, Record
 from kube_reflect.store.table import Group, Table
 from kube_reflect.store.user_code import BadObjects
 
@@ -49,6 +48,7 @@ class Cache:
 
     def __init__(self, resource: ApiResource | None, options: StoreOptions) -> None:
         self.lock = ReadWriteLock()
+        self._read_lock, self._write_lock = self.lock.gen_rlock(), self.lock.gen_wlock()
         self.mutex = new_lock()
         self.options = options
         self.table = Table(options.indexers)
@@ -99,25 +99,26 @@ class Cache:
 
     def add_namespace(self, namespace: str | None) -> None:
         """Add a namespace, which is to be listed before the cache is complete."""
-        with self.lock.gen_wlock():
+        with self._write_lock:
             self.settle_locked()
             self.namespaces |= {namespace}
             self.awaited |= {namespace}
             self.readiness.renew()
 
-    def commit(self, record: Record, events: int, bytes_at_rest: int) -> None:
+    def commit(self, record: Record, events: int, growth: int) -> None:
         """Make a change; the caller holds the mutex.
 
         :param events: how many events it is.
-        :param bytes_at_rest: by how much what is stored grows.
+        :param growth: by how many bytes what is stored grows.
         """
-        with self.lock.gen_wlock():
-            self.settle_locked()
+        with self._write_lock:
+            if self.journal is not None:
+                self.settle_locked()
             counters = self.counters
             record.events = counters.events + events
             record.relists = counters.relists + (
-                record.listed is True and record.namespace in self.listed)
-            record.bytes_at_rest = counters.bytes_at_rest + bytes_at_rest
+                record.extent is Extent.LIST and record.namespace in self.listed)
+            record.bytes_at_rest = counters.bytes_at_rest + growth
             record.listeners = self.listeners
             self.journal = record
             self.settle_locked()
@@ -127,64 +128,45 @@ class Cache:
         record = self.journal
         if record is None:
             return
-        record.move()
-        namespace = record.namespace
-        if record.listed is None:
-            self.namespaces -= {namespace}
+        namespace, version, versions = record.namespace, record.version, self.versions
+        seen = self.counters.resource_version
+        if record.table is None:
+            self.table.replace(record.before, record.after)
+            if version is not None:
+                known = versions.get(namespace)
+                versions[namespace] = version if known is None else newer_version(known, version)
+        else:
+            self.table, self.entries = record.table, record.table.entries
+            if record.swapped is not None:
+                record.swapped()
             self.awaited -= {namespace}
-            self.listed -= {namespace}
-            self.versions.pop(namespace, None)
-        elif record.listed:
-            self.awaited -= {namespace}
-            self.listed |= {namespace}
-            self.versions.pop(namespace, None)
-            if record.version is not None:
-                self.versions[namespace] = record.version
-        elif record.version is not None:
-            known = self.versions.get(namespace, record.version)
-            self.versions[namespace] = newer_version(known, record.version)
-        # A list without a version is of none, whatever was known before.
-        version = _lowest(self.versions.values(), None if record.listed and not self.versions
-                          else self.counters.resource_version)
-        self.counters = Counters(version, record.events, record.relists, record.bytes_at_rest)
-        if record.listed is not False and not self.awaited:
-            self.readiness.open()
+            versions.pop(namespace, None)
+            if record.extent is Extent.LIST:
+                self.listed |= {namespace}
+                if version is not None:
+                    versions[namespace] = version
+                elif not versions:
+                    # A list without a version is of none, whatever was known before.
+                    seen = None
+            else:
+                self.namespaces -= {namespace}
+                self.listed -= {namespace}
+            if not self.awaited:
+                self.readiness.open()
+        if len(versions) == 1:
+            [seen] = versions.values()
+        elif versions:
+            seen = _lowest(versions.values(), seen)
+        self.counters = Counters(seen, record.events, record.relists, record.bytes_at_rest)
         # No look for exceptions between these two: nothing is called.
         self.journal = None
         record.applied = True
 
     def swap(self, table: Table) -> None:
         """Swap in a table of the same objects; the caller holds the mutex."""
-        with self.lock.gen_wlock():
+        with self._write_lock:
             self.settle_locked()
-            self.replace_table(table)
-
-    def replace_table(self, table: Table) -> None:
-        """Swap in another table; under the lock."""
-        self.table = table
-        self.entries = table.entries
-
-    def notify_listeners(self, record: Record) -> None:
-        """Notify those who were listening when a change was made; without a lock.
-
-        It may be called again for the same record: what they were given is taken off.
-        """
-        # No longer of this moment, and not to be kept until somebody asks again.
-        self.everything = None
-        listeners, deltas = record.listeners, record.deltas
-        if listeners and deltas is None:
-            deltas = record.deltas = record.find_deltas()[::-1]
-        while deltas:
-            delta = deltas[-1]
-            done = [one for one in listeners if not one.changed(delta)]
-            if done:
-                with self.lock.gen_wlock():
-                    self.listeners = tuple(one for one in self.listeners if one not in done)
-                listeners = record.listeners = tuple(
-                    one for one in listeners if one not in done)
-            if deltas and deltas[-1] is delta:
-                deltas.pop()
-        self.waiters.notify()
+            self.table, self.entries = table, table.entries
 
     def notify(self) -> None:
         """Wake those who wait for the cache, to look again; from any thread."""
@@ -199,7 +181,7 @@ class Cache:
 
     def begin(self) -> None:
         """Note that there is a writer (again); the cache is ready when it has listed everything."""
-        with self.lock.gen_wlock():
+        with self._write_lock:
             self.settle_locked()
             self.lifecycle = Lifecycle.RUNNING
             self.reason = None
@@ -290,16 +272,16 @@ class Cache:
     def listen(self, listener: Listener, cut: Callable[[Table], T]) -> T:
         """Add a listener; return what is cut from the table at that moment, in a few calls of C."""
         self.touch()
-        with self.lock.gen_wlock():
+        with self._write_lock:
             self.settle_locked()
             self.listeners = (*(one for one in self.listeners
                                 if one is not listener and not one.is_over()), listener)
             return cut(self.table)
 
-    def unsubscribe(self, listener: Listener) -> None:
-        """Remove a listener; it may still be notified of a change that is on its way."""
-        with self.lock.gen_wlock():
-            self.listeners = tuple(one for one in self.listeners if one is not listener)
+    def unsubscribe(self, *gone: Listener) -> None:
+        """Remove listeners; they may still be notified of a change that is on its way."""
+        with self._write_lock:
+            self.listeners = tuple(one for one in self.listeners if one not in gone)
 
     def all_decoded(self, decode: Callable[[list[Entry]], list[Any]]) -> list[Any]:
         """Return all objects of one moment; a copy of a list, until one of them changes."""
@@ -325,7 +307,7 @@ class Cache:
 
     def cut(self, choose: Callable[[Table], T]) -> T:
         """Return what is chosen from the table of one moment, in a few calls of C."""
-        with self.lock.gen_rlock():
+        with self._read_lock:
             self.settle_locked()
             return choose(self.table)
 

@@ -5,22 +5,10 @@ become the raw content of a dictionary, and those that come after refer to it; i
 when those that come now would be served better by others.
 
 The package zstandard is used where it is installed (the extra ``fast``), else ``compression.zstd``
-of Python 3.14, else zlib. ``python -m tests.bench.compression`` takes the figures; of 5,000 pods,
-11,600 bytes of JSON each, and of objects less alike (mixed: pods that share no names, images and
-environments, Events, and Secrets of random bytes, 3,800 bytes), bytes at rest, and microseconds to
-compress and to read back:
-
-================  ================  ===================  ================
-..                zstandard         compression.zstd     zlib
-================  ================  ===================  ================
-pods              450, 8 and 3      450, 8 and 12        644, 21 and 6
-pods, shuffled    426, 8 and 3      426, 8 and 12        629, 21 and 6
-mixed             1,355, 10 and 4   1,355, 10 and 13     1,427, 48 and 9
-================  ================  ===================  ================
-
-The first 16 objects are compressed without a dictionary (a pod: 2,390 bytes). One of 16 to 112 KB
-makes no difference of a twentieth to any kind; one of several whole objects, and not of pieces of
-more of them, does.
+of Python 3.14, else zlib. A pod of 11,600 bytes then takes 450 bytes (zlib: 644), and without a
+dictionary, as the first 16 objects are, 2,390; ``python -m tests.bench.compression`` takes these
+figures, of objects less alike too. A dictionary of 16 to 112 KB makes no difference of a twentieth
+to any kind; one of several whole objects, and not of pieces of more of them, does.
 """
 
 from __future__ import annotations
@@ -65,32 +53,29 @@ class _Generation:
     was used. If anything interrupts that, it is not put back, and another one is made.
     """
 
-    __slots__ = ("_backend", "_compressors", "_decompressors", "_dictionary", "size", "tag")
+    __slots__ = ("_backend", "_decompressors", "_dictionary", "compressors", "size", "tag")
 
     def __init__(self, backend: Backend, content: bytes = b"") -> None:
         self.tag = _PLAIN
         self.size = len(content)
         self._backend = backend
         self._dictionary = backend.dictionary(content) if content else None
-        self._compressors: list[Compress] = []
+        self.compressors: list[Compress] = []
         self._decompressors: list[Decompress] = []
 
     def compress(self, json: bytes) -> bytes:
         """Return a frame."""
         try:
-            compress = self._compressors.pop()
+            compress = self.compressors.pop()
         except IndexError:
             compress = self._backend.compressor(self._dictionary)
         frame = compress(json)
-        if len(self._compressors) < _IDLE:
-            self._compressors.append(compress)
+        if len(self.compressors) < _IDLE:
+            self.compressors.append(compress)
         return frame
 
     def decompress(self, frame: bytes, length: int) -> bytes:
-        """Return what the frame was made of.
-
-        :raises Exception: one of the errors of the backend.
-        """
+        """Return what the frame was made of; raise one of the backend's errors."""
         try:
             decompress = self._decompressors.pop()
         except IndexError:
@@ -99,10 +84,6 @@ class _Generation:
         if len(self._decompressors) < _IDLE:
             self._decompressors.append(decompress)
         return json
-
-    def retire(self) -> None:
-        """Let go of what is idle: it is read from now on, and not written."""
-        self._compressors.clear()
 
 
 # Most objects are compressed with a dictionary; what works without is shared by all caches.
@@ -143,13 +124,20 @@ class Compressor:
         considered.
         """
         length = len(json)
-        generation = self._current
-        packed = _RAW_HEAD + json
+        packed = _RAW_HEAD
         if length <= _LONGEST:
+            generation = self._current
             frame = generation.compress(json)
-            small = _head(generation.tag, length) + frame[len(FRAME):]
-            if len(small) < length and frame.startswith(FRAME):
-                packed = small
+            if frame.startswith(FRAME):
+                # The length at seven bits a byte.
+                head, left = [generation.tag], length
+                while left >= 0x80:
+                    head.append(left & 0x7F | 0x80)
+                    left >>= 7
+                head.append(left)
+                packed = bytes(head) + frame[len(FRAME):]
+        if packed is _RAW_HEAD or len(packed) >= length:
+            packed = _RAW_HEAD + json
         self._seen = seen = self._seen + 1
         if seen >= self._next:
             self._sample(packed)
@@ -196,7 +184,9 @@ class Compressor:
     def _consider(self, objects: list[bytes]) -> None:
         """Make a dictionary of some of the objects, and use it if it serves the others better."""
         current, judges = self._current, objects[1::2]
-        content = _content(objects[::2], self._backend.reach)
+        reach = self._backend.reach
+        # Of two at least, and nearly all of each: what is cut off it is what others have too.
+        content = b"".join(json[:reach * 3 // 4] for json in objects[::2])[-reach:]
         made = _Generation(self._backend, content)
         before = sum(len(current.compress(json)) for json in judges)
         after = sum(len(made.compress(json)) for json in judges)
@@ -208,7 +198,8 @@ class Compressor:
         made.tag = tag = next(self._tags)
         self._generations[tag] = made
         self._current = made
-        current.retire()
+        # From now on it is read, and not written.
+        current.compressors.clear()
 
     @property
     def dictionary_bytes(self) -> int:
@@ -218,25 +209,6 @@ class Compressor:
 
 def _damaged(why: object) -> ValueError:
     return ValueError(f"not packed by this cache, or damaged: {why}")
-
-
-def _content(objects: list[bytes], reach: int) -> bytes:
-    """Return what a dictionary is made of: as many objects as it takes, and of two at least.
-
-    Nearly all of one, since what is cut off it is what others have too.
-    """
-    parts = [json[:reach * 3 // 4] for json in objects]
-    return b"".join(parts)[-reach:]
-
-
-def _head(tag: int, length: int) -> bytes:
-    """Return the first bytes of packed ones: the dictionary, the length at seven bits a byte."""
-    head = [tag]
-    while length >= 0x80:
-        head.append(length & 0x7F | 0x80)
-        length >>= 7
-    head.append(length)
-    return bytes(head)
 
 
 def _rest_of_length(packed: bytes, length: int) -> tuple[int, int]:

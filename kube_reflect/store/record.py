@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from kube_reflect.store.listener import Delta, Listener
+from kube_reflect.store.listener import Delta, Listener, Reason
+from kube_reflect.store.table import Table
 
-__all__ = ["Counters", "Lifecycle", "Record"]
+__all__ = ["Counters", "Extent", "Lifecycle", "Record"]
 
 
 class Lifecycle(enum.Enum):
@@ -18,6 +19,17 @@ class Lifecycle(enum.Enum):
     NEW = "new"
     RUNNING = "running"
     ENDED = "ended"
+
+
+class Extent(enum.Enum):
+    """How much a change is of."""
+
+    #: One object, or none: only the version is new.
+    OBJECT = "object"
+    #: A complete list of the namespace.
+    LIST = "list"
+    #: The end of the namespace, with all objects.
+    END = "end"
 
 
 class Counters(NamedTuple):
@@ -40,27 +52,36 @@ class Record:
 
     Whoever makes it may be interrupted at any moment. The table is then completed by the next
     thread that takes the lock, and the telling by the writer's next call.
-
-    :param move: changes the table; it may be called again from its beginning.
-    :param namespace: of the writer.
-    :param version: the resource version that it brings the namespace to, if any.
-    :param find_deltas: finds, after that, what listeners are told of it.
     """
 
-    __slots__ = ("applied", "bytes_at_rest", "deltas", "events", "find_deltas", "listed",
-                 "listeners", "move", "namespace", "relists", "version")
+    __slots__ = ("after", "applied", "before", "bytes_at_rest", "deltas", "events", "extent",
+                 "listeners", "namespace", "reason", "relists", "swapped", "table", "version")
 
-    def __init__(self, move: Callable[[], object], namespace: str | None, version: str | None,
-                 find_deltas: Callable[[], list[Delta]], *, listed: bool | None = False) -> None:
-        self.move = move
+    # Set by `Cache.commit`: what is counted afterwards, and who is told.
+    events: int
+    relists: int
+    bytes_at_rest: int
+    listeners: tuple[Listener, ...]
+
+    def __init__(self, extent: Extent, namespace: str | None, version: str | None,
+                 before: Any, after: Any, reason: Reason | None, table: Table | None = None,
+                 swapped: Callable[[], object] | None = None) -> None:
+        self.extent = extent
+        #: Of the writer, and the version that this brings it to, if any.
         self.namespace = namespace
         self.version = version
-        self.find_deltas = find_deltas
-        #: What is still to be told, the last first.
+        #: The entry of the object, or a dict of all those of the namespace; None: there is none.
+        self.before = before
+        self.after = after
+        #: Why what is not there afterwards is gone.
+        self.reason = reason
+        #: Of more than an object: the table that takes the place of the one there is, and what is
+        #: called when it has; under the lock, and perhaps again.
+        self.table = table
+        self.swapped = swapped
+        #: What is still to be told, the last first; None: not made yet.
         self.deltas: list[Delta] | None = None
-        #: Whether it is a complete list of the namespace (None: its end, with all objects).
-        self.listed = listed
         self.applied = False
-        # Set by `Cache.commit`, from what is there at that moment.
-        self.events = self.relists = self.bytes_at_rest = 0
-        self.listeners: tuple[Listener, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Record of {self.extent.value}, {'applied' if self.applied else 'begun'}>"

@@ -24,13 +24,15 @@ class Table:
 
     __slots__ = ("entries", "indexes", "moves", "namespaces")
 
-    def __init__(self, index_names: Iterable[str] = ()) -> None:
+    def __init__(self, index_names: Iterable[str] = (), entries: Iterable[Entry] = ()) -> None:
         self.entries: Group = {}
         self.namespaces: dict[str | None, Group] = {}
         #: By the name of the index, in the order of `Entry.values`.
         self.indexes: dict[str, dict[Any, Group]] = {name: {} for name in index_names}
         #: Grows by one before each change of `entries`, and by one after it: it is odd meanwhile.
         self.moves = 0
+        for entry in entries:
+            self.replace(None, entry)
 
     def replace(self, old: Entry | None, new: Entry | None) -> None:
         """Store a state of an object in the place of the one before; O(1).
@@ -46,12 +48,16 @@ class Table:
         if new is not None:
             self.entries[key] = new
             self.moves += 1
-            self.namespaces.setdefault(key[0], {})[key] = new
+            group = self.namespaces.get(key[0])
+            if group is None:
+                group = self.namespaces.setdefault(key[0], {})
+            group[key] = new
         else:
             self.entries.pop(key, None)
             self.moves += 1
             _discard(self.namespaces, key[0], key)
-        self._reindex(key, old, new)
+        if self.indexes:
+            self._reindex(key, old, new)
 
     def _reindex(self, key: Key, old: Entry | None, new: Entry | None) -> None:
         for position, index in enumerate(self.indexes.values()):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
 
 from kube_reflect._object import BadObject, Key, Object
 from kube_reflect.events import Apply, Bookmark, Delete, Event, Init, InitApply, InitDone
 from kube_reflect.store.cache import Cache
 from kube_reflect.store.entry import Entry
 from kube_reflect.store.listener import Delta, Reason
-from kube_reflect.store.record import Record
+from kube_reflect.store.record import Extent, Record
 from kube_reflect.store.table import Table
 
 __all__ = ["Forgotten", "NamespaceWriter"]
@@ -54,20 +53,21 @@ class NamespaceWriter:
         """
         self.busy = True
         try:
-            self.settle()
+            if self._record is not None:
+                self.settle()
             match event:
                 case Apply(obj):
-                    self._apply(Object.of(obj))
+                    self._apply(obj if type(obj) is Object else Object.of(obj))
                 case Delete(obj):
                     self._delete(Object.of(obj))
-                case InitApply():
-                    self._buffer_one(event)
+                case InitApply(obj):
+                    self._buffer_one(obj if type(obj) is Object else Object.of(obj))
                 case Bookmark(version):
                     self._change(None, None, version)
                 case Init():
                     self._buffer = Table(self._cache.table.indexes)
                 case InitDone(version):
-                    self._swap(self._list_under_way(event), version)
+                    self._swap(self._list_under_way("InitDone"), version)
                 case _:
                     raise TypeError(f"not an event of a watcher: {event!r}")
         finally:
@@ -100,18 +100,40 @@ class NamespaceWriter:
             self._swap(Table(self._cache.table.indexes), None, Reason.UNWATCHED)
 
     def settle(self) -> None:
-        """Complete a change that an exception has interrupted."""
+        """Complete a change that an exception has interrupted: make it, and notify listeners."""
         record = self._record
         if record is None:
             return
+        cache = self._cache
         if not record.applied:
-            with self._cache.lock.gen_wlock():
-                self._cache.settle_locked()
-        if record.applied:
-            self._cache.notify_listeners(record)
+            with cache.lock.gen_wlock():
+                cache.settle_locked()
         # Else the exception came before there was anything to complete.
+        if record.applied:
+            # No longer of this moment, and not to be kept until somebody asks again.
+            cache.everything = None
+            if record.listeners:
+                self._notify_listeners(record)
+            cache.waiters.notify()
         if self._record is record:
             self._record = None
+
+    def _notify_listeners(self, record: Record) -> None:
+        """Notify those who were listening when a change was made.
+
+        It may be called again for the same record: what they were given is taken off.
+        """
+        deltas = record.deltas
+        if deltas is None:
+            deltas = record.deltas = self._deltas_of(record)[::-1]
+        while deltas:
+            delta = deltas[-1]
+            done = [one for one in record.listeners if not one.changed(delta)]
+            if done:
+                self._cache.unsubscribe(*done)
+                record.listeners = tuple(one for one in record.listeners if one not in done)
+            if deltas and deltas[-1] is delta:
+                deltas.pop()
 
     def _change(self, key: Key | None, entry: Entry | None, version: str | None,
                 reason: Reason | None = None) -> bool:
@@ -128,36 +150,48 @@ class NamespaceWriter:
             if self._gone:
                 raise Forgotten
             table = cache.table
-            if entry is not None and len(entry.values) < len(table.indexes):
-                return False
             old = None if key is None else table.entries.get(key)
-            delta = None
-            if key is not None and (old is not None or entry is not None):
-                delta = Delta(self._id, cache.next_number(), key, old, entry, reason)
+            growth = 0 if old is None else -len(old.packed)
+            if entry is not None:
+                if len(entry.values) < len(table.indexes):
+                    return False
+                growth += len(entry.packed)
             record = self._record = Record(
-                lambda: table.replace(old, entry), self._namespace, version,
-                lambda: [] if delta is None else self._split(delta))
-            cache.commit(record, 1, _size(entry) - _size(old))
+                Extent.OBJECT, self._namespace, version, old, entry, reason)
+            cache.commit(record, 1, growth)
         self.settle()
-        cache.decoder.forget(old)
+        if old is not None:
+            cache.decoder.forget(old)
         return True
 
-    def _delta(self, key: Key, old: Entry | None, new: Entry | None,
-               reason: Reason | None = None) -> Delta:
-        return Delta(self._id, self._cache.next_number(), key, old, new, reason)
+    def _deltas_of(self, record: Record) -> list[Delta]:
+        """Return what listeners are told of a change; one after another of each object."""
+        before, after, reason = record.before, record.after, record.reason
+        if record.extent is not Extent.OBJECT:
+            found = []
+            for key, old in before.items():
+                if (new := after.get(key)) is not old:
+                    found += self._deltas(old, new, reason)
+            return found + [delta for key, new in after.items() if key not in before
+                            for delta in self._deltas(None, new, None)]
+        return self._deltas(before, after, reason)
 
-    def _split(self, delta: Delta) -> list[Delta]:
+    def _deltas(self, old: Entry | None, new: Entry | None,
+                reason: Reason | None) -> list[Delta]:
         """Return a delta, or two where another object has the name: one is gone, one is there."""
-        old, new = delta.old, delta.new
-        if old is None or new is None or old.is_of(new):
-            return [delta]
-        return [delta._replace(new=None, reason=Reason.REPLACED),
-                self._delta(delta.key, None, new)]
+        number = self._cache.next_number
+        if new is None:
+            return [Delta(self._id, number(), old.key, old, None, reason)] if old else []
+        if old is None or old.is_of(new):
+            return [Delta(self._id, number(), new.key, old, new)]
+        return [Delta(self._id, number(), old.key, old, None, Reason.REPLACED),
+                Delta(self._id, number(), new.key, None, new)]
 
     def _apply(self, obj: Object) -> None:
         maker = self._cache.maker
         try:
             entry = maker.make(obj)
+            self._check_room(entry.key)
         except BadObject as error:
             # What was there is not what is there now, so it goes too.
             self._change(maker.record_bad(obj, error), None, obj.resource_version,
@@ -166,6 +200,11 @@ class NamespaceWriter:
         # The version is that of before a transform, which may take it out.
         while not self._change(entry.key, entry, obj.resource_version):
             entry = maker.extend(entry)
+
+    def _check_room(self, key: Key) -> None:
+        entries, most = self._cache.table.entries, self._cache.options.max_objects
+        if len(entries) >= most and key not in entries:
+            raise BadObject(f"there are as many objects as may be (max_objects={most})")
 
     def _delete(self, obj: Object) -> None:
         key = None
@@ -179,17 +218,18 @@ class NamespaceWriter:
             # It was shown by the list under way, and is gone before its end.
             self._buffer.replace(self._buffer.entries.get(key), None)
 
-    def _list_under_way(self, event: Event) -> Table:
+    def _list_under_way(self, event: str) -> Table:
         buffer = self._buffer
         if buffer is None:
             if self._gone:
                 raise Forgotten
-            raise ValueError(f"{type(event).__name__} without an Init before it")
+            raise ValueError(f"{event} without an Init before it")
         return buffer
 
-    def _buffer_one(self, event: InitApply) -> None:
-        obj, maker = Object.of(event.object), self._cache.maker
-        buffer = self._list_under_way(event)
+    def _buffer_one(self, obj: Object) -> None:
+        maker, buffer = self._cache.maker, self._buffer
+        if buffer is None:
+            buffer = self._list_under_way("InitApply")
         try:
             # A relist shows mostly what is known: keep it, and what was decoded of it.
             entry = maker.make(obj, self._cache.table.entries)
@@ -214,57 +254,33 @@ class NamespaceWriter:
                 return False
             before = (old.entries if self._namespace is None
                       else old.namespaces.get(self._namespace, {}).copy())
-            new = buffer if self._namespace is None else self._among_others(buffer, old)
-            after = buffer.entries if self._namespace is not None else buffer.entries.copy()
+            new, after = buffer, buffer.entries
+            if self._namespace is None:
+                after = after.copy()
+            else:
+                others = (entry for entry in old.entries.values()
+                          if entry.key[0] != self._namespace)
+                new = Table(old.indexes, (*others, *after.values()))
             unwatched = reason is Reason.UNWATCHED
-            grown = sum(map(_size, after.values())) - sum(map(_size, before.values()))
+            grown = (sum(len(entry.packed) for entry in after.values())
+                     - sum(len(entry.packed) for entry in before.values()))
 
-            def move() -> None:
-                cache.replace_table(new)
+            def swapped() -> None:
                 self._buffer, self._gone = None, unwatched
 
             record = self._record = Record(
-                move, self._namespace, version, lambda: self._differences(before, after, reason),
-                listed=None if unwatched else True)
+                Extent.END if unwatched else Extent.LIST, self._namespace, version,
+                before, after, reason, new, swapped)
             cache.commit(record, 0, grown)
         for key, entry in before.items():
             if after.get(key) is not entry:
                 cache.decoder.forget(entry)
         return True
 
-    def _among_others(self, buffer: Table, old: Table) -> Table:
-        """Return a table of what is listed and of what the other writers have."""
-        new = Table(old.indexes)
-        for entry in old.entries.values():
-            if entry.key[0] != self._namespace:
-                new.replace(None, entry)
-        for entry in buffer.entries.values():
-            new.replace(None, entry)
-        return new
-
     def _with_all_indexes(self, buffer: Table) -> Table:
         """Return a list made anew, since an index was added after its beginning."""
-        table = self._cache.table
-        new = Table(table.indexes)
-        for key, entry in buffer.entries.items():
-            known = table.entries.get(key)
-            if known is not None and known.packed is entry.packed:
-                entry = known
-            new.replace(None, self._cache.maker.extend(entry))
-        return new
-
-    def _differences(self, old: Mapping[Key, Entry], new: Mapping[Key, Entry],
-                     reason: Reason) -> list[Delta]:
-        found = []
-        for key, before in old.items():
-            after = new.get(key)
-            if after is None:
-                found.append(self._delta(key, before, None, reason))
-            elif after is not before:
-                found += self._split(self._delta(key, before, after))
-        return found + [self._delta(key, None, after) for key, after in new.items()
-                        if key not in old]
-
-
-def _size(entry: Entry | None) -> int:
-    return 0 if entry is None else len(entry.packed)
+        table, extend = self._cache.table, self._cache.maker.extend
+        known = table.entries
+        return Table(table.indexes, (
+            extend(known[key] if key in known and known[key].packed is entry.packed else entry)
+            for key, entry in buffer.entries.items()))

@@ -115,8 +115,9 @@ class Lister:
             limit = 0
         page, left = _cut(entries, selection, limit)
         metadata: dict[str, Any] = {"resourceVersion": str(version)}
-        if selection.shard is not None:
-            metadata["shardInfo"] = {"selector": selection.shard.selector}
+        if selection.shard is not None and form is Form.FULL:
+            # The real server loses it where it makes something else of the list.
+            metadata["shardInfo"] = {"selector": selection.shard.text}
         if left:
             last = key_of(entries[-left - 1])[len(prefix):]
             metadata["continue"] = encode_token(version, f"/{last}\0")

@@ -9,7 +9,7 @@ from kube_reflect import selector
 from kube_reflect.object_ref import ApiResource
 from kube_reflect.testing import _status as status
 from kube_reflect.testing._encoding import Entry
-from kube_reflect.testing._shards import Shard
+from kube_reflect.testing._shards import ShardSelector
 
 # What the real server can select by, apart from metadata.name and metadata.namespace, with the
 # value that an absent field counts as. Of a custom resource any field may be selectable.
@@ -62,7 +62,8 @@ class Selection:
 
     :param namespace: a namespace, or None for all.
     :param shard: a shardSelector, or ``""``.
-    :raises ApiStatusError: 400 where a selector does not parse or names an unknown field.
+    :raises ApiStatusError: 400 where a selector does not parse or names an unknown field; 500
+        where that is the shardSelector.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Selection:
         shard: str = "",
     ) -> None:
         self.namespace = namespace
-        self.shard = Shard(shard) if shard else None
+        self.shard = ShardSelector(shard) if shard else None
         try:
             self._labels = selector.parse(labels)
         except ValueError as error:

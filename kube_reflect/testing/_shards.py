@@ -4,50 +4,46 @@ from __future__ import annotations
 
 import re
 
+from kube_reflect.shard import fnv1a
 from kube_reflect.testing import _status as status
 from kube_reflect.testing._encoding import Entry
 
-__all__ = ["Shard", "fnv1a"]
+__all__ = ["ShardSelector"]
 
-_SPACE = 1 << 64
 _RANGE = re.compile(r"shardRange\(\s*object\.metadata\.(uid|namespace)\s*,"
-                    r"\s*'0x([0-9a-f]{1,17})'\s*,\s*'0x([0-9a-f]{1,17})'\s*\)")
+                    r"\s*'(0x[0-9a-f]{16}|0x10{16})'\s*,\s*'(0x[0-9a-f]{16}|0x10{16})'\s*\)")
 
 
-def fnv1a(text: str) -> int:
-    """The 64-bit FNV-1a hash of a text in UTF-8."""
-    found = 0xCBF29CE484222325
-    for byte in text.encode():
-        found = (found ^ byte) * 0x100000001B3 % _SPACE
-    return found
-
-
-class Shard:
+class ShardSelector:
     """What a ``shardSelector`` selects.
 
     :param selector: one or more ``shardRange(object.metadata.uid, '0x…', '0x…')``, all by the same
-        field, with ``||`` between; the first bound is within, the second is not.
-    :raises ApiStatusError: 400 where it is none of these.
+        field, with ``||`` between; the first bound is within, the second is not. The bounds have
+        16 digits, but for that of 2^64.
+    :raises ApiStatusError: 500 where it is none of these.
     """
 
     def __init__(self, selector: str) -> None:
-        self.selector = selector
         self._ranges: list[tuple[int, int]] = []
-        fields = set()
+        fields, written = set(), []
         for part in selector.split("||"):
             match = _RANGE.fullmatch(part.strip())
             if match is None:
-                raise status.bad_request(f"invalid shardSelector: {part.strip()!r} is no "
-                                         "shardRange(object.metadata.uid, '0x…', '0x…')")
-            start, end = int(match[2], 16), int(match[3], 16)
-            if not start < end <= _SPACE:
-                raise status.bad_request(
-                    f"invalid shardSelector: no range from {match[2]} to {match[3]}")
-            fields.add(match[1])
-            self._ranges.append((start, end))
+                raise status.invalid_shard_selector(
+                    f"{part.strip()!r} is no shardRange(object.metadata.uid, '0x…', '0x…') with "
+                    "bounds of 16 digits")
+            field, start, end = match.groups()
+            if not int(start, 16) < int(end, 16):
+                raise status.invalid_shard_selector(
+                    f"shard range start {start} must be less than end {end}")
+            fields.add(field)
+            self._ranges.append((int(start, 16), int(end, 16)))
+            written.append(f"shardRange(object.metadata.{field}, '{start}', '{end}')")
         if len(fields) > 1:
-            raise status.bad_request("invalid shardSelector: all ranges must be of one field")
+            raise status.invalid_shard_selector("all shard ranges must use the same field")
         (self._field,) = fields
+        #: As the server writes it.
+        self.text = " || ".join(written)
 
     def matches(self, entry: Entry) -> bool:
         """Whether an object is in this shard."""

@@ -148,6 +148,11 @@ def invalid_version(text: str) -> ApiStatusError:
     return ApiStatusError(500, "", message)
 
 
+def invalid_shard_selector(why: str) -> ApiStatusError:
+    """500, without a reason, which is what a shardSelector that does not parse gets."""
+    return ApiStatusError(500, "", f"invalid shard selector: {why}")
+
+
 def too_large_version(wanted: int, current: int) -> ApiStatusError:
     """504 for a version that the server has not reached."""
     message = f"Timeout: Too large resource version: {wanted}, current: {current}"

@@ -41,8 +41,8 @@ class Page:
     """One page of a LIST: iterate it, once, for its items; then ask for the rest.
 
     The items of built-in kinds come without apiVersion and kind; they are given those of the
-    list. ``resource_version`` and ``continue_token`` are known when the last item has been read,
-    since custom resources have them at the end of the page.
+    list. ``resource_version``, ``continue_token`` and ``shard_selector`` are known when the last
+    item has been read, since custom resources have them at the end of the page.
 
     An item that cannot be parsed, for its depth or its numbers, is an `Object` all the same; what
     is no JSON is no list.
@@ -61,6 +61,7 @@ class Page:
         self._named: bytes = b""
         self.resource_version: str | None = None
         self.continue_token: str | None = None
+        self.shard_selector: str | None = None
 
     def __iter__(self) -> Iterator[Object]:
         try:
@@ -237,6 +238,8 @@ class Page:
         if isinstance(metadata, dict):
             self.resource_version = _text(metadata.get("resourceVersion"))
             self.continue_token = _text(metadata.get("continue"))
+            shard = metadata.get("shardInfo")
+            self.shard_selector = _text(shard.get("selector")) if isinstance(shard, dict) else None
 
 
 def _text(value: Any) -> str | None:

@@ -24,6 +24,8 @@ class Items(Protocol):
     #: Known when the last item has been read.
     resource_version: str | None
     continue_token: str | None
+    #: By which the server says that it has left out the objects of other shards.
+    shard_selector: str | None
 
     def __iter__(self) -> Iterator[Object]: ...
 
@@ -84,6 +86,8 @@ class ApiSource:
         self._list_began = 0.0
         # A queue, not an event: its put is safe within a signal handler that interrupts its get.
         self._closing: SimpleQueue[None] = SimpleQueue()
+        #: Seconds to wait before the first request.
+        self._start_delay = _start_delay(config, rng())
 
     @property
     def contact(self) -> float | None:
@@ -104,6 +108,11 @@ class ApiSource:
         self._requests.close()
         self._closing.put(None)
 
+    def _wait_to_start(self) -> None:
+        delay, self._start_delay = self._start_delay, 0.0
+        if delay:
+            self.wait(delay)
+
     def wait(self, seconds: float) -> None:
         """Wait, or raise Closed when it is closed meanwhile."""
         try:
@@ -116,6 +125,7 @@ class ApiSource:
     def page(self, *, limit: int | None, continue_token: str | None,
              resource_version: str | None) -> Items:
         """Ask for a page of a LIST; it is read as it is iterated."""
+        self._wait_to_start()
         query: dict[str, Any] = {
             "limit": limit, "_continue": continue_token, "resource_version": resource_version,
             "timeout_seconds": self._timeout_seconds()}
@@ -139,6 +149,7 @@ class ApiSource:
         if initial and not requests.streams_lists:
             # As a server without streaming lists would answer.
             raise RequestError("the list function takes no send_initial_events", code=400)
+        self._wait_to_start()
         seconds = max(1, int(record.limited(self._timeout_seconds())))
         query: dict[str, Any] = {
             "watch": True,
@@ -158,6 +169,16 @@ class ApiSource:
             # cleanly before the idle deadline would.
             seconds = min(seconds, 0.8 * self._config.idle_timeout)
         return max(1, int(seconds))
+
+
+def _start_delay(config: Config, draw: float) -> float:
+    """Return the part of the jitter that is waited for.
+
+    :param draw: from 0 to below 1, at random.
+    """
+    shard = config.shard
+    before, count = (0, 1) if shard is None else (shard.index, shard.count)
+    return config.start_jitter * (before + draw) / count
 
 
 def _body(response: Response) -> Iterator[bytes]:

@@ -11,21 +11,16 @@ import sys
 
 from tests.bench._control import ask, canned_server, wait_for_watches
 
-_LINES = 20
+_LINES = 30
 
 
 def profile(port: int, size: int, events: int) -> str:
     """Run the reflector's loop in this thread under cProfile, first the sync, then a burst."""
-    from kube_reflect import Config, InitDone, Writer, reflect
-    from kube_reflect.reflector.watchers import Watchers
-
+    from kube_reflect import InitDone, Watcher, Writer, reflect
     from tests.bench._clients import core_api
 
     ask(port, "/burst", events=events, prepare=1)
-    # As a Reflector makes it, which reads the lines of a burst in another way than a bare one.
-    watchers = Watchers(core_api(port).list_pod_for_all_namespaces, (), {}, Config(),
-                        metadata_only=False, several=False, glancing=True)
-    watcher = watchers.new(None, lambda state: None)
+    watcher = Watcher(core_api(port).list_pod_for_all_namespaces)
     stream = reflect(Writer(), watcher)
     sync = cProfile.Profile()
     sync.enable()

@@ -11,13 +11,15 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from kubernetes import client
 
 from ..e2e._apiserver import ADMIN, OwnedServer, find_server
+from ._hour import run_with_workers
+from ._playing import Chaos
 from ._proxy import Proxy
 from ._watched import HEADINGS, Watched, all_kinds, key_of, versions
 from ._writing import Writer
@@ -26,74 +28,6 @@ from ._writing import Writer
 SETTLING = 90.0
 _SAMPLING = 0.2
 _WRITERS = 2
-
-
-class Chaos:
-    """The faults, one at a time, drawn from a seed."""
-
-    def __init__(self, server: OwnedServer, proxy: Proxy, seed: int) -> None:
-        self._server, self._proxy = server, proxy
-        self._draw = random.Random(seed)
-        self._pause = threading.Event()
-        self.played: collections.Counter[str] = collections.Counter()
-        self._faults: dict[str, Callable[[], object]] = {
-            "SIGSTOP": self._sigstop, "SIGKILL and restart": self._kill,
-            "graceful restart": self._restart, "etcd compaction": server.compact,
-            "compaction and restart": self._compact_and_restart, "proxy cuts": self._cut,
-            "proxy delays": self._delay, "proxy freezes": proxy.freeze,
-            "proxy refuses": self._refuse,
-        }
-
-    def play(self, until: float) -> None:
-        """Play one fault after the other until a time of `time.monotonic`."""
-        names = sorted(self._faults)
-        while time.monotonic() < until:
-            # Each once, in an order of its own, before any comes again.
-            for name in self._draw.sample(names, len(names)):
-                if time.monotonic() >= until:
-                    break
-                print(f"{until - time.monotonic():6.0f} s left: {name}", flush=True)
-                self._faults[name]()
-                self.played[name] += 1
-                self._wait(2, 6)
-
-    def _wait(self, least: float, most: float) -> None:
-        self._pause.wait(self._draw.uniform(least, most))
-
-    def _sigstop(self) -> None:
-        self._server.sigstop()
-        self._wait(2, 15)
-        self._server.sigcont()
-
-    def _kill(self) -> None:
-        self._server.stop()
-        self._wait(0, 4)
-        self._server.start()
-
-    def _restart(self) -> None:
-        self._server.stop(graceful=True)
-        self._server.start()
-
-    def _compact_and_restart(self) -> None:
-        self._server.stop()
-        self._server.compact()
-        self._server.start()
-
-    def _cut(self) -> None:
-        for _ in range(self._draw.randint(1, 5)):
-            self._proxy.cut()
-            self._wait(0, 1)
-
-    def _delay(self) -> None:
-        self._proxy.delay = self._draw.uniform(0.05, 1.5)
-        self._wait(3, 8)
-        self._proxy.delay = 0.0
-
-    def _refuse(self) -> None:
-        self._proxy.refuses = True
-        self._proxy.cut()
-        self._wait(2, 6)
-        self._proxy.refuses = False
 
 
 @contextlib.contextmanager
@@ -174,6 +108,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=3.0)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--pods", type=int, default=0,
+                        help="watch so many pods in 20 reflectors, in the workers of a gunicorn")
+    parser.add_argument("--figures", type=Path, default=Path("build/chaos.csv"),
+                        help="a file for the memory of the workers")
     options = parser.parse_args()
     # The faults are meant; the figures tell what came of them.
     logging.getLogger("kube_reflect").setLevel(logging.ERROR)
@@ -186,7 +124,10 @@ def main() -> int:
             return 2
         print(f"seed {options.seed}, {options.minutes:g} minutes", flush=True)
         with contextlib.closing(server):
-            return 0 if run(server, options.minutes, options.seed) else 1
+            good = (run(server, options.minutes, options.seed) if not options.pods else
+                    run_with_workers(server, options.minutes, options.seed, options.pods,
+                                     Path(folder), options.figures))
+            return 0 if good else 1
 
 
 if __name__ == "__main__":

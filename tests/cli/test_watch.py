@@ -41,6 +41,23 @@ def test_documents(output: str, at_hand: str, capsys: Capture) -> None:
     assert {"json": '"name": "pod-1"', "yaml": "---\n", "name": "pod/pod-1\n"}[output] in out
 
 
+def test_the_shards_of_a_resource(at_hand: str, capsys: Capture) -> None:
+    found: list[str] = []
+    for shard in ("0/2", "1/2"):
+        command = ["watch", "pods", "-n", "here", "--shard", shard, "-o", "name",
+                   "--seconds", "0.4"]
+        assert main(command) == 0
+        found += capsys.readouterr().out.split()
+    assert sorted(found) == sorted(f"pod/pod-{number}" for number in range(20))
+
+
+@pytest.mark.parametrize("shard", ["2/2", "1", "a/b", "0/0", "-1/2"])
+def test_what_is_no_shard(shard: str, at_hand: str, capsys: Capture) -> None:
+    with pytest.raises(SystemExit):
+        main(["events", "pods", f"--shard={shard}"])
+    assert "shard" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [MODULE, WITHOUT_RICH], ids=["with rich", "without rich"])
 def test_on_a_terminal_it_follows_the_cluster(command: tuple[str, ...], server: FakeApiServer,
@@ -97,6 +114,13 @@ def test_the_board_fits(width: int, height: int, objects: int) -> None:
     assert len(lines) < height
     assert any("backing off" in one for one in lines)
     assert any("last error: cut" in one for one in lines)
+
+
+def test_a_narrow_board_has_fewer_columns_and_all_of_these_whole() -> None:
+    lines = drawn(40, 24, 3, Applied(pod("x")))
+    assert lines[1].split() == ["NAME", "READY", "STATUS"]
+    assert not any("…" in line for line in lines[1:6])
+    assert [line[0] for line in lines[2:6]] == [" ", " ", " ", "+"]
 
 
 def test_changes_are_marked() -> None:

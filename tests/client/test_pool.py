@@ -128,6 +128,22 @@ def test_the_time_of_an_answer_begins_with_the_request() -> None:
         assert began + DEADLINE <= handle.deadline <= time.monotonic() + DEADLINE
 
 
+@pytest.mark.parametrize(("url", "fields"), [
+    ("", [("pretty", True), ("x", "a b")]), ("", {"pretty": True, "x": "a b"}),
+    ("?pretty=true&x=a+b", None)])
+def test_the_query_is_whole_whether_the_client_hands_it_on_or_has_put_it_into_the_url(
+        url: str, fields: Any) -> None:
+    handle = ConnectionHandle()
+    with FakeApiServer() as server, closing(handle):
+        manager = attached_manager(urllib3.PoolManager(), handle)
+        exchange = Exchange({"sendInitialEvents": "true"}, header_timeout=DEADLINE)
+        Door(manager, handle, exchange).request(
+            "GET", f"{server.url}/api/v1/pods{url}", fields=fields, timeout=DEADLINE)
+        manager.clear()
+        [request] = server.requests
+        assert request.query == {"pretty": "true", "x": "a b", "sendInitialEvents": "true"}
+
+
 @pytest.mark.parametrize("strategy", [
     InitialListStrategy.LIST_WATCH, InitialListStrategy.STREAMING_LIST])
 def test_over_tls_all_is_received_and_nothing_stays_open(strategy: InitialListStrategy) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import socket
 from typing import Any
 
 import pytest
 from kubernetes import client
+from urllib3 import exceptions
+from urllib3.connection import HTTPConnection
 
 from kube_reflect.client import ListFunction, Requests
 from kube_reflect.client.versions import (
-    INTERFACES, Interface, eager_maker, read_some, warn_if_untried,
+    INTERFACES, Interface, eager_maker, name_resolution_error, read_some, warn_if_untried,
 )
 from kube_reflect.config import Config
 
@@ -58,6 +61,17 @@ def test_a_whole_model_is_made_of_a_mapping() -> None:
     assert type(pod) is client.V1Pod and type(pod.spec.containers[0]) is client.V1Container
     assert pod.metadata.creation_timestamp.year == 2024
     assert eager_maker(None) is None and eager_maker(dict) is dict
+
+
+@pytest.mark.parametrize("older", [False, True], ids=["installed", "1.26"])
+def test_a_name_that_is_not_known_is_an_error_of_urllib3(
+        older: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if older:
+        monkeypatch.delattr(exceptions, "NameResolutionError", raising=False)
+    unknown = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    error = name_resolution_error(HTTPConnection("nowhere.example", 80), unknown)
+    assert isinstance(error, exceptions.NewConnectionError)
+    assert "nowhere.example" in str(error) and "Name or service not known" in str(error)
 
 
 class Plain:

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import pytest
 from kubernetes import client
 
-from kube_reflect import ApiResource
+from kube_reflect import ApiResource, Shard
 from kube_reflect.testing import FakeApiServer
 
 from ..e2e._apiserver import ADMIN, READER, OwnedServer, RealServer
@@ -150,6 +150,11 @@ class ContractServer:
         return by_key([{**named, **item}
                        for item in self.list(resource, namespace, **query)["items"]])
 
+    def has_shards(self) -> bool:
+        """Whether the server itself leaves out the objects of other shards."""
+        found = self.list(CONFIG_MAPS, shardSelector=Shard(0, 2).selector, limit=1)
+        return "shardInfo" in found["metadata"]
+
     def has_streaming_lists(self) -> bool:
         """Whether the server itself answers a streaming list with one."""
         try:
@@ -168,13 +173,14 @@ class Fake(ContractServer):
     """The fake API server.
 
     :param streaming_list: whether it has streaming lists.
+    :param sharding: whether it leaves out the objects of other shards.
     """
 
-    def __init__(self, streaming_list: bool) -> None:
+    def __init__(self, streaming_list: bool, sharding: bool = False) -> None:
         super().__init__()
         self._tokens = {ADMIN: secrets.token_hex(8), READER: secrets.token_hex(8)}
         self.fake = FakeApiServer(
-            streaming_list=streaming_list, bookmark_interval=1.0,
+            streaming_list=streaming_list, sharding=sharding, bookmark_interval=1.0,
             tokens={token: user for user, token in self._tokens.items()}).start()
         self._namespaces: list[str] = []
         self._has_reader = False

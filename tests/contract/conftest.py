@@ -25,7 +25,8 @@ def server(request: pytest.FixtureRequest) -> Iterator[ContractServer]:
     if request.param == "real":
         made = Real(request.getfixturevalue("real_server"))
     else:
-        made = Fake(streaming_list=request.param == "fake")
+        made = Fake(streaming_list="without" not in request.param,
+                    sharding="sharding" in request.param)
     try:
         yield made
     finally:

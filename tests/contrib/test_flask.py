@@ -94,7 +94,8 @@ def test_many_first_requests_at_once_start_one(site: Site, server: FakeApiServer
     for thread in threads:
         thread.join(10)
     assert answers == [200] * 8
-    assert server.watches == 1 and len(reflector_threads()) == 1
+    wait_until(lambda: server.watches == 1)
+    assert len(reflector_threads()) == 1
 
 
 def test_a_request_waits_and_is_then_unavailable(server: FakeApiServer) -> None:

@@ -6,6 +6,7 @@ import gc
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,39 @@ def test_failures_and_relists_are_counted(pods: Reflector[Any], server: FakeApiS
     assert (of(page, "reconnects_total", reflector="pods", reason="WatchStartFailed:403") or 0) >= 1
 
 
+def test_a_pause_says_how_long_and_until_when(v1: client.CoreV1Api, server: FakeApiServer) -> None:
+    server.forbid("nodes")
+    patient = Backoff(initial=60, maximum=60)
+    with Reflector(v1.list_node, name="nodes", backoff=patient) as nodes:
+        wait_until(lambda: nodes.status.retry_at is not None)
+        page = scrape(nodes)
+    me = {"reflector": "nodes"}
+    assert of(page, "phase", **me, phase="backing off") == 1
+    pause = of(page, "backoff_seconds", **me) or 0
+    assert pause > 10
+    assert of(page, "retry_timestamp_seconds", **me) == pytest.approx(time.time() + pause, abs=10)
+
+
+def test_what_is_spoilt_and_what_a_slow_subscriber_is_not_told(
+        v1: client.CoreV1Api, server: FakeApiServer) -> None:
+    def refuse_db(obj: dict[str, Any]) -> dict[str, Any]:
+        if obj["metadata"]["name"].startswith("db"):
+            raise ValueError("no databases")
+        return obj
+
+    with Reflector(v1.list_pod_for_all_namespaces, name="pods", transform=refuse_db) as pods:
+        pods.store.wait_until_ready(5)
+        slow = pods.subscribe(buffer_size=1)
+        server.create(pod("db-0"))
+        for number in range(5):
+            server.patch("pods", "web-0", {"metadata": {"labels": {"number": str(number)}}}, "shop")
+        wait_until(lambda: pods.status.events_by_type.get("Apply", 0) >= 5)
+        page = scrape(pods, slow=slow)
+    assert of(page, "poisoned_objects_total", reflector="pods") == 1
+    assert of(page, "subscription_pending", subscription="slow") == 1
+    assert (of(page, "subscription_dropped_total", subscription="slow") or 0) >= 1
+
+
 def test_what_is_not_known_is_not_said(v1: client.CoreV1Api) -> None:
     nodes = Reflector(v1.list_node, name="nodes")
     page = scrape(nodes)
@@ -151,16 +185,31 @@ def test_a_collector_has_names_that_a_registry_may_check(pods: Reflector[Any]) -
         registry.register(Collector(pods))
 
 
-def test_the_dashboard_shows_metrics_that_there_are(pods: Reflector[Any]) -> None:
-    names = {name for name, _ in scrape(pods)} | {
-        f"kube_reflect_{name}" for name in (
-            "failures_total", "subscription_pending", "subscription_dropped_total",
-            "retry_timestamp_seconds", "last_contact_timestamp_seconds", "relists_total",
-            "last_list_duration_seconds", "relists_begun_total", "reconnects_total",
-            "events_total")}
+def labels_of(pods: Reflector[Any]) -> dict[str, set[str]]:
+    """Give the labels of each metric, as they are on a page."""
+    return {one.name + "_total" * (one.type == "counter"): set(one._labelnames)
+            for one in Collector(pods).describe()}
+
+
+def test_the_dashboard_shows_each_metric_by_its_labels(pods: Reflector[Any]) -> None:
     dashboard = json.loads(
         (Path(kube_reflect.__file__).parent / "contrib" / "grafana.json").read_text("utf-8"))
-    expressions = [target["expr"] for panel in dashboard["panels"]
-                   for target in panel["targets"]]
-    used = {name for one in expressions for name in re.findall(r"kube_reflect_\w+", one)}
-    assert len(expressions) > 6 and used <= names
+    shown = {}
+    for panel in dashboard["panels"]:
+        for target in panel["targets"]:
+            [name] = re.findall(r"kube_reflect_\w+", target["expr"])
+            [by] = re.findall(r"by \((.+?)\)", target["expr"])
+            shown[name] = set(by.split(", "))
+            assert shown[name] == set(re.findall(r"{{(\w+)}}", target["legendFormat"])), panel
+    assert shown == labels_of(pods)
+
+
+def test_the_table_on_the_page_has_each_metric_with_its_labels(pods: Reflector[Any]) -> None:
+    page = (Path(kube_reflect.__file__).parent / "contrib" / "README.rst").read_text("utf-8")
+    table = page.partition("``kube_reflect_…``")[2].partition("\n\n")[0]
+    told = {}
+    for line in re.findall(r"^(``.+?)  ", table, re.M):
+        for name, labels in re.findall(r"``(\w+)(?:{(.+?)})?``", line):
+            also = set() if name.startswith("subscription_") else {"reflector"}
+            told[f"kube_reflect_{name}"] = also | set(filter(None, labels.split(", ")))
+    assert told == labels_of(pods)

@@ -8,14 +8,17 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from kube_reflect import Applied, Apply, Delete, Resync, Writer
 
 from tests.support.cache_helpers import feed, listed, relist, running
 from tests.support.follower import Follower, name_of, versions
 from tests.support.objects import pod
+
+pytest.importorskip("hypothesis", reason="property tests need hypothesis, of the extra [dev]")
+
+from hypothesis import given, settings  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
 
 NAMES = ["a", "b", "c", "d"]
 OPERATIONS = st.one_of(

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from kube_reflect._locks import Waiters
 from kube_reflect._object import Key
@@ -17,6 +15,11 @@ from kube_reflect.store.listener import Delta, Reason
 from tests.support.cache_helpers import running
 from tests.support.pending_helpers import Owner, Queue, at, version
 from tests.support.waiting import wait_until
+
+pytest.importorskip("hypothesis", reason="property tests need hypothesis, of the extra [dev]")
+
+from hypothesis import given  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
 
 A, B, C = ("ns", "a"), ("ns", "b"), ("ns", "c")
 

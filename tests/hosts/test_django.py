@@ -78,7 +78,7 @@ def test_runserver(server: FakeApiServer, kubeconfig: Path, options: list[str]) 
         assert first["threads"] == [] and not list(server.requests)
         assert host.page("/pods/web-0")["node"] == "node-1"
         assert host.get("/pods/other")[0] == 404
-        assert server.watches == 1
+        until(lambda: server.watches == 1, host.output)
         server.create(pod("db-0"))
         assert host.page("/pods/db-0")["pid"] == first["pid"]
         assert host.get("/healthz")[0] == host.get("/readyz")[0] == 200

@@ -31,7 +31,7 @@ def test_run(server: FakeApiServer, kubeconfig: Path, reloads: bool) -> None:
         first = host.page("/pid")
         assert first["threads"] == [] and not list(server.requests)
         assert host.page("/pods/web-0")["pid"] == first["pid"]
-        assert server.watches == 1
+        until(lambda: server.watches == 1, host.output)
         server.create(pod("db-0"))
         assert host.page("/pods/db-0")["node"] == "node-1"
         if reloads:

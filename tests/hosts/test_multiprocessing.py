@@ -10,7 +10,7 @@ import pytest
 
 from kube_reflect.testing import FakeApiServer
 
-from tests.hosts._process import environment
+from tests.hosts._process import environment, until
 from tests.support._examples import ROOT
 
 POOL = """
@@ -52,4 +52,4 @@ def test_pools(server: FakeApiServer, kubeconfig: Path, start: str, in_parent: s
         [sys.executable, str(script), start, in_parent], cwd=ROOT, text=True, timeout=120,
         env=environment(KUBECONFIG=str(kubeconfig)), capture_output=True)
     assert (ran.returncode, ran.stdout) == (0, "all read\n"), ran.stderr
-    assert server.watches == 0
+    until(lambda: server.watches == 0, lambda: f"{server.watches} watches")

@@ -47,4 +47,4 @@ def test_each_worker_has_a_live_cache(server: FakeApiServer, kubeconfig: Path,
         server.disconnect()
         server.create(pod("db-1"))
         host.workers(workers, "/pods/db-1")
-        assert server.watches == workers
+        until(lambda: server.watches == workers, host.output)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from kubernetes import client
+from kubernetes.client.exceptions import ApiTypeError
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.resource import ResourceInstance
 
@@ -93,6 +94,9 @@ def test_a_dynamic_resource(server: FakeApiServer, dynamic: DynamicClient, confi
     found, _ = check_follows(server, thing, Reflector(resource, namespace="ns", config=config))
     assert isinstance(found, ResourceInstance)
     assert (found.metadata.name, found.spec.size, found.kind) == ("a", 3, "Thing")
+    watches = [request for request in server.requests if request.verb == "watch"]
+    # Which the dynamic client itself knows nothing of before version 33.
+    assert watches and all(one.query["allowWatchBookmarks"] == "true" for one in watches)
 
 
 @pytest.mark.parametrize("list_func_of", [
@@ -115,6 +119,19 @@ def test_a_function_of_ones_own(
     # Its connection is its own, so nobody can cut it.
     found, _ = check_follows(server, pod, Reflector(list_pods, config=config), 0.01)
     assert type(found) is dict and found["kind"] == "Pod"
+
+
+def test_a_function_of_ones_own_by_a_client_that_knows_no_streaming_list(
+        server: FakeApiServer, v1: client.CoreV1Api) -> None:
+    def list_pods(**kwargs: Any) -> Any:
+        if "send_initial_events" in kwargs:
+            # As versions 25 and 26 say it.
+            raise ApiTypeError("Got an unexpected keyword argument 'send_initial_events' to "
+                               "method list_namespaced_pod")
+        return v1.list_namespaced_pod("ns", **kwargs)
+
+    found, verbs = check_follows(server, pod, Reflector(list_pods), 0.01)
+    assert found["metadata"]["name"] == "a" and verbs == ["list"]
 
 
 def test_arguments_and_selectors_reach_the_server(

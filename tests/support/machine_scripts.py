@@ -74,14 +74,17 @@ class ScriptedPage:
     version: str | None = "10"
     token: str | None = None
     error: RequestError | None = None
+    selector: str | None = None
     resource_version: str | None = field(default=None, init=False)
     continue_token: str | None = field(default=None, init=False)
+    shard_selector: str | None = field(default=None, init=False)
 
     def __iter__(self) -> Iterator[Any]:
         yield from self.items
         if self.error is not None:
             raise self.error
         self.resource_version, self.continue_token = self.version, self.token
+        self.shard_selector = self.selector
 
 
 class ScriptedLines:

@@ -10,12 +10,14 @@ from typing import Any
 from kube_reflect._locks import Waiters, new_lock
 from kube_reflect._object import Key, Object
 from kube_reflect.dispatcher.pending import Pending, Step
-from kube_reflect.store.entry import Entry, Packer
+from kube_reflect.store.entry import Entry, EntryMaker
 from kube_reflect.store.listener import Delta, Reason
+from kube_reflect.store.options import StoreOptions
+from kube_reflect.store.user_code import BadObjects
 
 from tests.support.objects import pod
 
-packer = Packer(None, lambda: 0)
+maker = EntryMaker(None, StoreOptions(), BadObjects(), lambda: 0)
 
 
 class Owner:
@@ -95,7 +97,7 @@ class Queue:
 
 
 def at(key: Key, version: str, uid: str = "u") -> Entry:
-    return packer.pack(Object.of(pod(key[1], version=version, uid=uid)))
+    return maker.make(Object.of(pod(key[1], version=version, uid=uid)))
 
 
 def version(entry: Entry | None) -> str | None:

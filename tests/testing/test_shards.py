@@ -10,7 +10,7 @@ import pytest
 from kubernetes import client
 
 from kube_reflect.testing import FakeApiServer
-from kube_reflect.testing._shards import fnv1a
+from kube_reflect.shard import fnv1a
 
 from tests.support.objects import new_pod
 
@@ -25,7 +25,7 @@ def pod(name: str, namespace: str = "shop") -> dict[str, Any]:
 
 
 def part(start: int, end: int, field: str = "uid") -> str:
-    return f"shardRange(object.metadata.{field}, '{start:#x}', '{end:#018x}')"
+    return f"shardRange(object.metadata.{field}, '{start:#018x}', '{end:#018x}')"
 
 
 @pytest.fixture
@@ -47,13 +47,6 @@ def names(found: dict[str, Any]) -> set[str]:
     return {one["metadata"]["name"] for one in found["items"]}
 
 
-@pytest.mark.parametrize(("text", "value"), [
-    # As published with the algorithm.
-    ("", 0xCBF29CE484222325), ("a", 0xAF63DC4C8601EC8C), ("foobar", 0x85944171F73967E8)])
-def test_the_hash(text: str, value: int) -> None:
-    assert fnv1a(text) == value
-
-
 @pytest.mark.parametrize("field", ["uid", "namespace"])
 @pytest.mark.parametrize("count", [1, 2, 7])
 def test_shards_are_the_whole_and_disjoint(field: str, count: int, server: FakeApiServer) -> None:
@@ -68,12 +61,33 @@ def test_shards_are_the_whole_and_disjoint(field: str, count: int, server: FakeA
 
 def test_what_is_told_of_a_shard(server: FakeApiServer) -> None:
     selector = f"{part(0, HALF)} || {part(HALF, WHOLE)}"
-    first = listed(server, selector, "&limit=10")
+    first = listed(server, selector.replace(" ", ""), "&limit=10")
     assert len(first["items"]) == 10
+    # As the server would write it.
     assert first["metadata"]["shardInfo"] == {"selector": selector}
     assert "remainingItemCount" not in first["metadata"]
     rest = listed(server, selector, f"&continue={first['metadata']['continue']}")
-    assert len(rest["items"]) == 90
+    assert len(rest["items"]) == 90 and rest["metadata"]["shardInfo"] == {"selector": selector}
+
+
+@pytest.mark.parametrize("form", ["PartialObjectMetadataList", "Table"])
+def test_other_forms_of_a_list_do_not_tell(form: str, server: FakeApiServer) -> None:
+    answer = ask(server.url, f"{PODS}?shardSelector={quote(part(0, HALF))}",
+                 headers={"Accept": f"application/json;as={form};g=meta.k8s.io;v=v1"})
+    found = answer.json()
+    assert found["kind"] == form and "shardInfo" not in found["metadata"]
+    assert 0 < len(found["items" if "items" in found else "rows"]) < 100
+
+
+def test_a_streaming_list_is_of_its_shard_alone_and_does_not_tell(server: FakeApiServer) -> None:
+    halves: list[list[tuple[str, str]]] = []
+    for selector in (part(0, HALF), part(HALF, WHOLE)):
+        answer = ask(server.url, f"{PODS}?watch=1&timeoutSeconds=1&sendInitialEvents=true"
+                     "&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
+                     f"&shardSelector={quote(selector)}")
+        assert b"shardInfo" not in answer.body
+        halves.append([event for event in answer.events() if event[0] == "ADDED"])
+    assert not set(halves[0]) & set(halves[1]) and len(halves[0] + halves[1]) == 100
 
 
 def test_a_watch_hears_of_its_shard_alone(server: FakeApiServer) -> None:
@@ -94,12 +108,16 @@ def test_a_watch_hears_of_its_shard_alone(server: FakeApiServer) -> None:
 
 
 @pytest.mark.parametrize("selector", [
-    "0", "shardRange(metadata.uid, '0x0', '0x8')", part(HALF, HALF), part(0, WHOLE + 1),
+    "0", "shardRange(object.metadata.uid, '0x0', '0x8000000000000000')",
+    part(0, HALF).replace("object.", ""), part(HALF, HALF), part(HALF, 0), part(0, WHOLE + 1),
+    part(0xA << 60, WHOLE).replace("a", "A"), part(0, HALF).replace("'", '"'),
     part(0, HALF, "name"), f"{part(0, HALF)} && {part(HALF, WHOLE)}",
     f"{part(0, HALF)} || {part(HALF, WHOLE, 'namespace')}"], ids=str)
 def test_a_selector_that_is_none(selector: str, server: FakeApiServer) -> None:
     answer = ask(server.url, f"{PODS}?shardSelector={quote(selector)}")
-    assert answer.status == 400 and "shardSelector" in answer.json()["message"]
+    # As an error that is no Status in the real server.
+    assert answer.status == 500
+    assert answer.json()["message"].startswith("invalid shard selector: ")
 
 
 def test_a_server_without_shards_ignores_them() -> None:

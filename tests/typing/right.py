@@ -12,6 +12,7 @@ from kube_reflect import Applied, Deleted, Reflector, Resync, Shared, Store, sha
 
 v1 = client.CoreV1Api()
 custom = client.CustomObjectsApi()
+anything: Any = None
 
 
 class Row:
@@ -36,6 +37,9 @@ assert_type(Reflector(custom.list_namespaced_custom_object, "example.org", "v1",
             Reflector[dict[str, Any]])
 assert_type(Reflector(custom.list_cluster_custom_object, "example.org", "v1", "foos"),
             Reflector[dict[str, Any]])
+assert_type(Reflector(v1.list_node, name="nodes", when_not_ready="raise", copies=True, watch_for=7,
+                      indexers={"zone": lambda node: [node["metadata"]["name"]]}),
+            Reflector[client.V1Node])
 assert_type(shared(v1.list_node), Shared[client.V1Node])
 assert_type(shared(v1.list_node).store.state(), list[client.V1Node])
 assert_type(shared(v1.list_node, model=Row), Shared[Row])
@@ -55,4 +59,25 @@ def added(pod: client.V1Pod) -> None: ...
 
 
 pods.add_handler(on_add=added)
+def moved(before: client.V1Pod, after: client.V1Pod) -> None: ...
+
+
+pods.add_handler(on_update=moved, on_delete=added)
 pods.store.wait_for("x", lambda pod: pod is not None and pod.spec is not None)
+assert_type(pods.store.wait_for("x", lambda pod: pod is not None), "client.V1Pod | None")
+assert_type([pod for pod in pods.store], list[client.V1Pod])
+assert_type(pods.store.by_index("node", "node-1"), list[client.V1Pod])
+assert_type(pods.store.snapshot().get("x"), "client.V1Pod | None")
+with Reflector(v1.list_node) as nodes:
+    assert_type(nodes.store.find(lambda node: node.spec is not None), "client.V1Node | None")
+
+
+# As the methods of older clients, and the resources of the dynamic client.
+def list_unannotated(namespace, **kwargs):  # type: ignore[no-untyped-def]
+    return anything
+
+
+unknown = Reflector(list_unannotated, "shop")
+unknown.store.state()[0].anything.at_all
+said: Reflector[client.V1Pod] = Reflector(list_unannotated, "shop")
+assert_type(said.store.get("x"), "client.V1Pod | None")

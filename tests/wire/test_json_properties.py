@@ -10,7 +10,7 @@ import pytest
 from kube_reflect import _json
 from kube_reflect._object import Object
 
-pytest.importorskip("hypothesis")
+pytest.importorskip("hypothesis", reason="property tests need hypothesis, of the extra [dev]")
 
 from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402

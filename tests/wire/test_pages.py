@@ -183,3 +183,14 @@ def test_an_error_of_the_stream_passes_through() -> None:
     with pytest.raises(RequestError) as caught:
         read(chunks())
     assert caught.value is error
+
+
+@pytest.mark.parametrize("document", [TYPED, CUSTOM])
+@pytest.mark.parametrize(("info", "selector"), [
+    ({"selector": "shardRange(…)"}, "shardRange(…)"), ({"selector": ""}, None), ({}, None),
+    ({"selector": 5}, None), (None, None), ("shardRange(…)", None)])
+def test_what_the_server_says_of_a_shard(document: dict[str, Any], info: Any,
+                                         selector: str | None) -> None:
+    page = Page([body({**document, "metadata": {**document["metadata"], "shardInfo": info}})])
+    assert len(list(page)) == 2 and page.shard_selector == selector
+    assert (page.resource_version, page.continue_token) == ("12", "token")

@@ -15,8 +15,8 @@ import kube_reflect
 from kube_reflect import (
     ApiResource, Applied, Apply, Bookmark, Config, Delete, Deleted, Init, InitApply,
     InitDone, InitialListStrategy, ListSemantic, Memory, NamespaceStatus, NotReady, ObjectRef,
-    Phase, Reason, Resync, StaleCache, Status, conditions, errors, indexers, predicates, selector,
-    transforms)
+    Phase, Reason, Resync, Shard, StaleCache, Status, conditions, errors, indexers, predicates,
+    selector, transforms)
 from kube_reflect.conditions import Condition
 from tests.support.cache_helpers import listed
 from tests.support.objects import pod
@@ -35,7 +35,8 @@ VALUES: dict[str, list[Any]] = {
     "Applied": [Applied(POD), Applied(POD, pod("a", version="0"))],
     "Apply": [Apply(POD)],
     "Bookmark": [Bookmark("5")],
-    "Config": [Config(), Config(label_selector="a in (b,,)", page_size=None, gzip=True)],
+    "Config": [Config(), Config(label_selector="a in (b,,)", page_size=None, gzip=True),
+               Config(shard=Shard(1, 3))],
     "Delete": [Delete(POD)],
     "Deleted": [Deleted(POD)],
     "Init": [Init()],
@@ -50,6 +51,7 @@ VALUES: dict[str, list[Any]] = {
     "Reason": list(Reason),
     "Resync": [Resync(((REF, POD),)) if "objects" in inspect.signature(Resync).parameters
                else Resync()],
+    "Shard": [Shard(0, 1), Shard(2, 5, by="namespace")],
     "Status": [STATUS],
 }
 ERRORS: dict[str, Exception] = {

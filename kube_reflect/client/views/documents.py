@@ -2,7 +2,8 @@
 
 A view keeps nothing of its JSON: it knows whose object it is (a `JsonSource`) and where in it (a
 `Path`). Whoever reads one field mostly reads its neighbours too, so the documents that were opened
-last stay, cut as far as they were read: at most `DOCUMENTS` of them, and `BYTES` of JSON.
+last stay, cut as far as they were read: at most `DOCUMENTS` of them, and, but for one that is
+large, `BYTES` of JSON.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 from kube_reflect._json import fast
 from kube_reflect.client.views.failures import fails_again
 
-__all__ = ["Document", "JsonSource", "Path", "Way", "nesting", "opened"]
+__all__ = ["JsonSource", "Path", "level_of", "nesting", "opened"]
 
 #: From the root of an object: the keys, and the places in lists.
 Path = tuple[str | int, ...]
@@ -36,26 +37,42 @@ class JsonSource(Protocol):
 
 
 class Way(NamedTuple):
-    """One way to take JSON apart; what a node is, is its own matter.
+    """One way to take JSON apart, into nodes: a level that is cut, a plain value, or a piece.
 
-    :param root: makes JSON a node.
-    :param members: cut an object's node into nodes by key.
-    :param items: cut a list's node into nodes.
-    :param kind: tells what a node is: object, list, string, number, boolean or null.
-    :param take: parses a node; the value belongs to the caller.
+    :param piece: the type of what is still to be cut or parsed.
+    :param root: cut an object's JSON into nodes by key, mostly two levels of it at once.
+    :param cut: cut a piece that is an object or a list into nodes, by key or place.
+    :param load: parses a piece.
+    :param kind: tells what a piece is: object, list, string, number, boolean or null.
     """
 
-    root: Callable[[bytes], Any]
-    members: Callable[[Any], dict[str, Any]]
-    items: Callable[[Any], list[Any]]
+    piece: type
+    root: Callable[[bytes], dict[str, Any]]
+    cut: Callable[[Any], Any]
+    load: Callable[[Any], Any]
     kind: Callable[[Any], str]
-    take: Callable[[Any], Any]
+
+    def take(self, node: Any) -> Any:
+        """Return what a node holds, parsed; the value belongs to the caller."""
+        kind = type(node)
+        if kind is self.piece:
+            return self.load(node)
+        if kind is dict:
+            return {key: self.load(one) if type(one) is self.piece else one
+                    for key, one in node.items()}
+        if kind is list:
+            return [self.load(one) if type(one) is self.piece else one for one in node]
+        return node
+
+    def kind_of(self, node: Any) -> str:
+        """Return what a node is: object, list, string, number, boolean or null."""
+        return self.kind(node) if type(node) is self.piece else _TYPES[type(node)]
 
 
 _KINDS = {"{": "object", "[": "list", '"': "string", "t": "boolean", "f": "boolean", "n": "null"}
 _BYTES = {ord(first): kind for first, kind in _KINDS.items()}
-_TYPES = {dict: "object", list: "list", str: "string", bool: "boolean", type(None): "null"}
-_SIMPLE = frozenset({str, bool, int, float, type(None)})
+_TYPES = {dict: "object", list: "list", str: "string", bool: "boolean", type(None): "null",
+          int: "number", float: "number"}
 
 
 def _parse(data: Any) -> Any:
@@ -69,20 +86,36 @@ def _parse(data: Any) -> Any:
     return json.loads(data if isinstance(data, str) else bytes(data).decode("utf-8", "replace"))
 
 
-def _take_parsed(node: Any) -> Any:
-    # The document is shared: whoever changes a list that he read changes his own.
-    return node if type(node) in _SIMPLE else marshal.loads(marshal.dumps(node))
-
-
-# One scan a level, and nothing made of what is below.
+# One scan for two levels, and one for each level below; nothing is made of what is not read.
 _RAW = None if fast is None else Way(
-    root=lambda data: data, members=fast.members, items=fast.items, take=_parse,
-    kind=lambda node: _BYTES.get(memoryview(node)[0], "number"))
+    piece=fast.Raw, root=fast.levels, load=_parse,
+    kind=lambda piece: _BYTES.get(memoryview(piece)[0], "number"),
+    cut=fast.cut)
+
+
+def _packed(value: Any) -> Any:
+    # Not as parsed: so many dicts and lists would have the garbage collector go through all that
+    # the program has, again and again. And whoever changes a list that he read changes his own.
+    return marshal.dumps(value) if type(value) in (dict, list) else value
+
+
+def _cut_parsed(value: Any) -> Any:
+    if type(value) is dict:
+        return {key: _packed(one) for key, one in value.items()}
+    return [_packed(one) for one in value]
+
+
+def _parsed_root(data: bytes) -> dict[str, Any]:
+    return {key: _cut_parsed(one) if type(one) in (dict, list) else one
+            for key, one in _parse(data).items()}
+
 
 # Everything parsed once, for installations without the extra `fast`.
 _PARSED = Way(
-    root=_parse, members=lambda node: node, items=lambda node: node, take=_take_parsed,
-    kind=lambda node: _TYPES.get(type(node), "number"))
+    piece=bytes, root=_parsed_root, load=marshal.loads,
+    cut=lambda piece: _cut_parsed(marshal.loads(piece)),
+    # The first byte of what marshal makes is the type's, with a flag.
+    kind=lambda piece: "list" if piece[0] & 0x7F == ord("[") else "object")
 
 # Slow, but stopped by nothing: neither by deep nesting nor by numbers of thousands of digits, so
 # that what is around them can be read.
@@ -114,8 +147,9 @@ def _scan_members(text: str) -> dict[str, str]:
 
 
 _SCANNED = Way(
-    root=lambda data: data.decode("utf-8", "replace").strip(), take=_parse, members=_scan_members,
-    items=lambda text: list(_pieces(text)), kind=lambda text: _KINDS.get(text[0], "number"))
+    piece=str, root=lambda data: _scan_members(data.decode("utf-8", "replace").strip()),
+    cut=lambda text: list(_pieces(text)) if text[0] == "[" else _scan_members(text), load=_parse,
+    kind=lambda text: _KINDS.get(text[0], "number"))
 
 _WAYS = (*([] if _RAW is None else [_RAW]), _PARSED, _SCANNED)
 
@@ -123,26 +157,21 @@ _WAYS = (*([] if _RAW is None else [_RAW]), _PARSED, _SCANNED)
 class Document:
     """The JSON of one object, cut as far as it was read; any number of threads may read it."""
 
-    __slots__ = ("source", "size", "_data", "_ways", "_levels")
+    __slots__ = ("source", "size", "levels", "_data", "_ways")
 
     def __init__(self, source: JsonSource) -> None:
         self.source = source
         self._data = source.json()
         self.size = len(self._data)
         self._ways = _WAYS
-        # The way, and the levels by their paths.
-        self._levels: tuple[Way, dict[Path, Any]] | None = None
+        #: The way, and the levels by their paths; replaced whole.
+        self.levels: tuple[Way, dict[Path, Any]] = _WAYS[0], {}
 
     def level(self, path: Path) -> tuple[Way, Any]:
-        """Return the nodes of an object or of a list, by key or place.
+        """Return the nodes of an object or of a list, by key or place, cut now.
 
         :raises ValueError: if that cannot be had in any way.
         """
-        state = self._levels
-        if state is not None:
-            found = state[1].get(path)
-            if found is not None:
-                return state[0], found
         for way in self._ways:
             try:
                 return way, self._cut(way, path)
@@ -160,25 +189,38 @@ class Document:
         """
         if not path:
             return _parse(self._data)
-        way, level = self.level(path[:-1])
+        way, level = level_of(self.source, path[:-1])
         return way.take(level[path[-1]])
 
     def _cut(self, way: Way, path: Path) -> Any:
-        state = self._levels
-        if state is None or state[0] is not way:
-            self._levels = state = way, {(): way.members(way.root(self._data))}
-        levels = state[1]
+        known, levels = self.levels
+        if known is not way or not levels:
+            root = way.root(self._data)
+            levels = {(key,): node for key, node in root.items() if type(node) in (dict, list)}
+            levels[()] = root
+            self.levels = way, levels
         depth = len(path)
         while path[:depth] not in levels:
             depth -= 1
         for at in range(depth, len(path)):
-            node = levels[path[:at]][path[at]]
-            cut = way.items if way.kind(node) == "list" else way.members
-            levels[path[:at + 1]] = cut(node)
+            levels[path[:at + 1]] = way.cut(levels[path[:at]][path[at]])
         return levels[path]
 
 
 _recent: dict[int, Document] = {}
+
+
+def level_of(source: JsonSource, path: Path) -> tuple[Way, Any]:
+    """Return the nodes of an object or of a list of a source, by key or place.
+
+    :raises ValueError: if that cannot be had in any way.
+    """
+    document = _recent.get(id(source))
+    if document is None or document.source is not source:
+        document = opened(source)
+    way, levels = document.levels
+    found = levels.get(path)
+    return document.level(path) if found is None else (way, found)
 
 
 def opened(source: JsonSource) -> Document:
@@ -187,17 +229,19 @@ def opened(source: JsonSource) -> Document:
     if found is not None and found.source is source:
         return found
     made = Document(source)
-    if len(_recent) >= DOCUMENTS or made.size + sum(
-            each.size for each in list(_recent.values())) > BYTES:
+    if len(_recent) >= DOCUMENTS or made.size > BYTES // DOCUMENTS:
         _recent.clear()
     _recent[id(source)] = made
     return made
 
 
-def nesting(data: str) -> int:
-    """Return how many levels deep a JSON text is nested."""
+def nesting(node: Any) -> int:
+    """Return how many levels deep a piece of JSON is nested; 0 for what is none."""
+    if type(node) is not str and (fast is None or type(node) is not fast.Raw):
+        return 0
     depth = deepest = 0
-    for mark in _MARK.finditer(data):
+    text = node if type(node) is str else bytes(node).decode("utf-8", "replace")
+    for mark in _MARK.finditer(text):
         depth += (mark[0] in "[{") - (mark[0] in "]}")
         deepest = max(deepest, depth)
     return deepest

@@ -69,8 +69,9 @@ def _field(model: Any, name: str, info: Any, checked: bool) -> Field:
     found = child if isinstance(child, type) and is_pydantic(child) else None
     if found is not None and not many:
         kind = "object"
+    exact = None if checked else _exact(declared)
     return Field(info.serialization_alias or name, kind, noun(kind, special),
-                 _decoder(model, name, info, checked), found, many)
+                 _decoder(model, name, info, checked), found, many, exact=exact)
 
 
 def _without_none(annotation: Any) -> Any:
@@ -119,13 +120,12 @@ def _validator(annotation: Any) -> Callable[[Any], Any]:
 
 
 def _decoder(model: Any, name: str, info: Any, checked: bool) -> Callable[[Any], Any]:
-    exact = None if checked else _exact(_without_none(info.annotation))
     optional = info.annotation is Any or type(None) in get_args(info.annotation)
 
     def decode(value: Any) -> Any:
-        if type(value) is exact or value is None and optional:
-            return value
         if value is None:
+            if optional:
+                return None
             raise Unfit("should not be null")
         if not checked:
             return _validator(info.annotation)(value)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from kube_reflect.client.views.documents import JsonSource, Path, Way, nesting, opened
+from kube_reflect.client.views.documents import JsonSource, Path, level_of, nesting
 from kube_reflect.client.views.failures import Unfit, a, fails_again, reason_of
 from kube_reflect.client.views.shapes import Field
 from kube_reflect.errors import FieldError
@@ -14,7 +14,7 @@ from kube_reflect.errors import FieldError
 __all__ = ["Maker", "as_it_is", "read"]
 
 #: Makes a view of what is at a path of a source.
-Maker = Callable[[JsonSource, Path], Any]
+Maker = Callable[..., Any]
 
 #: Keys that are written as they are; others, of maps, in brackets and quotes.
 _PLAIN = re.compile(r"[\w$-]+")
@@ -37,26 +37,24 @@ def read(field: Field, child: Maker | None, source: JsonSource, path: Path) -> A
 
 
 def _read(field: Field, child: Maker | None, source: JsonSource, path: Path) -> Any:
-    document = opened(source)
-    way, level = document.level(path)
+    way, level = level_of(source, path)
     node = level.get(field.key)
-    if node is None:
-        return field.decode(None)
-    if child is None:
-        return field.decode(way.take(node))
-    kind = way.kind(node)
-    if kind == "null":
-        return field.decode(None)
+    if child is None or node is None:
+        value = way.load(node) if type(node) is way.piece else way.take(node)
+        return value if type(value) is field.exact else field.decode(value)
+    kind = "object" if type(node) is dict else way.kind_of(node)
     if kind != field.kind:
+        if kind == "null":
+            return field.decode(None)
         raise Unfit(f"should be {field.noun}, is {a(kind)}")
     path = (*path, field.key)
     if not field.many:
         return child(source, path)
-    way, level = document.level(path)
+    way, level = level_of(source, path)
     if kind == "list":
-        return [_one(field, child, source, (*path, at), way.kind(node))
+        return [_one(field, child, source, (*path, at), way.kind_of(node))
                 for at, node in enumerate(level)]
-    return {key: _one(field, child, source, (*path, key), way.kind(node))
+    return {key: _one(field, child, source, (*path, key), way.kind_of(node))
             for key, node in level.items()}
 
 
@@ -73,7 +71,7 @@ def as_it_is(field: Field, source: JsonSource, path: Path) -> Any:
 
     :raises FieldError: if it cannot be parsed.
     """
-    way, level = opened(source).level(path)
+    way, level = level_of(source, path)
     node = level.get(field.key)
     try:
         return None if node is None else way.take(node)
@@ -83,12 +81,12 @@ def as_it_is(field: Field, source: JsonSource, path: Path) -> Any:
 
 
 def _field_error(error: Exception, field: Field, source: JsonSource, path: Path) -> FieldError:
-    way, level = opened(source).level(path)
+    way, level = level_of(source, path)
     node = level.get(field.key)
-    found = way.kind(node) if node is not None else "null" if field.key in level else "missing"
+    found = way.kind_of(node) if field.key in level else "missing"
     reason, within = reason_of(error)
     if isinstance(error, RecursionError):
-        reason = _too_deep(error, way, node)
+        reason = _too_deep(error, node)
     elif found in ("null", "missing"):
         reason, within = f"should be {field.noun}, is {found}", ()
     elif field.kind and found != field.kind:
@@ -107,9 +105,10 @@ def _found(value: Any, within: Path) -> Iterator[str | int]:
         yield one
 
 
-def _too_deep(error: RecursionError, way: Way, node: Any) -> str:
-    text = node if isinstance(node, str) else bytes(node).decode("utf-8", "replace")
-    levels = nesting(text)
+def _too_deep(error: RecursionError, node: Any) -> str:
+    pieces, around = (node, 1) if type(node) is list else (
+        (list(node.values()), 1) if type(node) is dict else ([node], 0))
+    levels = around + max(map(nesting, pieces), default=0)
     if levels <= _DEEP:
         raise error
     return f"is nested {levels} levels deep"

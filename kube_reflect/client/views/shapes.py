@@ -23,6 +23,7 @@ class Field:
         client declares it by name.)
     :param many: whether it holds a list or a map of that model.
     :param nulls: whether the client takes null among the many.
+    :param exact: the type whose values are taken as they are, where it is that simple.
     """
 
     key: str
@@ -32,6 +33,7 @@ class Field:
     child: type | None = None
     many: bool = False
     nulls: bool = False
+    exact: type | None = None
 
 
 @dataclass(frozen=True, slots=True)

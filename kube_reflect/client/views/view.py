@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kube_reflect.client.views import generated, pydantic_models
-from kube_reflect.client.views.documents import JsonSource, Path, opened
+from kube_reflect.client.views.documents import JsonSource, Path, level_of, opened
 from kube_reflect.client.views.failures import fails_again
 from kube_reflect.client.views.reading import Maker, as_it_is, read
 from kube_reflect.client.views.shapes import Shape
@@ -39,8 +39,7 @@ def view_maker(model: type) -> Callable[[JsonSource], Any]:
     """
     if not all(hasattr(model, name) for name in ("openapi_types", "attribute_map")):
         raise TypeError(f"no model of the official client: {model!r}")
-    make = _views_of(model).make
-    return lambda source: make(source, ())
+    return _views_of(model).make
 
 
 def _views_of(model: type) -> _Views:
@@ -61,10 +60,11 @@ class _Views:
 
     def __init__(self, shape: Shape) -> None:
         self._shape = shape
+        self._fields = shape.fields
         model: Any = shape.model
         self._dict = next(base.__dict__["__dict__"] for base in model.__mro__
                           if "__dict__" in base.__dict__)
-        self._children: dict[str, Maker | None] = {}
+        self._children: dict[str, Maker] = {}
         kind = type(model)
         # A metaclass that collects fields has nothing to collect here.
         new: Any = ABCMeta.__new__ if issubclass(kind, ABCMeta) else kind.__new__
@@ -72,12 +72,13 @@ class _Views:
         self._source = self._type.__dict__["_view_source"]
         self._path = self._type.__dict__["_view_path"]
         self._values_of, self._path_of = self._dict.__get__, self._path.__get__
+        self._get_source = self._source.__get__
         self.make = self._maker()
 
     def _maker(self) -> Maker:
         of, set_source, set_path = self._type, self._source.__set__, self._path.__set__
 
-        def make(source: JsonSource, path: Path) -> Any:
+        def make(source: JsonSource, path: Path = ()) -> Any:
             made = _new(of)
             set_source(made, source)
             set_path(made, path)
@@ -91,27 +92,29 @@ class _Views:
         :raises AttributeError: if its model has no such attribute.
         :raises FieldError: if it is not what the model declares.
         """
-        field = self._shape.fields.get(name)
+        field = self._fields.get(name)
         if field is None:
             return self._extra(view, name)
-        source = self._source_of(view)
         values = self._values_of(view)
+        try:
+            source = self._get_source(view)
+        except AttributeError:
+            source = None
         if source is None:
             # All is there, and perhaps since a moment ago only.
             return values[name] if name in values else self._unknown(view, name)
-        child = None if field.child is None else self._child(name, field.child)
+        child = None if field.child is None else (
+            self._children.get(name) or self._child(name, field.child))
         # One step: whoever is first, all get the same object.
         return values.setdefault(name, read(field, child, source, self._path_of(view)))
 
     def _child(self, name: str, model: type) -> Maker:
-        found = self._children.get(name)
-        if found is None:
-            found = self._children[name] = _views_of(model).make
+        found = self._children[name] = _views_of(model).make
         return found
 
     def _source_of(self, view: Any) -> JsonSource | None:
         try:
-            return self._source.__get__(view)  # type: ignore[no-any-return]
+            return self._get_source(view)  # type: ignore[no-any-return]
         except AttributeError:
             # Made by a call of its class, as any model is.
             return None
@@ -172,13 +175,12 @@ class _Views:
         return not refused
 
     def _eager(self, values: dict[str, Any], source: JsonSource, path: Path) -> Any:
-        document = opened(source)
         read = {field.key: value for name, field in self._shape.fields.items()
                 if field.child is not None and (value := values.get(name)) is not None}
         if not read:
-            return self._shape.eager(document.parsed(path))
+            return self._shape.eager(opened(source).parsed(path))
         # The client takes models among what is parsed as they are.
-        way, level = document.level(path)
+        way, level = level_of(source, path)
         return self._shape.eager({key: read[key] if key in read else way.take(node)
                                   for key, node in level.items()})
 
