@@ -71,13 +71,13 @@ class Requests:
         #: The pool of the client, and the watcher's own of the same settings.
         self._managers: tuple[Any, Any] = (None, None)
         self._needs_credentials = False
-        #: The thread that opened the last request.
-        self._opener: int | None = None
         #: Asked for while the server takes it. (What is no method of the official client need not
         #: know the parameter; whatever comes is filtered all the same.)
         self._shard_selector = (
             config.shard.selector if config.shard is not None and (
                 official or list_function.names("shard_selector")) else None)
+        #: The thread that opened the last request.
+        self._opener: int | None = None
 
     @property
     def streams_lists(self) -> bool:
