@@ -23,11 +23,11 @@ from tests.test_examples import SCRIPTS
 
 #: Of each example, by each signal.
 RUNS = int(os.environ.get("SCRIPT_RUNS", "2"))
-#: Seconds after its start in which a script is interrupted, and in which it is to end then. The
-#: second is what is promised beside two busy loops; a machine that does more may be given more.
-LATEST, SOON = 4.0, float(os.environ.get("SCRIPT_SECONDS", "2"))
+#: Seconds after its start in which a script is interrupted, and in which it is to end then. 2 are
+#: enough beside two busy loops (SCRIPT_SECONDS=2) where the machine does nothing else.
+LATEST, SOON = 4.0, float(os.environ.get("SCRIPT_SECONDS", "10"))
 #: Seconds that a script has to end before that is given up.
-DEADLINE = 10.0
+DEADLINE = 15.0
 #: Amid an import, Python itself loses a KeyboardInterrupt now and then, in a callback of a weakref.
 LOST = "Exception ignored in: <function _get_module_lock"
 BUSY = "while True: pass"
@@ -70,7 +70,7 @@ def test_every_example_is_here() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60 + 10 * RUNS)
+@pytest.mark.timeout(60 + 20 * RUNS)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda one: one.name)
 @pytest.mark.parametrize("name", sorted(EXAMPLES))
 def test_a_signal_at_a_random_moment(name: str, number: signal.Signals, kubeconfig: Path,

@@ -22,6 +22,7 @@ true of a loop's end is true of the next call in it.
 
 from __future__ import annotations
 
+import inspect
 import sys
 import threading
 import traceback
@@ -70,8 +71,8 @@ class Run:
     raised: BaseException | None = None
     #: That traceback, as text.
     trace: str = ""
-    #: What Python could only print: at the end of a generator expression that `all` or `any` have
-    #: left, where a profile function is called, and no other exception arrives.
+    #: What Python could only print: where a generator that was left is closed, a profile function
+    #: is called, though no other exception arrives there.
     unraisable: list[BaseException] = field(default_factory=list)
 
     @property
@@ -175,7 +176,9 @@ def _one_run(run: Run, subject: T, operate: Callable[[T], Any], check: Callable[
     hook = sys.unraisablehook
 
     def hear(told: sys.UnraisableHookArgs) -> None:
-        if told.exc_value is error and getattr(told.object, "__name__", "") == "<genexpr>":
+        name = getattr(told.object, "__name__", "")
+        if (told.exc_value is error and inspect.isgenerator(told.object)
+                and run.place.startswith("call ") and run.place.endswith(f" in {name}")):
             run.unraisable.append(error)
         else:
             hook(told)
