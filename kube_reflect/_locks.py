@@ -218,8 +218,9 @@ class Waiters:
                     return bool(predicate())
             return True
         finally:
-            refs.clear()
+            # First: an exception that comes between the two leaves only what nobody looks at.
             self._queues.pop(queue, None)
+            refs.clear()
 
 
 def _watched(refs: Iterable[weakref.ref[Any]], queue: SimpleQueue[Any]) -> list[Any]:
