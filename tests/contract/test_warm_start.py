@@ -43,7 +43,7 @@ def test_what_happened_while_nobody_watched(
     server.create(config_map("new", namespace, "1", OURS))
     expected = server.objects(CONFIG_MAPS, namespace, labelSelector="ours")
     reflector = warm(v1, namespace, path)
-    told = reflector.subscribe()
+    told = reflector.subscribe(overflow="block")
     with reflector as r:
         # At once, whatever has come by now.
         assert {name for _, name in by_key(r.store.state())} & {"kept"}
@@ -83,7 +83,7 @@ def test_a_version_that_the_server_has_forgotten(
     server.delete(CONFIG_MAPS, "gone", namespace)
     server.expire_watches()
     reflector = warm(v1, namespace, path)
-    told = reflector.subscribe()
+    told = reflector.subscribe(overflow="block")
     with reflector as r:
         assert kept in r.store.state()
         heard = [told.get(timeout=DEADLINE) for _ in range(3)]

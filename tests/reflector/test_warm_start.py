@@ -91,7 +91,7 @@ def test_what_happened_meanwhile_is_told(away: FakeApiServer, v1: client.CoreV1A
     v1.delete_namespaced_pod("a", "ns", grace_period_seconds=0)
     away.create(pod("c"))
     reflector = pods(v1, path)
-    told = reflector.subscribe()
+    told = reflector.subscribe(overflow="block")
     with reflector:
         heard = [told.get(timeout=DEADLINE) for _ in range(4)]
         assert [(type(one), one.ref.name) for one in heard[2:]] == [
