@@ -62,7 +62,7 @@ class Config:
         Neither a WATCH nor a streaming list is ever compressed.
     :param shard: only the objects of this shard; see `Shard`. The server is asked to leave out the
         others, which Kubernetes 1.36 does behind a feature gate, and those that come all the same
-        are dropped here.
+        are dropped here: of what happens to them there is a `Bookmark`.
     :param start_jitter: seconds over which the first requests of many replicas that start at once
         are spread: each waits for a part of them, at random, before its first list. With `shard`
         each shard has its own stretch of that time. 0: nobody waits.

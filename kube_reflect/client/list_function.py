@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import hashlib
 import inspect
 import logging
 import re
@@ -169,6 +170,32 @@ class ListFunction:
                 check(given[name])
 
     @property
+    def given(self) -> dict[str, Any]:
+        """All its arguments by name; resources of the dynamic client as what tells them apart.
+
+        :raises TypeError: where some are missing, or there are some that it does not know.
+        """
+        return {name: _resource_key(value) for name, value in self._given().items()}
+
+    @property
+    def server(self) -> str:
+        """Which API server it asks: its address, and a digest of who vouches for it; "" unknown.
+
+        A cluster that is made anew at the same address has another certificate authority.
+        """
+        configuration = getattr(self.client, "configuration", None)
+        if configuration is None:
+            return ""
+        authority = b""
+        try:
+            with open(configuration.ssl_ca_cert, "rb") as file:
+                authority = file.read(1 << 20)
+        except (OSError, TypeError):
+            # There is none: it is not said, or the system's own is taken.
+            pass
+        return f"{configuration.host} {hashlib.blake2b(authority, digest_size=16).hexdigest()}"
+
+    @property
     def identity(self) -> tuple[Any, ...]:
         """What is equal for two that list the same things with the same client.
 
@@ -177,7 +204,7 @@ class ListFunction:
 
         :raises TypeError: where arguments are missing, or there are some that it does not know.
         """
-        given = {name: _resource_key(value) for name, value in self._given().items()}
+        given = self.given
         owner = self.owner if self.client is None else self.client
         return (id(owner), getattr(self.func, "__func__", self.func),
                 tuple(sorted(given.items(), key=lambda item: item[0])))
