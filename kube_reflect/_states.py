@@ -6,7 +6,7 @@ All of it is pure: it knows no threads, clocks or sockets.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Union
 
@@ -116,19 +116,33 @@ class Room:
     """
 
     def __init__(self, most: int) -> None:
-        self._most = self._left = most
+        self._most = self._left = self._pages = most
 
     def renew(self) -> None:
         """Begin another list."""
-        self._left = self._most
+        self._left = self._pages = self._most
+
+    def of_page(self, items: Iterable[Object]) -> Iterator[Object]:
+        """Count a page, since there may be pages without an object, and each object of it.
+
+        :raises RequestError: if that is one too many.
+        """
+        self._pages -= 1
+        for item in items:
+            self.take()
+            yield item
+        self._check()
 
     def take(self) -> None:
-        """Count an object, or a page, since there may be pages without any.
+        """Count an object.
 
         :raises RequestError: if that is one too many.
         """
         self._left -= 1
-        if self._left < 0:
+        self._check()
+
+    def _check(self) -> None:
+        if self._left < 0 or self._pages < 0:
             raise RequestError(f"the list goes on after Config(max_objects={self._most})",
                                started=True)
 

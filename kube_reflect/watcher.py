@@ -137,12 +137,9 @@ class Machine:
         version = self._any_version() if state.continue_token is None else None
         page = None
         try:
-            if state.continue_token is not None:
-                self._room.take()
             page = self._source.page(limit=state.limit, continue_token=state.continue_token,
                                      resource_version=version)
-            for item in self.shard.select(page):
-                self._room.take()
+            for item in self._room.of_page(self.shard.select(page)):
                 yield InitApply(item)
             if page.continue_token is not None and page.continue_token == state.continue_token:
                 raise RequestError("the next page is the same one", started=True)
@@ -150,14 +147,12 @@ class Machine:
             self._streaming_lists.list_failed()
             # Expired between two pages: the next list must not depend on its pages' lifetime.
             expired = is_expired(error) and state.continue_token is not None
-            # That hangs up, where the rest of it is not wanted.
-            page = None
+            page = None  # Hang up: the rest of it is not wanted.
             self._enter(Empty(unpaged=expired))
             yield watcher_error(InitialListFailed, "cannot list", error)
             return
         # The list is as of its first page, also where only a later one has a version.
-        first = state.continue_token is None
-        version = page.resource_version if first else state.resource_version
+        version = page.resource_version if state.continue_token is None else state.resource_version
         if page.continue_token:
             self._enter(InitPage(page.continue_token, version, state.limit))
             return
