@@ -39,7 +39,9 @@ class WatcherFactory:
         self._new_client = new_client
         # Made only to have mistakes in the arguments said here and now; it opens nothing.
         anywhere = "default" if several else None
-        self.new(anywhere, lambda state: None).close()
+        # (No watcher: its generator would be ended by whoever makes a reflector, and an exception
+        # that arrives in that is lost.)
+        self._source(anywhere).close()
         #: The kind of object, where the objects will not tell and the list function does.
         self.resource: ApiResource | None = None
         if metadata_only:
@@ -96,9 +98,11 @@ class WatcherFactory:
 
         :param since: the version that it is to go on from; None: it begins with a list.
         """
-        source = ApiSource(self._list_func, self._args, self._keywords(namespace), self.config,
-                           metadata_only=self._metadata_only, new_client=self._new_client)
-        return Watcher.over(source, self.config, observer, since)
+        return Watcher.over(self._source(namespace), self.config, observer, since)
+
+    def _source(self, namespace: str | None) -> ApiSource:
+        return ApiSource(self._list_func, self._args, self._keywords(namespace), self.config,
+                         metadata_only=self._metadata_only, new_client=self._new_client)
 
 
 def checked_config(config: Config | None) -> Config:

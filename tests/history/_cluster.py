@@ -132,6 +132,10 @@ class Page:
     def continue_token(self) -> str | None:
         return self._page.continue_token
 
+    @property
+    def shard_selector(self) -> str | None:
+        return self._page.shard_selector
+
 
 class Source:
     """Asks a cluster."""
