@@ -23,7 +23,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from kube_reflect.client import addresses, versions
 from kube_reflect.client.connection import ConnectionHandle, ConnectionState
-from kube_reflect.client.failures import is_cut, is_of_tls, refused
+from kube_reflect.client.failures import RequestError, is_cut, is_of_tls, refused
 from kube_reflect.client.tls import share_context
 
 __all__ = ["Door", "Exchange", "attached_manager", "error_body", "is_attachable",
@@ -102,6 +102,10 @@ class Door:
         except Exception as error:
             exchange.needs_credentials = is_of_tls(error)
             raise
+        if "," in response.headers.get("Content-Encoding", ""):
+            # So a few bytes are gigabytes, which urllib3 up to 2.5 unpacks at once.
+            response.close()
+            raise RequestError("the answer is compressed more than once", started=True)
         if not 200 <= response.status <= 299:
             exchange.needs_credentials = response.status == 401
             raise refused(response.status, response.headers, error_body(response))
@@ -140,7 +144,7 @@ def unpatched_copy(original: T) -> T:
 
 
 def is_attachable(manager: Any) -> bool:
-    """Whether connections of such a pool can be attached to a handle.
+    """Return whether connections of such a pool can be attached to a handle.
 
     Those cannot be that a test has put in the place of urllib3's, to record what is answered.
     """
@@ -166,10 +170,10 @@ def _dispose(pool: Any) -> None:
 
     It would be done in whichever thread lets go of the pool, and what interrupts it be lost.
     """
-    pool.close()
     for ref in weakref.getweakrefs(pool):
         if isinstance(ref.__callback__, weakref.finalize):
             ref.__callback__.detach()
+    pool.close()
 
 
 def _attached_pool(pool_class: Any, handle: ConnectionHandle) -> Any:

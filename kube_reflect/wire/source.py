@@ -17,6 +17,10 @@ from kube_reflect.wire.record import ServerRecord
 
 __all__ = ["ApiSource", "Items", "Lines", "Source"]
 
+#: Seconds of a watch that is to show whether its version is known. A server that does not know it
+#: says so at once.
+_BRIEF = 2
+
 
 class Items(Protocol):
     """A page of a LIST; it raises RequestError where it is none, or breaks off."""
@@ -53,7 +57,8 @@ class Source(Protocol):
     def page(self, *, limit: int | None, continue_token: str | None,
              resource_version: str | None) -> Items: ...
 
-    def lines(self, *, resource_version: str | None, initial: bool) -> Lines: ...
+    def lines(self, *, resource_version: str | None, initial: bool,
+              brief: bool = False) -> Lines: ...
 
     def wait_to_start(self) -> None:
         """Let time pass before the first request, where many start at once; raises as `wait`."""
@@ -143,16 +148,19 @@ class ApiSource:
         else:
             self._record.list_shows(self._list_began)
 
-    def lines(self, *, resource_version: str | None, initial: bool) -> Lines:
+    def lines(self, *, resource_version: str | None, initial: bool, brief: bool = False) -> Lines:
         """Begin a WATCH; return when the headers are there.
 
         :param initial: make it a streaming list.
+        :param brief: have it end soon, for what its end says.
         """
         requests, record = self._requests, self._record
         if initial and not requests.streams_lists:
             # As a server without streaming lists would answer.
             raise RequestError("the list function takes no send_initial_events", code=400)
         seconds = max(1, int(record.limited(self._timeout_seconds())))
+        if brief:
+            seconds = min(seconds, _BRIEF)
         query: dict[str, Any] = {
             "watch": True,
             "resource_version": resource_version,

@@ -169,7 +169,7 @@ class Source:
         said = str(cluster.version) if self._said else None
         return Page(cluster, items, said, token, error)
 
-    def lines(self, *, resource_version: str | None, initial: bool) -> Any:
+    def lines(self, *, resource_version: str | None, initial: bool, brief: bool = False) -> Any:
         cluster = self._cluster
         fault = self._refuse()
         if initial and not cluster.streams:

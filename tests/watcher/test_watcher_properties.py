@@ -93,7 +93,7 @@ class Server:
             return ScriptedPage(items[:1], error=RequestError("cut", started=True))
         return ScriptedPage(items, str(self.version), token)
 
-    def lines(self, *, resource_version: str | None, initial: bool) -> Any:
+    def lines(self, *, resource_version: str | None, initial: bool, brief: bool = False) -> Any:
         self.begin()
         found = list(self.stream(initial, int(resource_version or 0)))
         if self.fault():
