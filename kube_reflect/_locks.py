@@ -218,8 +218,9 @@ class Waiters:
                     return bool(predicate())
             return True
         finally:
-            refs.clear()
+            # First what outlives this call: an interrupt may come after each of the two.
             self._queues.pop(queue, None)
+            refs.clear()
 
 
 def _watched(refs: Iterable[weakref.ref[Any]], queue: SimpleQueue[Any]) -> list[Any]:
