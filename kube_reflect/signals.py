@@ -42,7 +42,7 @@ class Stop:
         self._at_once = 0
 
     def is_set(self) -> bool:
-        """Whether the program is to stop."""
+        """Return whether the program is to stop."""
         return self._set
 
     def set(self) -> None:
@@ -115,7 +115,7 @@ def stop_on_signals(*signals: int) -> Iterator[Stop]:
     stop = Stop()
     before: dict[int, Any] = {}
 
-    def hear(number: int, frame: FrameType | None) -> None:
+    def on_signal(number: int, frame: FrameType | None) -> None:
         if os.getpid() != _INIT:
             # Even if the program hangs in C from now on.
             for one in before:
@@ -127,7 +127,7 @@ def stop_on_signals(*signals: int) -> Iterator[Stop]:
             handler = signal.getsignal(number)
             if handler is not signal.SIG_IGN:
                 before[number] = handler
-                signal.signal(number, hear)
+                signal.signal(number, on_signal)
         yield stop
     except _Stopped:
         pass

@@ -144,7 +144,7 @@ def unpatched_copy(original: T) -> T:
 
 
 def is_attachable(manager: Any) -> bool:
-    """Whether connections of such a pool can be attached to a handle.
+    """Return whether connections of such a pool can be attached to a handle.
 
     Those cannot be that a test has put in the place of urllib3's, to record what is answered.
     """
@@ -170,10 +170,10 @@ def _dispose(pool: Any) -> None:
 
     It would be done in whichever thread lets go of the pool, and what interrupts it be lost.
     """
-    pool.close()
     for ref in weakref.getweakrefs(pool):
         if isinstance(ref.__callback__, weakref.finalize):
             ref.__callback__.detach()
+    pool.close()
 
 
 def _attached_pool(pool_class: Any, handle: ConnectionHandle) -> Any:

@@ -18,7 +18,7 @@ from kube_reflect.dispatcher.pending import (
 from kube_reflect.errors import KubeReflectError
 from kube_reflect.store import Cache, Store
 
-__all__ = ["Subscription", "subscribe"]
+__all__ = ["Subscription"]
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -298,9 +298,3 @@ class _Loop(Generic[T]):
         except BaseException:
             self._done()
             raise
-
-
-def subscribe(cache: Cache, store: Store[K], *, buffer_size: int = 1024,
-              overflow: str = "coalesce", lasting: bool = False) -> Subscription[K]:
-    """Return a subscription to a cache; see `Subscription`."""
-    return Subscription(cache, store, buffer_size=buffer_size, overflow=overflow, lasting=lasting)

@@ -6,7 +6,7 @@ hear of changes has the methods of `listener.Listener`.
 
 Begin with `cache`: the one state, what guards it, and what an interrupt leaves of a change. Then
 `writing` (events in), `entry` (an event's object becomes an entry, at rest), `reading` and `store`
-(objects out), `decoder` (the K that readers share).
+(objects out), `decoder` (the K that readers share), `saved` (a cache in a file).
 
 It has three doors in one: programs use `Writer`, `Store`, `Snapshot`, `Memory`; a listener needs
 `Cache`, `Entry`, `Delta` and `Reason`; who runs a reflector needs the rest.
@@ -16,11 +16,12 @@ from kube_reflect.store.cache import Cache
 from kube_reflect.store.entry import Entry
 from kube_reflect.store.listener import Delta, Reason, set_subscriptions
 from kube_reflect.store.options import IndexFunction, StoreOptions, Transform
+from kube_reflect.store.saved import BadFile, Saved, load, remove_leftovers, save
 from kube_reflect.store.snapshot import Snapshot
 from kube_reflect.store.store import Memory, Store
 from kube_reflect.store.writer import Writer, add_index
 from kube_reflect.store.writing import Forgotten, NamespaceWriter
 
-__all__ = ["Cache", "Delta", "Entry", "Forgotten", "IndexFunction", "Memory", "NamespaceWriter",
-           "Reason", "Snapshot", "Store", "StoreOptions", "Transform", "Writer", "add_index",
-           "set_subscriptions"]
+__all__ = ["BadFile", "Cache", "Delta", "Entry", "Forgotten", "IndexFunction", "Memory",
+           "NamespaceWriter", "Reason", "Saved", "Snapshot", "Store", "StoreOptions", "Transform",
+           "Writer", "add_index", "load", "remove_leftovers", "save", "set_subscriptions"]

@@ -13,8 +13,7 @@ to any kind; one of several whole objects, and not of pieces of more of them, do
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
 from kube_reflect.store.backends import BACKENDS, FRAME, Backend, Compress, Decompress
 
@@ -24,6 +23,7 @@ __all__ = ["Compressor"]
 #: dictionary; a higher number is that of the dictionary.
 _RAW, _PLAIN = 0, 1
 _RAW_HEAD = bytes((_RAW,))
+_LAST = 255
 #: How many dictionaries one cache may make in its life. Objects at rest refer to theirs, so it
 #: stays; and a better one must be so much better that few will do.
 _MOST = 8
@@ -85,6 +85,10 @@ class _Generation:
             self._decompressors.append(decompress)
         return json
 
+    def content(self) -> bytes:
+        """Return what the dictionary was made of."""
+        return self._backend.content(self._dictionary)
+
 
 # Most objects are compressed with a dictionary; what works without is shared by all caches.
 _plains: dict[str, _Generation] = {}
@@ -110,7 +114,8 @@ class Compressor:
         self._current = plain = _plains.setdefault(
             backend.name, _Generation(backend))
         self._generations = {_PLAIN: plain}
-        self._tags = itertools.count(_PLAIN + 1)
+        # Nobody makes so many: `_MOST` of them.
+        self._tags: Iterator[int] = iter(range(_PLAIN + 1, _LAST + 1))
         # How many objects came, at which number one is a sample, how far it is to the next one.
         self._seen = 0
         self._next = 1
@@ -143,9 +148,10 @@ class Compressor:
             self._sample(packed)
         return packed
 
-    def decompress(self, packed: bytes) -> bytes:
+    def decompress(self, packed: bytes, longest: int = _LONGEST) -> bytes:
         """Return the JSON that was packed, whatever the dictionary; 3 us for a pod with zstandard.
 
+        :param longest: bytes that it may become, where it is compressed.
         :raises ValueError: for what was not packed here. That takes no more memory than the length
             that it tells, and no more time than the length that it has.
         """
@@ -156,7 +162,7 @@ class Compressor:
             if length >= 0x80:
                 length, start = _rest_of_length(packed, length)
             generation = self._generations[packed[0]]
-            if not 0 < length <= len(packed) * self._backend.ratio:
+            if not 0 < length <= min(longest, len(packed) * self._backend.ratio):
                 raise ValueError("so much is not in so few")
             json = generation.decompress(FRAME + packed[start:], length)
         # No more than these: an exception of the thread's own may come here too.
@@ -200,6 +206,35 @@ class Compressor:
         self._current = made
         # From now on it is read, and not written.
         current.compressors.clear()
+
+    @property
+    def backend_name(self) -> str:
+        """What its backend is called, which alone can read what it has packed."""
+        return self._backend.name
+
+    def dictionaries(self) -> dict[int, bytes]:
+        """Return what its dictionaries were made of, by their numbers; from any thread."""
+        return {tag: generation.content() for tag, generation in list(self._generations.items())
+                if tag != _PLAIN}
+
+    def take(self, dictionaries: Mapping[int, bytes]) -> None:
+        """Take the dictionaries of another one, the oldest first; before it has packed anything.
+
+        :raises ValueError: for such as none has made.
+        """
+        if len(dictionaries) > _MOST or not all(
+                _PLAIN < tag <= _LAST and 0 < len(content) <= self._backend.reach
+                for tag, content in dictionaries.items()):
+            raise ValueError("no dictionaries of such numbers or sizes are made")
+        for tag, content in dictionaries.items():
+            try:
+                made = _Generation(self._backend, content)
+            except self._errors as error:
+                raise _damaged(error) from error
+            made.tag = tag
+            self._generations[tag] = made
+            self._current = made
+        self._tags = iter([tag for tag in range(_PLAIN + 1, _LAST + 1) if tag not in dictionaries])
 
     @property
     def dictionary_bytes(self) -> int:

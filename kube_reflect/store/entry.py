@@ -87,6 +87,7 @@ class EntryMaker:
 
     def __init__(self, resource: ApiResource | None, options: StoreOptions,
                  bad_objects: BadObjects, objects: Callable[[], int]) -> None:
+        self._objects = objects
         self.compressor = Compressor(objects)
         #: The kind of object; set once, when the first object tells.
         self.resource = resource
@@ -131,6 +132,42 @@ class EntryMaker:
             shared.clear()
         return Entry(key, head.encode("utf-8", "surrogatepass") + packed,
                      shared.setdefault(tuple(labels.items()), labels), values, self)
+
+    def begin(self, dictionaries: Mapping[int, bytes]) -> None:
+        """Begin anew with another compressor's dictionaries; while nothing packed is kept.
+
+        :raises ValueError: for such as none has made.
+        """
+        compressor = Compressor(self._objects)
+        compressor.take(dictionaries)
+        self.compressor = compressor
+
+    def restore(self, packed: bytes, longest: int) -> tuple[Entry, int]:
+        """Return the entry of what was packed in an earlier process, and how long its JSON is.
+
+        Some 15 us for a pod; it is unpacked and read as one that comes.
+
+        :param longest: bytes that the JSON may have.
+        :raises ValueError: for what was not packed.
+        """
+        *heads, compressed = packed.split(b"\0", 2)
+        json = self.compressor.decompress(compressed, longest)
+        obj = Object.parse(json)
+        if obj.problem is not None:
+            raise obj.problem
+        head = [one.encode("utf-8", "surrogatepass")
+                for one in (obj.resource_version or "", obj.uid or "")]
+        if heads != head:
+            raise BadObject("it is at another version than its JSON")
+        if self.resource is None:
+            self._learn_resource(obj)
+        shared, labels = self._shared, obj.labels
+        if len(shared) >= _SHARED:
+            shared.clear()
+        namespace, name = obj.key
+        entry = Entry((shared.setdefault(namespace, namespace), name), packed,
+                      shared.setdefault(tuple(labels.items()), labels), (), self)
+        return self.extend(entry), len(json)
 
     def ref(self, key: Key) -> ObjectRef:
         """Return the public name of an object."""

@@ -28,6 +28,10 @@ class Extent(enum.Enum):
     OBJECT = "object"
     #: A complete list of the namespace.
     LIST = "list"
+    #: All of the namespace as an earlier process had it: to be read, and to be confirmed.
+    SAVED = "saved"
+    #: Nothing: what was saved is as good as a list.
+    CONFIRMED = "confirmed"
     #: The end of the namespace, with all objects.
     END = "end"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 
 from kube_reflect._object import BadObject, Key, Object
 from kube_reflect.events import Apply, Bookmark, Delete, Event, Init, InitApply, InitDone
@@ -91,13 +92,28 @@ class NamespaceWriter:
                 return False
         return True
 
+    def restore(self, entries: Iterable[Entry], version: str) -> None:
+        """Take in what an earlier process had at a version: to be read, and to be confirmed."""
+        self.settle()
+        self._swap(Table(self._cache.table.indexes, entries), version, extent=Extent.SAVED)
+
+    def confirm(self) -> None:
+        """Note that what was restored, and has changed since, is as good as a list."""
+        self.settle()
+        with self._cache.mutex:
+            if self._gone:
+                raise Forgotten
+            record = self._record = Record(Extent.CONFIRMED, self._namespace, None, {}, {}, None)
+            self._cache.commit(record, 0, 0)
+        self.settle()
+
     def remove(self) -> None:
         """Remove its namespace, and all in it, from the cache; when its stream has ended."""
         if not self.busy:
             self.settle()
         if not self._gone:
             # Not by way of the buffer, which a thread that has not ended yet may be filling.
-            self._swap(Table(self._cache.table.indexes), None, Reason.UNWATCHED)
+            self._swap(Table(self._cache.table.indexes), None, Reason.UNWATCHED, Extent.END)
 
     def settle(self) -> None:
         """Complete a change that an exception has interrupted: make it, and notify listeners."""
@@ -239,12 +255,14 @@ class NamespaceWriter:
         buffer.replace(buffer.entries.get(entry.key), entry)
         maker.listing = len(buffer.entries)
 
-    def _swap(self, new: Table, version: str | None, reason: Reason = Reason.RELISTED) -> None:
-        while not self._try_swap(new, version, reason):
+    def _swap(self, new: Table, version: str | None, reason: Reason = Reason.RELISTED,
+              extent: Extent = Extent.LIST) -> None:
+        while not self._try_swap(new, version, reason, extent):
             new = self._with_all_indexes(new)
         self.settle()
 
-    def _try_swap(self, buffer: Table, version: str | None, reason: Reason) -> bool:
+    def _try_swap(self, buffer: Table, version: str | None, reason: Reason,
+                  extent: Extent) -> bool:
         cache = self._cache
         with cache.mutex:
             if self._gone:
@@ -261,16 +279,14 @@ class NamespaceWriter:
                 others = (entry for entry in old.entries.values()
                           if entry.key[0] != self._namespace)
                 new = Table(old.indexes, (*others, *after.values()))
-            unwatched = reason is Reason.UNWATCHED
             grown = (sum(len(entry.packed) for entry in after.values())
                      - sum(len(entry.packed) for entry in before.values()))
 
             def swapped() -> None:
-                self._buffer, self._gone = None, unwatched
+                self._buffer, self._gone = None, extent is Extent.END
 
             record = self._record = Record(
-                Extent.END if unwatched else Extent.LIST, self._namespace, version,
-                before, after, reason, new, swapped)
+                extent, self._namespace, version, before, after, reason, new, swapped)
             cache.commit(record, 0, grown)
         for key, entry in before.items():
             if after.get(key) is not entry:

@@ -24,7 +24,7 @@ __all__ = ["HERE", "Host", "environment", "free_port", "until"]
 
 HERE = Path(__file__).resolve().parent
 #: Seconds for whatever must happen.
-DEADLINE = 30.0
+DEADLINE = 60.0
 
 
 def until(condition: Callable[[], Any], what: Callable[[], str],
