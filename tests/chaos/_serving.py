@@ -162,7 +162,7 @@ class Serving:
                       f"in its last {last:.0f}")
                 if len(samples) > 60 and last > GROWTH * middle + 5:
                     self.violations.append(f"{name} of {pid} grew from {middle} to {last}")
-        self._figures.with_suffix(".log").write_text(self.host.output())
+        self._figures.with_suffix(".workers.log").write_text(self.host.output())
         shouted = [line for line in self.host.lines if "Traceback" in line or "ERROR" in line]
         for line, count in collections.Counter(shouted).most_common(20):
             print(f"log, {count} times: {line[:300]}")
