@@ -21,14 +21,19 @@ ASSETS = ../shared/envtest/assets
 WITH_ASSETS = if [ -z "$$KUBEBUILDER_ASSETS" ] && [ -x $(ASSETS) ]; then \
 	KUBEBUILDER_ASSETS=$$($(ASSETS)) && export KUBEBUILDER_ASSETS || exit 1; fi
 
-# What `make history` and `make chaos` take: `make history EXAMPLES=50000`.
+# What `make history`, `make chaos`, `make week` and `make fuzz` take: `make history EXAMPLES=50000`.
 EXAMPLES ?= 2000
 MINUTES ?= 3
+# 0 is without gunicorn: `make chaos MINUTES=60 PODS=20000`.
+PODS ?= 0
+ROUNDS ?= 10000
+SECONDS ?= 180
 
 # What has to do with JSON: all that reads answers or keeps objects.
 JSON_TESTS = tests/wire tests/watcher tests/store tests/reflector
 
-.PHONY: help demo matrix test test-slow test-hosts test-stdlib lint types examples e2e history chaos bench docs clean
+.PHONY: help demo matrix test test-slow test-hosts test-stdlib lint types examples e2e history chaos \
+	week fuzz bench docs clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -100,8 +105,14 @@ e2e: $(DEV) ## run what needs a real API server (KUBEBUILDER_ASSETS or KUBECONFI
 history: $(DEV) ## play EXAMPLES random histories with faults, 2000 by default
 	HISTORY_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/history -o timeout=0
 
-chaos: $(DEV) ## stop, kill and cut off a real API server for MINUTES, then compare
-	@$(WITH_ASSETS); $(BIN)/python -m tests.chaos --minutes $(MINUTES)
+chaos: $(if $(filter-out 0,$(PODS)),$(HOSTS),$(DEV)) ## stop, kill and cut off a real API server for MINUTES, then compare
+	@$(WITH_ASSETS); $(BIN)/python -m tests.chaos --minutes $(MINUTES) --pods $(PODS)
+
+week: $(DEV) ## cut off and relist for ROUNDS virtual minutes, 10000 by default, a week; nothing may grow
+	WEEK_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -s tests/week
+
+fuzz: $(DEV) ## give the readers of lines, pages and views damaged input, for SECONDS each
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 bench: $(BENCH) ## compare with the official informer, side by side
 	$(BIN)/python -m tests.bench

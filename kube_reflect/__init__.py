@@ -20,7 +20,7 @@ from kube_reflect.errors import (
 )
 from kube_reflect.events import Apply, Bookmark, Delete, Event, Init, InitApply, InitDone
 from kube_reflect.object_ref import ApiResource, ObjectRef
-from kube_reflect.reflector import Reflector, Shared, close_all, reflect, shared
+from kube_reflect.reflector import Reflector, Shared, WarmStart, close_all, reflect, shared
 from kube_reflect.shard import Shard
 from kube_reflect.signals import stop_on_signals
 from kube_reflect.status import NamespaceStatus, Phase, Status
@@ -64,6 +64,7 @@ __all__ = [
     "Status",
     "Store",
     "Subscription",
+    "WarmStart",
     "WatchError",
     "WatchFailed",
     "WatchStartFailed",

@@ -45,7 +45,7 @@ def reason_of(error: BaseException, obj: Any = None) -> str:
 
 
 def _fields(error: BaseException) -> list[dict[str, Any]]:
-    """Yield what pydantic tells of each field; nothing for other errors."""
+    """Return what pydantic says of each field; nothing for other errors."""
     if type(error).__name__ != "ValidationError" or not callable(getattr(error, "errors", None)):
         return []
     try:

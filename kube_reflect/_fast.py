@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["Raw", "dumps", "essentials", "items", "levels", "loads", "members"]
+__all__ = ["Raw", "cut", "dumps", "essentials", "levels", "loads"]
 
 
 class Metadata(msgspec.Struct, gc=False):
@@ -37,8 +37,7 @@ essentials = msgspec.json.Decoder(Essentials).decode
 #: JSON that is cut out of more of it, and not parsed.
 Raw = msgspec.Raw
 #: Cut an object, or a list, into its values, none of which is parsed.
-members = msgspec.json.Decoder(dict[str, Raw]).decode
-items = msgspec.json.Decoder(list[Raw]).decode
+cut = msgspec.json.Decoder(dict[str, Raw] | list[Raw]).decode
 #: Cut an object and the objects and lists in it, in one scan; plain values in it are parsed.
 levels = msgspec.json.Decoder(
     dict[str, dict[str, Raw] | list[Raw] | str | int | float | bool | None]).decode

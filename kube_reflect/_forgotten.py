@@ -18,6 +18,8 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
+from kube_reflect._threads import start_here
+
 __all__ = ["WeakBag", "when_forgotten"]
 
 T = TypeVar("T")
@@ -70,4 +72,4 @@ def _act(token: object) -> None:
     _, action = _waited_for.pop(token, (None, None))
     if action is not None:
         # A thread that Python knows, for whoever asks it or the log for the current one.
-        threading.Thread(target=action, name="kube-reflect:forgotten", daemon=True).start()
+        start_here(threading.Thread(target=action, name="kube-reflect:forgotten", daemon=True))

@@ -30,7 +30,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, MutableSequence
+from collections.abc import Callable, Iterable, MutableSequence
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
@@ -189,23 +189,27 @@ class Waiters:
     def __init__(self) -> None:
         # A queue for each thread that waits. Operations of a dict whose keys are compared by their
         # identity are atomic; to put into a queue is safe in a signal handler, too.
-        self._queues: dict[SimpleQueue[None], None] = {}
+        self._queues: dict[SimpleQueue[Any], None] = {}
 
     def notify(self) -> None:
         """Wake all threads, to look again; from any thread."""
         for queue in list(self._queues):
             queue.put(None)
 
-    def wait_for(self, predicate: Callable[[], object], deadline: Deadline) -> bool:
+    def wait_for(self, predicate: Callable[[], object], deadline: Deadline,
+                 also: Iterable[weakref.ref[Any]] = ()) -> bool:
         """Wait until a predicate is true; return whether it is.
 
         :param predicate: looks at what was changed before a `notify`; cheap, takes no lock.
+        :param also: it looks whether these are gone, too, which notifies of itself.
         """
         if predicate():
             return True
-        queue: SimpleQueue[None] = SimpleQueue()
+        queue: SimpleQueue[Any] = SimpleQueue()
         self._queues[queue] = None
+        refs: list[Any] = []
         try:
+            refs = _watched(also, queue)
             # Looked at again, for it may have become true before the queue was there.
             while not predicate():
                 try:
@@ -214,7 +218,13 @@ class Waiters:
                     return bool(predicate())
             return True
         finally:
+            refs.clear()
             self._queues.pop(queue, None)
+
+
+def _watched(refs: Iterable[weakref.ref[Any]], queue: SimpleQueue[Any]) -> list[Any]:
+    """Return references that are put into a queue when what they refer to is gone; all in C."""
+    return [weakref.ref(one, queue.put) for ref in refs if (one := ref()) is not None]
 
 
 def checked_timeout(timeout: float | None, name: str = "timeout") -> float | None:

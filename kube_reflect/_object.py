@@ -26,6 +26,8 @@ _COLON = re.compile(rb"\s*:\s*")
 _SCALAR = re.compile(rb'[^\s,:{}\[\]"]+')
 #: The keys of an object that are read where the whole of it cannot be parsed.
 _HEAD = frozenset({b'"apiVersion"', b'"kind"', b'"metadata"'})
+#: Brackets within brackets that are looked through to find a head; an API server parses 10,000.
+_DEEPEST = 100_000
 
 
 class BadObject(ValueError):
@@ -41,15 +43,16 @@ class Object(Mapping[str, Any]):
     Made by `parse` from JSON and by `of` from a mapping.
     """
 
-    __slots__ = ("_mapping", "_problem", "api_version", "data", "kind", "labels", "name",
-                 "namespace", "resource_version", "uid")
+    __slots__ = ("_mapping", "api_version", "data", "kind", "labels", "name", "namespace",
+                 "problem", "resource_version", "uid")
 
     def __init__(self, json: bytes | None, mapping: Mapping[str, Any] | None, api_version: Any,
                  kind: Any, metadata: Any) -> None:
         #: The JSON; None where it is a mapping that nobody has asked the JSON of yet.
         self.data = json
         self._mapping = mapping
-        self._problem: BadObject | None = None
+        #: Why it cannot be stored; None: it can.
+        self.problem: BadObject | None = None
         #: The apiVersion and kind, or None.
         self.api_version = _text(api_version)
         self.kind = _text(kind)
@@ -62,12 +65,12 @@ class Object(Mapping[str, Any]):
         #: The labels that can be selected by: those that are strings.
         self.labels = _labels(known.get("labels"))
         if known is not metadata:
-            self._problem = BadObject("it has no metadata")
+            self.problem = BadObject("it has no metadata")
         elif self.name is None:
-            self._problem = BadObject("it has no metadata.name")
+            self.problem = BadObject("it has no metadata.name")
         elif namespace and self.namespace is None:
             # No key is better than another object's: that of one without a namespace.
-            self._problem = BadObject(f"its metadata.namespace is no string (of {self.name!r})")
+            self.problem = BadObject(f"its metadata.namespace is no string (of {self.name!r})")
             self.name = None
 
     @classmethod
@@ -91,7 +94,7 @@ class Object(Mapping[str, Any]):
                 self = cls.__new__(cls)
                 metadata = seen.metadata
                 self.data = json
-                self._mapping = self._problem = None
+                self._mapping = self.problem = None
                 self.api_version = seen.apiVersion or None
                 self.kind = seen.kind or None
                 self.name = metadata.name or None
@@ -100,7 +103,7 @@ class Object(Mapping[str, Any]):
                 self.resource_version = metadata.resourceVersion or None
                 self.labels = metadata.labels or _NO_LABELS
                 if not self.name:
-                    self._problem = BadObject("it has no metadata.name")
+                    self.problem = BadObject("it has no metadata.name")
                 return self
         try:
             mapping = loads(json)
@@ -138,7 +141,7 @@ class Object(Mapping[str, Any]):
                 # What is wrong is in there: the object has no name that anybody could read.
                 continue
         self = cls(json, None, head.get("apiVersion"), head.get("kind"), head.get("metadata"))
-        self._problem = self._problem or BadObject(
+        self.problem = self.problem or BadObject(
             f"it cannot be parsed ({type(error).__name__}: {error})")
         return self
 
@@ -149,17 +152,8 @@ class Object(Mapping[str, Any]):
         :raises BadObject: for what has no name, or a namespace that is no string.
         """
         if self.name is None:
-            raise self._problem or BadObject("it has no metadata.name")
+            raise self.problem or BadObject("it has no metadata.name")
         return self.namespace, self.name
-
-    def checked_key(self) -> Key:
-        """Return its key, if it can be stored.
-
-        :raises BadObject: if it cannot.
-        """
-        if self._problem is not None:
-            raise self._problem
-        return self.namespace, self.name  # type: ignore[return-value]
 
     def json(self) -> bytes:
         """Return its JSON, as it came or, for a mapping, made now.
@@ -242,6 +236,8 @@ def members(json: bytes, names: frozenset[bytes]) -> Iterator[tuple[bytes, bytes
                 yield text, scalar[0]
         elif text in b"{[":
             depth += 1
+            if depth > _DEEPEST:
+                raise ValueError("it is too deep")
             continue
         elif text in b"}]":
             depth -= 1

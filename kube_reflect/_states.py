@@ -6,7 +6,7 @@ All of it is pure: it knows no threads, clocks or sockets.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Union
 
@@ -18,9 +18,10 @@ from kube_reflect.events import Apply, Bookmark, Delete
 from kube_reflect.shard import Shard
 from kube_reflect.wire import Lines, RequestError, Source, WatchLine
 
-__all__ = ["OBJECT_EVENTS", "Empty", "InitListed", "InitPage", "InitialWatch", "Polling",
-           "Refusals", "ShardFilter", "State", "StreamingLists", "Watching", "bookmark_of",
-           "ends_list", "status_of", "unknown_type", "went_back"]
+__all__ = ["BACKWARD", "ENDED", "FAILED", "FAILED_MOST", "OBJECT_EVENTS", "Empty", "InitialWatch",
+           "InitListed", "InitPage", "Polling", "Refusals", "Room", "ShardFilter", "State",
+           "StreamingLists", "Versionless", "Watching", "bookmark_of", "ends_list", "status_of",
+           "unknown_type", "went_back"]
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,16 @@ _REFUSED = 5
 _POLLS, _POLLS_PERHAPS = 20, 2
 #: Objects of one shard, and none of another, which show that the server filters.
 _NO_CHANCE = 32
+#: Watches in a row that began and then failed without an event: the version leads nowhere. Doubled
+#: where a list has not helped, up to the second number.
+FAILED, FAILED_MOST = 3, 48
+#: Watches in a row that ended cleanly without an event, not even a bookmark: it is that quiet, or
+#: the server has gone back to before the version and will say nothing until it is there again.
+ENDED = 3
+#: Lists in a row after which an event's version was behind the list's: they cannot be compared.
+BACKWARD = 3
+#: Lists in a row without a version after which the server gives none any more.
+_VERSIONLESS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +107,44 @@ class Polling:
 
 
 State = Union[Empty, InitPage, InitialWatch, InitListed, Watching, Polling]
+
+
+class Room:
+    """How many objects a list may still show.
+
+    :param most: in one list.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = self._left = self._pages = most
+
+    def renew(self) -> None:
+        """Begin another list."""
+        self._left = self._pages = self._most
+
+    def of_page(self, items: Iterable[Object]) -> Iterator[Object]:
+        """Count a page, since there may be pages without an object, and each object of it.
+
+        :raises RequestError: if that is one too many.
+        """
+        self._pages -= 1
+        for item in items:
+            self.take()
+            yield item
+        self._check()
+
+    def take(self) -> None:
+        """Count an object.
+
+        :raises RequestError: if that is one too many.
+        """
+        self._left -= 1
+        self._check()
+
+    def _check(self) -> None:
+        if self._left < 0 or self._pages < 0:
+            raise RequestError(f"the list goes on after Config(max_objects={self._most})",
+                               started=True)
 
 
 class StreamingLists:
@@ -174,11 +223,18 @@ class Refusals:
 
     @staticmethod
     def is_final(error: RequestError) -> bool:
-        """Whether it says that there is no watching at all."""
+        """Return whether an error says that there is no watching at all."""
         return error.code in _NO_WATCH
 
-    def refused(self, state: InitListed | Watching, error: RequestError) -> State:
-        """Return where to go on after a watch that was refused."""
+    def refused(self, state: InitListed | Watching, error: RequestError,
+                unconfirmed: bool = False) -> State:
+        """Return where to go on after a watch that was refused.
+
+        :param unconfirmed: its version is an earlier process's, and may be the reason.
+        """
+        if unconfirmed and error.code is not None and 400 <= error.code < 500 and (
+                error.code not in _REFUSED_ANYWAY):
+            return Empty()
         if self.is_final(error) or self._polls is not None:
             return self._poll(error)
         if is_expired(error):
@@ -199,6 +255,19 @@ class Refusals:
                         self._interval, error)
         self._polls = _POLLS if self.is_final(error) else _POLLS_PERHAPS
         return Polling()
+
+
+class Versionless:
+    """Whether a list without a version is a mistake, or how this server's lists are."""
+
+    def __init__(self) -> None:
+        #: Lists in a row without a version; many, until there is one with.
+        self._lists = _VERSIONLESS
+
+    def is_mistake(self, version: str | None) -> bool:
+        """Note the version of a list; return whether it lacks one that the server used to give."""
+        self._lists = 0 if version is not None else self._lists + 1
+        return 0 < self._lists < _VERSIONLESS
 
 
 class ShardFilter:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import _thread
+import queue
 import threading
 from queue import SimpleQueue
 
-__all__ = ["start_thread"]
+__all__ = ["start_here", "start_thread"]
 
 
 def start_thread(thread: threading.Thread) -> None:
@@ -17,13 +18,18 @@ def start_thread(thread: threading.Thread) -> None:
     another thread calls it, which gets no such exceptions. Who is interrupted in here does not
     know whether the thread will run; it does, and wholly, or it does not.
 
-    :raises RuntimeError: if no thread can be started at this moment.
+    :raises RuntimeError: if no thread can be started at this moment; or if gevent has made
+        greenlets of threads after this was imported, when each wait of ours would be for ever.
     """
+    if SimpleQueue is not queue.SimpleQueue:
+        raise RuntimeError("threads were patched, as gevent does, after kube_reflect was imported: "
+                           "have gevent.monkey.patch_all() called first of all (with gunicorn, "
+                           "at the top of gunicorn.conf.py)")
     outcome: SimpleQueue[BaseException | None] = SimpleQueue()
 
     def start() -> None:
         try:
-            thread.start()
+            start_here(thread)
         except BaseException as error:
             outcome.put(error)
         else:
@@ -33,3 +39,13 @@ def start_thread(thread: threading.Thread) -> None:
     error = outcome.get()
     if error is not None:
         raise error
+
+
+def start_here(thread: threading.Thread) -> None:
+    """Start a thread from one of our own, which nothing interrupts.
+
+    Python's own tests ask a `WeakSet` which threads are still held. A thread that is in there runs
+    a callback of Python's in whoever lets go of it, and what interrupts that is lost.
+    """
+    thread.start()
+    threading._dangling.discard(thread)  # type: ignore[attr-defined]

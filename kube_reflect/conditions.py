@@ -82,11 +82,10 @@ class Condition:
     def __repr__(self) -> str:
         return f"<Condition {self._name}>"
 
-    def __copy__(self) -> Condition:
+    def __copy__(self, memo: object = None) -> Condition:
         return self
 
-    def __deepcopy__(self, memo: object) -> Condition:
-        return self
+    __deepcopy__ = __copy__
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         name = self._name

@@ -62,10 +62,13 @@ class Config:
         Neither a WATCH nor a streaming list is ever compressed.
     :param shard: only the objects of this shard; see `Shard`. The server is asked to leave out the
         others, which Kubernetes 1.36 does behind a feature gate, and those that come all the same
-        are dropped here.
+        are dropped here: of what happens to them there is a `Bookmark`.
     :param start_jitter: seconds over which the first requests of many replicas that start at once
         are spread: each waits for a part of them, at random, before its first list. With `shard`
         each shard has its own stretch of that time. 0: nobody waits.
+    :param max_objects: how many objects there may be, so that a server that never ends a list, or
+        makes up objects, cannot fill the memory. A list of more has failed, and is tried again; of
+        a watch, an object too many is left out, counted and logged.
     :raises ValueError: for a value out of its range, or a selector that does not parse.
     :raises TypeError: for a value of the wrong type.
     """
@@ -83,16 +86,15 @@ class Config:
     gzip: bool = False
     shard: Shard | None = None
     start_jitter: float = 0.0
+    max_objects: int = 1_000_000
 
     def __post_init__(self) -> None:
-        if self.label_selector is not None:
-            if not isinstance(self.label_selector, str):
-                raise TypeError(f"label_selector must be a string: {self.label_selector!r}")
-            parse(self.label_selector)
-        if self.field_selector is not None:
-            if not isinstance(self.field_selector, str):
-                raise TypeError(f"field_selector must be a string: {self.field_selector!r}")
-            parse_field_selector(self.field_selector)
+        for name, check in (("label_selector", parse), ("field_selector", parse_field_selector)):
+            selector = getattr(self, name)
+            if selector is not None:
+                if not isinstance(selector, str):
+                    raise TypeError(f"{name} must be a string: {selector!r}")
+                check(selector)
         for name in ("timeout", "idle_timeout", "connect_timeout", "poll_interval",
                      "start_jitter"):
             value = getattr(self, name)
@@ -106,16 +108,18 @@ class Config:
                 raise ValueError(f"{name} must be above 0 seconds: {getattr(self, name)}")
         if not 0 <= self.start_jitter < float("inf"):
             raise ValueError(f"start_jitter must be 0 seconds or more: {self.start_jitter}")
-        if self.page_size is not None:
-            if isinstance(self.page_size, bool) or not isinstance(self.page_size, int):
-                raise TypeError(f"page_size must be an integer or None: {self.page_size!r}")
-            if self.page_size <= 0:
-                raise ValueError(f"page_size must be 1 or more, or None: {self.page_size}")
-        if not isinstance(self.list_semantic, ListSemantic):
-            raise TypeError(f"list_semantic must be a ListSemantic: {self.list_semantic!r}")
-        if not isinstance(self.initial_list_strategy, InitialListStrategy):
-            raise TypeError("initial_list_strategy must be an InitialListStrategy: "
-                            f"{self.initial_list_strategy!r}")
+        for name, suffix in (("page_size", ", or None"), ("max_objects", "")):
+            number = getattr(self, name)
+            if number is None and suffix:
+                continue
+            if isinstance(number, bool) or not isinstance(number, int):
+                raise TypeError(f"{name} must be an integer{suffix.replace(',', '')}: {number!r}")
+            if number <= 0:
+                raise ValueError(f"{name} must be 1 or more{suffix}: {number}")
+        for name, kind in (("list_semantic", ListSemantic),
+                           ("initial_list_strategy", InitialListStrategy)):
+            if not isinstance(getattr(self, name), kind):
+                raise TypeError(f"{name} must be a {kind.__name__}: {getattr(self, name)!r}")
         if not isinstance(self.shard, (Shard, type(None))):
             raise TypeError(f"shard must be a Shard or None: {self.shard!r}")
         for name in ("bookmarks", "gzip"):

@@ -19,7 +19,6 @@ def by_label(name: str) -> Callable[[Object], list[str]]:
     """
     if not isinstance(name, str):
         raise TypeError(f"the name of a label is needed, not {name!r}")
-
     return partial(_label, name)
 
 

@@ -16,11 +16,6 @@ def _check_text(what: str, value: object) -> None:
         raise ValueError(f"{what} must not be empty")
 
 
-def _check_optional_text(what: str, value: object) -> None:
-    if value is not None:
-        _check_text(what, value)
-
-
 @dataclass(frozen=True, slots=True)
 class ApiResource:
     """A kind of object as the API server serves it.
@@ -47,7 +42,8 @@ class ApiResource:
             raise TypeError(f"group must be a str, not {type(self.group).__name__}")
         _check_text("version", self.version)
         _check_text("kind", self.kind)
-        _check_optional_text("plural", self.plural)
+        if self.plural is not None:
+            _check_text("plural", self.plural)
         if self.namespaced is not None and not isinstance(self.namespaced, bool):
             raise TypeError(f"namespaced must be a bool or None, "
                             f"not {type(self.namespaced).__name__}")
@@ -115,12 +111,10 @@ class ObjectRef:
     def __post_init__(self) -> None:
         _check_text("name", self.name)
         namespace, resource = self.namespace, self.resource
-        if namespace is not None and not isinstance(namespace, str):
-            raise TypeError(f"namespace must be a str or None, not {type(namespace).__name__}")
         if resource is not None and not isinstance(resource, ApiResource):
             raise TypeError(f"resource must be an ApiResource or None, "
                             f"not {type(resource).__name__}")
-        for what in ("resource_version", "uid"):
+        for what in ("namespace", "resource_version", "uid"):
             value = getattr(self, what)
             if value is not None and not isinstance(value, str):
                 raise TypeError(f"{what} must be a str or None, not {type(value).__name__}")

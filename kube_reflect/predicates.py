@@ -50,7 +50,6 @@ def combine(*predicates: Predicate) -> Predicate:
     :raises TypeError: for none at all, or what cannot be called.
     """
     _check(predicates)
-
     return _partial(_combined, predicates)
 
 
@@ -60,7 +59,6 @@ def fallback(*predicates: Predicate) -> Predicate:
     :raises TypeError: for none at all, or what cannot be called.
     """
     _check(predicates)
-
     return _partial(_first, predicates)
 
 

@@ -31,6 +31,10 @@ class Operator(Enum):
     LESS_THAN = "Lt"
 
 
+_SIGNS = {Operator.IN: "=", Operator.NOT_IN: "!=", Operator.GREATER_THAN: ">",
+          Operator.LESS_THAN: "<"}
+
+
 @dataclass(frozen=True, slots=True)
 class Requirement:
     """One term of a label selector.
@@ -62,16 +66,11 @@ class Requirement:
 
     def __str__(self) -> str:
         key, operator, values = self.key, self.operator, self.values
-        if operator is Operator.EXISTS:
-            return key
-        if operator is Operator.DOES_NOT_EXIST:
-            return f"!{key}"
-        if operator is Operator.GREATER_THAN or operator is Operator.LESS_THAN:
-            return f"{key}{'>' if operator is Operator.GREATER_THAN else '<'}{values[0]}"
-        positive = operator is Operator.IN
+        if not values:
+            return key if operator is Operator.EXISTS else f"!{key}"
         if len(values) == 1:
-            return f"{key}{'=' if positive else '!='}{values[0]}"
-        return f"{key} {'in' if positive else 'notin'} ({','.join(values)})"
+            return f"{key}{_SIGNS[operator]}{values[0]}"
+        return f"{key} {'in' if operator is Operator.IN else 'notin'} ({','.join(values)})"
 
 
 @dataclass(frozen=True, slots=True)

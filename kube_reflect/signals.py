@@ -42,7 +42,7 @@ class Stop:
         self._at_once = 0
 
     def is_set(self) -> bool:
-        """Whether the program is to stop."""
+        """Return whether the program is to stop."""
         return self._set
 
     def set(self) -> None:
@@ -102,6 +102,9 @@ def stop_on_signals(*signals: int) -> Iterator[Stop]:
     other waits where they are within ``stop.at_once()``. A second signal ends the process on
     the spot. Afterwards the handlers are those of before. A signal that is ignored stays so.
 
+    What takes long and does not look at it holds up the end: make the client before, for the
+    first use of ``client.CoreV1Api`` imports for a second.
+
     :param signals: others than these two.
     :raises RuntimeError: in another thread than the main one, where Python lets nobody set
         handlers.
@@ -112,7 +115,7 @@ def stop_on_signals(*signals: int) -> Iterator[Stop]:
     stop = Stop()
     before: dict[int, Any] = {}
 
-    def hear(number: int, frame: FrameType | None) -> None:
+    def on_signal(number: int, frame: FrameType | None) -> None:
         if os.getpid() != _INIT:
             # Even if the program hangs in C from now on.
             for one in before:
@@ -124,7 +127,7 @@ def stop_on_signals(*signals: int) -> Iterator[Stop]:
             handler = signal.getsignal(number)
             if handler is not signal.SIG_IGN:
                 before[number] = handler
-                signal.signal(number, hear)
+                signal.signal(number, on_signal)
         yield stop
     except _Stopped:
         pass

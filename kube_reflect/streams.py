@@ -125,20 +125,14 @@ def modify(stream: Iterable[Item], change: Callable[[Object], Object]) -> Iterat
 
 def applied_objects(stream: Iterable[Item]) -> Iterator[Object | WatcherError]:
     """Pass on the objects that are there or have changed, and the errors."""
-    for item in stream:
-        if isinstance(item, (InitApply, Apply)):
-            yield item.object
-        elif isinstance(item, WatcherError):
-            yield item
+    return (item if isinstance(item, WatcherError) else item.object for item in stream
+            if isinstance(item, (InitApply, Apply, WatcherError)))
 
 
 def touched_objects(stream: Iterable[Item]) -> Iterator[Object | WatcherError]:
     """Pass on the objects that are there, have changed, or were deleted, and the errors."""
-    for item in stream:
-        if isinstance(item, (InitApply, Apply, Delete)):
-            yield item.object
-        elif isinstance(item, WatcherError):
-            yield item
+    return (item if isinstance(item, WatcherError) else item.object for item in stream
+            if isinstance(item, (InitApply, Apply, Delete, WatcherError)))
 
 
 def predicate_filter(
@@ -174,23 +168,16 @@ def _filtered(stream: Iterable[T], predicate: Callable[[Object], Hashable],
               known: _Values) -> Iterator[T]:
     for item in stream:
         match item:
-            case InitApply(obj) | Apply(obj):
-                passes = known.is_news(obj, predicate)
-            case Mapping():
-                passes = known.is_news(item, predicate)
+            case InitApply(obj) | Apply(obj) | (Mapping() as obj):
+                if not known.is_news(obj, predicate):
+                    continue
             case Delete(obj):
                 known.forget(obj)
-                passes = True
             case Init():
                 known.begin_list()
-                passes = True
             case InitDone():
                 known.end_list()
-                passes = True
-            case _:
-                passes = True
-        if passes:
-            yield item
+        yield item
 
 
 _Name = tuple[Any, Any]

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any, Union
+from typing import Any
 
 __all__ = ["drop_last_applied", "drop_managed_fields", "keep"]
 
@@ -74,25 +73,23 @@ def keep(*paths: str) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     fields = _Fields()
     for path in (*_ALWAYS, *paths):
         fields.add(_steps(path))
-
-    return partial(_projected, fields)
-
-
-def _projected(fields: _Fields, obj: Mapping[str, Any]) -> dict[str, Any]:
-    return fields.of(obj)
+    return fields.of
 
 
 #: A key, and whether the rest of the path is about the elements of a list.
 _Step = tuple[str, bool]
-#: What is kept of a value: all of it (None), or fields of it, or fields of each of its elements.
-_Kept = Union["_Fields", "_Elements", None]
 
 
 class _Fields:
-    """What is kept of a mapping."""
+    """What is kept of a mapping, or of each element of a list.
 
-    def __init__(self) -> None:
-        self._fields: dict[str, _Kept] = {}
+    :param of_elements: whether it is a list.
+    """
+
+    def __init__(self, of_elements: bool = False) -> None:
+        self._of_elements = of_elements
+        # By name; None: all of it.
+        self._fields: dict[str, _Fields | None] = {}
 
     def add(self, steps: list[_Step]) -> None:
         (name, elements), *rest = steps
@@ -100,12 +97,12 @@ class _Fields:
             # All of it, whatever else was said of it.
             self._fields[name] = None
             return
-        kept = self._fields.setdefault(name, _Elements() if elements else _Fields())
+        kept = self._fields.setdefault(name, _Fields(elements))
         if kept is None:
             return
-        if isinstance(kept, _Elements) is not elements:
+        if kept._of_elements is not elements:
             raise ValueError(f"{name!r} is a list in one path and none in another")
-        (kept.fields if isinstance(kept, _Elements) else kept).add(rest)
+        kept.add(rest)
 
     def of(self, value: Mapping[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -115,20 +112,13 @@ class _Fields:
             inner = value[name]
             if kept is None:
                 found[name] = inner
-            elif isinstance(kept, _Elements):
+            elif kept._of_elements:
                 if isinstance(inner, list):
-                    found[name] = [kept.fields.of(element) for element in inner
+                    found[name] = [kept.of(element) for element in inner
                                    if isinstance(element, Mapping)]
             elif isinstance(inner, Mapping):
                 found[name] = kept.of(inner)
         return found
-
-
-class _Elements:
-    """What is kept of each element of a list."""
-
-    def __init__(self) -> None:
-        self.fields = _Fields()
 
 
 def _steps(path: str) -> list[_Step]:

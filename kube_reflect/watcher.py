@@ -9,16 +9,16 @@ from typing import Any, Union
 from kube_reflect._describe import no_value
 from kube_reflect._object import compare_versions, newer_version
 from kube_reflect._states import (
-    OBJECT_EVENTS, Empty, InitialWatch, InitListed, InitPage, Polling, Refusals, ShardFilter,
-    State, StreamingLists, Watching, bookmark_of, ends_list, status_of, unknown_type,
-    went_back,
+    BACKWARD, ENDED, FAILED, FAILED_MOST, OBJECT_EVENTS, Empty, InitialWatch, InitListed, InitPage,
+    Polling, Refusals, Room, ShardFilter, State, StreamingLists, Versionless, Watching,
+    bookmark_of, ends_list, status_of, unknown_type, went_back,
 )
 from kube_reflect.client import is_expired, watch_error, watcher_error
 from kube_reflect.config import Config, ListSemantic
 from kube_reflect.errors import (
     InitialListFailed, NoResourceVersion, WatcherError, WatchFailed, WatchStartFailed,
 )
-from kube_reflect.events import Delete, Event, Init, InitApply, InitDone
+from kube_reflect.events import Bookmark, Delete, Event, Init, InitApply, InitDone
 from kube_reflect.wire import ApiSource, Closed, RequestError, Source, WatchLine
 
 __all__ = ["Machine", "Watcher"]
@@ -26,17 +26,6 @@ __all__ = ["Machine", "Watcher"]
 logger = logging.getLogger(__name__)
 
 Items = Iterator[Union[Event, WatcherError]]
-
-#: Watches in a row that began and then failed without an event: the version leads nowhere. Doubled
-#: where a list has not helped, up to the second number.
-_FAILED, _FAILED_MOST = 3, 48
-#: Watches in a row that ended cleanly without an event, not even a bookmark: it is that quiet, or
-#: the server has gone back to before the version and will say nothing until it is there again.
-_ENDED = 3
-#: Lists in a row after which an event's version was behind the list's: they cannot be compared.
-_BACKWARD = 3
-#: Lists in a row without a version after which the server gives none any more.
-_VERSIONLESS = 3
 
 
 class Machine:
@@ -51,28 +40,32 @@ class Machine:
     :param source: where pages and lines come from.
     :param config: what to ask for.
     :param observer: told the name of each state that is entered; called by the iterating thread.
+    :param since: a version up to which an earlier process has seen everything: it begins with a
+        watch, whose first event, or a Bookmark of that version, says that the server knows it.
     """
 
     def __init__(self, source: Source, config: Config,
-                 observer: Callable[[str], None] | None = None) -> None:
+                 observer: Callable[[str], None] | None = None, since: str | None = None) -> None:
         self._source = source
         self._config = config
         self._observer = observer
         #: Which objects are this machine's.
         self.shard = ShardFilter(config.shard)
-        self._state: State = Empty()
+        # Of a server that has gone back to before the version, no watch would tell.
+        self._state: State = Empty() if since is None else InitListed(ended_without_event=ENDED)
         #: Up to which everything was seen since the last list; None before the first, and where
         #: the server gives its lists none.
-        self.resource_version: str | None = None
+        self.resource_version: str | None = since
+        #: Whether the server has said nothing yet of a version that is an earlier process's.
+        self._unconfirmed = self._listed_before = since is not None
         self._streaming_lists = StreamingLists(config.initial_list_strategy)
-        self._listed_before = False
         #: How many watches may fail without an event before a list is made.
-        self._failures_borne = _FAILED
-        #: Lists in a row without a version; many, until there is one with.
-        self._versionless = _VERSIONLESS
+        self._failures_borne = FAILED
+        self._versionless = Versionless()
         #: Lists in a row that were followed by an older event.
         self._backward = 0
         self._refusals = Refusals(config.poll_interval)
+        self._room = Room(config.max_objects)
 
     @property
     def state(self) -> str:
@@ -94,6 +87,7 @@ class Machine:
     def run(self) -> Items:
         """Step for ever, until the source is closed."""
         try:
+            self._source.wait_to_start()
             while True:
                 match self._state:
                     case Empty() as state:
@@ -110,13 +104,16 @@ class Machine:
                         self._source.wait(self._config.poll_interval)
                         self._enter(Empty())
         except Closed:
-            return
+            # Maybe by another thread, which leaves to this one what it may not touch.
+            self._source.close()
         finally:
             if isinstance(self._state, (InitialWatch, Watching)):
                 self._state.lines.close()
 
     def _begin(self, state: Empty) -> Items:
+        self._unconfirmed = False
         self.shard.begin_list()
+        self._room.renew()
         if self._refusals.polling or not self._streaming_lists.wanted:
             yield Init()
             limit = None if state.unpaged or self._any_version() else self._config.page_size
@@ -138,10 +135,11 @@ class Machine:
 
     def _read_page(self, state: InitPage) -> Items:
         version = self._any_version() if state.continue_token is None else None
+        page = None
         try:
             page = self._source.page(limit=state.limit, continue_token=state.continue_token,
                                      resource_version=version)
-            for item in self.shard.select(page):
+            for item in self._room.of_page(self.shard.select(page)):
                 yield InitApply(item)
             if page.continue_token is not None and page.continue_token == state.continue_token:
                 raise RequestError("the next page is the same one", started=True)
@@ -149,17 +147,17 @@ class Machine:
             self._streaming_lists.list_failed()
             # Expired between two pages: the next list must not depend on its pages' lifetime.
             expired = is_expired(error) and state.continue_token is not None
+            page = None  # Hang up: the rest of it is not wanted.
             self._enter(Empty(unpaged=expired))
             yield watcher_error(InitialListFailed, "cannot list", error)
             return
         # The list is as of its first page, also where only a later one has a version.
-        first = state.continue_token is None
-        version = page.resource_version if first else state.resource_version
+        version = page.resource_version if state.continue_token is None else state.resource_version
         if page.continue_token:
             self._enter(InitPage(page.continue_token, version, state.limit))
             return
         self._streaming_lists.list_done()
-        if self._lacks_version(version):
+        if self._versionless.is_mistake(version):
             self._enter(Empty())
             yield NoResourceVersion("the list has no resourceVersion")
             return
@@ -169,14 +167,6 @@ class Machine:
         self._enter(self._refusals.after_list())
         yield InitDone(version)
 
-    def _lacks_version(self, version: str | None) -> bool:
-        """Whether a list lacks its version by mistake: the server used to give one."""
-        if version is not None:
-            self._versionless = 0
-            return False
-        self._versionless += 1
-        return self._versionless < _VERSIONLESS
-
     def _read_streaming_list(self, state: InitialWatch) -> Items:
         owns = self.shard.owns
         try:
@@ -185,6 +175,7 @@ class Machine:
                     case "ADDED" | "MODIFIED" | "DELETED" if owns and not owns(line.object):
                         pass
                     case "ADDED" | "MODIFIED":
+                        self._room.take()
                         yield InitApply(line.object)
                     case "DELETED":
                         yield Delete(line.object)
@@ -217,7 +208,8 @@ class Machine:
             return
         state.lines.listed()
         self._streaming_lists.worked()
-        self.resource_version, self._versionless = version, 0
+        self._versionless.is_mistake(version)
+        self.resource_version = version
         self.shard.end_list()
         self._enter(Watching(state.lines))
         self._listed_before = True
@@ -226,15 +218,16 @@ class Machine:
     def _start_watch(self, state: InitListed) -> Items:
         version, ended = self.resource_version, state.ended_without_event
         try:
-            if ended >= _ENDED and version is not None:
+            if ended >= ENDED and version is not None:
                 if went_back(self._source, version):
                     self._enter(Empty())
                     yield WatchFailed(f"the server's resource version is behind {version}")
                     return
                 ended = 0
-            lines = self._source.lines(resource_version=version, initial=False)
+            lines = self._source.lines(resource_version=version, initial=False,
+                                       brief=self._unconfirmed)
         except RequestError as error:
-            next_state = self._refusals.refused(state, error)
+            next_state = self._refusals.refused(state, error, self._unconfirmed)
             if next_state is not state:
                 self._enter(next_state)
             if not isinstance(next_state, Polling):
@@ -268,9 +261,10 @@ class Machine:
                                       f"{obj.resource_version}")
                     return
                 if ended:
-                    failed, ended, self._failures_borne = 1, 0, _FAILED
+                    failed, ended, self._failures_borne = 1, 0, FAILED
                 # A bookmark that has not moved the version says nothing.
                 if kind != "BOOKMARK" or obj.resource_version == self.resource_version is not None:
+                    self._unconfirmed = False
                     yield event
         except RequestError as error:
             if self._refusals.is_final(error):
@@ -280,8 +274,11 @@ class Machine:
             self._drop(self._resumed(state, failed))
             yield failure
             return
-        self._drop(Empty() if self.resource_version is None
-                   else InitListed(ended_without_event=ended))
+        version, unconfirmed = self.resource_version, self._unconfirmed
+        self._unconfirmed = False
+        self._drop(Empty() if version is None else InitListed(ended_without_event=ended))
+        if unconfirmed and version is not None:
+            yield Bookmark(version)
 
     def _resumed(self, state: Watching, failed: int) -> State:
         """Return where to go on after a watch that broke."""
@@ -293,7 +290,7 @@ class Machine:
             failed = 0
         if failed < self._failures_borne:
             return InitListed(failed_without_event=failed)
-        self._failures_borne = min(2 * self._failures_borne, _FAILED_MOST)
+        self._failures_borne = min(2 * self._failures_borne, FAILED_MOST)
         return Empty()
 
     def _moves_on(self, line: WatchLine) -> bool:
@@ -307,7 +304,7 @@ class Machine:
         elif line.type != "DELETED" and (compare_versions(new, known) or 0) < 0:
             # (Some servers delete with the version that the object had.)
             self._backward += 1
-            return self._backward > _BACKWARD
+            return self._backward > BACKWARD
         return True
 
     def _drop(self, state: State) -> None:
@@ -325,7 +322,6 @@ class Watcher:
     changes, and lists anew where the server has forgotten too much. Failures come as items, not
     as exceptions; the next item is the next try, at once, so put `streams.backoff` around
     it. It ends by `close` only.
-
     One thread iterates it; any may call `close`.
 
     :param list_func: what one gives the official `Watch`: a list method of a typed API or of
@@ -348,17 +344,17 @@ class Watcher:
         self._run(ApiSource(list_func, args, kwargs, config), config, None)
 
     @classmethod
-    def over(cls, source: ApiSource, config: Config,
-             observer: Callable[[str], None]) -> Watcher:
-        """Make a watcher over a source that is there already, for a Reflector."""
+    def over(cls, source: ApiSource, config: Config, observer: Callable[[str], None],
+             since: str | None = None) -> Watcher:
+        """Make a watcher over a source that is there already, for a Reflector; see `Machine`."""
         watcher = cls.__new__(cls)
-        watcher._run(source, config, observer)
+        watcher._run(source, config, observer, since)
         return watcher
 
-    def _run(self, source: ApiSource, config: Config,
-             observer: Callable[[str], None] | None) -> None:
+    def _run(self, source: ApiSource, config: Config, observer: Callable[[str], None] | None,
+             since: str | None = None) -> None:
         self._source = source
-        self._machine = Machine(source, config, observer)
+        self._machine = Machine(source, config, observer, since)
         self._items = self._machine.run()
 
     def __iter__(self) -> Iterator[Event | WatcherError]:
@@ -380,11 +376,7 @@ class Watcher:
 
     @property
     def first_list(self) -> float | None:
-        """When the first list began of which anything has come, on `time.monotonic`.
-
-        While `contact` is None, it tells a slow list from a server that does not answer. From any
-        thread.
-        """
+        """When the first list began of which anything has come, on `time.monotonic`; any thread."""
         return self._source.first_list
 
     @property

@@ -46,6 +46,8 @@ def no_leaked_threads() -> Iterator[None]:
     leaked = [thread for thread in threading.enumerate() if thread not in before]
     deadline = time.monotonic() + LEAK_DEADLINE
     for thread in leaked:
+        # One that is only being started cannot be joined yet.
+        thread._started.wait(LEAK_DEADLINE)  # type: ignore[attr-defined]
         thread.join(max(0.0, deadline - time.monotonic()))
     alive = [thread for thread in leaked if thread.is_alive()]
     if alive:

@@ -74,6 +74,7 @@ REACHED = {
     "_current_frames": "sys has no other",
     "_is_owned": "of a lock of C, after a fork",
     "_at_fork_reinit": "of a lock of C, after a fork",
+    "_dangling": "of threading, for its tests: there is no other way out of it",
     "_new_conn": "urllib3 means it to be overridden",
     "_dns_host": "urllib3: whom to connect to",
     "_exit": "os has no other",

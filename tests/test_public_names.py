@@ -22,7 +22,7 @@ NAMES = """
     FieldError Init InitApply InitDone InitialListFailed InitialListStrategy
     KubeReflectError ListSemantic Memory NamespaceStatus NoResourceVersion NotReady
     ObjectRef Phase Reason Reflector Resync Shard Shared Snapshot StaleCache Status Store
-    Subscription WatchError WatchFailed WatchStartFailed Watcher WatcherError Writer
+    Subscription WarmStart WatchError WatchFailed WatchStartFailed Watcher WatcherError Writer
     WriterDropped __version__ close_all drop_last_applied drop_managed_fields keep
     reflect shared stop_on_signals
 """.split()

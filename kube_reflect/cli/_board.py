@@ -6,6 +6,7 @@ import time
 from textwrap import shorten
 from typing import Any, NamedTuple
 
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
@@ -27,6 +28,9 @@ _MARKED = 3.0
 _FRAME_LINES = 5
 #: Names are what one looks for; the others give way.
 _NAME_WIDTH = 16
+#: Between two columns; and the column of the marks, with what follows it.
+_GAP = 2
+_MARK_WIDTH = 1 + _GAP
 _COLORS = {Phase.WATCHING: "green", Phase.LISTING: "yellow", Phase.CONNECTING: "yellow",
            Phase.BACKING_OFF: "red", Phase.DEAD: "bold red", Phase.STOPPED: "dim"}
 
@@ -128,23 +132,36 @@ class Board:
     def _table(self, keys: list[_Key]) -> RenderableType:
         if not keys:
             return Text("nothing there", style="dim")
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
-        table.add_column("", width=1)
         headings = headings_of(self._columns)
-        for heading in headings:
+        rows = [[printable(one.cell(self._objects[key].object)) for one in self._columns]
+                for key in keys]
+        shown = self._fitting(headings, rows)
+        table = Table(box=None, padding=(0, _GAP, 0, 0), header_style="bold", pad_edge=False)
+        table.add_column("", width=1, min_width=1, no_wrap=True)
+        for heading in headings[:shown]:
             table.add_column(heading, no_wrap=True, overflow="ellipsis",
                              min_width=_NAME_WIDTH if heading == "NAME" else 0)
-        for key in keys:
+        for key, cells in zip(keys, rows):
             mark = self._marks.get(key)
-            obj = self._objects[key].object
-            cells = [styled(heading, printable(one.cell(obj)))
-                     for heading, one in zip(headings, self._columns)]
             if mark is None:
-                table.add_row("", *cells)
+                table.add_row("", *map(styled, headings[:shown], cells))
             else:
-                plain = [Text(cell.plain, style=mark.style) for cell in cells]
-                table.add_row(Text(mark.sign, style=mark.style.split()[0]), *plain)
+                # What is struck out is the text, and not the space beside it.
+                table.add_row(Text(mark.sign, style=mark.style.split()[0]),
+                              *(Text().append(cell, mark.style) for cell in cells[:shown]))
         return table
+
+    def _fitting(self, headings: list[str], rows: list[list[str]]) -> int:
+        """Return how many columns there is room for; names have the room that there is."""
+        left = self._console.width - _MARK_WIDTH
+        first = headings.index("NAME") + 1 if "NAME" in headings else 1
+        for number, heading in enumerate(headings):
+            width = max([len(heading), *(cell_len(row[number]) for row in rows)])
+            left -= max(width, _NAME_WIDTH) if heading == "NAME" else width
+            if left < 0 and number >= first:
+                return number
+            left -= _GAP
+        return len(headings)
 
     def _status(self, status: Status, note: str) -> RenderableType:
         line = Text("● " if status.live else "○ ", style=_COLORS[status.phase], no_wrap=True,

@@ -104,7 +104,7 @@ def compare(before: Listing, cached: Listing, after: Listing) -> Proof:
 
 
 def _is_newer(state: tuple[str, str], listing: Listing) -> bool:
-    """Whether it was made after a list, and so may have come and gone between two."""
+    """Return whether it was made after a list, and so may have come and gone between two."""
     try:
         return int(state[1]) > int(listing.version or "")
     except ValueError:

@@ -17,6 +17,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from kube_reflect import _locks
+from kube_reflect._threads import start_here
 
 __all__ = ["Closed", "ConnectionHandle", "ConnectionState"]
 
@@ -153,7 +154,7 @@ class ConnectionHandle:
             except BaseException as error:
                 results.put((None, error))
 
-        threading.Thread(target=run, name="kube-reflect:request", daemon=True).start()
+        start_here(threading.Thread(target=run, name="kube-reflect:request", daemon=True))
         try:
             outcome = results.get(timeout=timeout)
         except Empty:

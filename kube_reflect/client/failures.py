@@ -51,14 +51,14 @@ def failure(error: BaseException, *, started: bool = False) -> RequestError:
 
 
 def is_cut(error: BaseException) -> bool:
-    """Whether the other side has ended the connection."""
+    """Return whether the other side has ended the connection."""
     reason = getattr(error, "reason", None) or error
     within = (error, reason, *getattr(reason, "args", ()))
     return any(isinstance(one, ConnectionError) for one in within)
 
 
 def is_of_tls(error: BaseException) -> bool:
-    """Whether TLS has failed; another certificate may help, or another authority."""
+    """Return whether TLS has failed; another certificate may help, or another authority."""
     reason = getattr(error, "reason", None)
     return isinstance(error, (SSLError, ssl.SSLError)) or isinstance(
         reason, (SSLError, ssl.SSLError))
@@ -106,7 +106,7 @@ def _retry_after(value: str | None) -> float | None:
 
 
 def is_expired(error: RequestError | WatcherError) -> bool:
-    """Whether it says, in any form of 410, that the server has forgotten too much."""
+    """Return whether an error says, in any form of 410, that the server has forgotten too much."""
     reason = (error.status or {}).get("reason")
     return error.code == 410 or reason in ("Expired", "Gone")
 

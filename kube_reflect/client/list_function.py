@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import hashlib
 import inspect
 import logging
 import re
@@ -99,34 +100,37 @@ class ListFunction:
         name = getattr(self.func, "__name__", "")
         return getattr(type(self.owner), _VARIANT.sub("", name), self.func)
 
-    def accepts(self, name: str) -> bool:
-        """Whether the function takes an argument of that name."""
+    @functools.cached_property
+    def _signature(self) -> inspect.Signature | None:
+        """What the function takes (None: one written in C may not say)."""
         try:
-            parameters = inspect.signature(self.func).parameters
+            return inspect.signature(self.func)
         except ValueError:
+            return None
+
+    def accepts(self, name: str) -> bool:
+        """Return whether the function takes an argument of that name."""
+        signature = self._signature
+        if signature is None:
             return False
-        if name in parameters:
+        if name in signature.parameters:
             return True
         known = versions.known_parameters(self.func) if self.client is not None else None
         if known is not None:
             return name in known
-        return any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+        return any(one.kind is one.VAR_KEYWORD for one in signature.parameters.values())
 
     def names(self, name: str) -> bool:
-        """Whether the function has a parameter of that name, and does not just take any."""
-        try:
-            return name in inspect.signature(self.func).parameters
-        except ValueError:
-            return False
+        """Return whether the function has a parameter of that name, and does not just take any."""
+        return self._signature is not None and name in self._signature.parameters
 
     def _given(self) -> dict[str, Any]:
         """Return all its arguments by name.
 
         :raises TypeError: where some are missing, or there are some that it does not know.
         """
-        try:
-            signature = inspect.signature(self.func)
-        except ValueError:
+        signature = self._signature
+        if signature is None:
             return {"": self.args, **self.keywords}
         given = dict(signature.bind(*self.args, **self.keywords).arguments)
         for name, parameter in signature.parameters.items():
@@ -166,6 +170,32 @@ class ListFunction:
                 check(given[name])
 
     @property
+    def given(self) -> dict[str, Any]:
+        """All its arguments by name; resources of the dynamic client as what tells them apart.
+
+        :raises TypeError: where some are missing, or there are some that it does not know.
+        """
+        return {name: _resource_key(value) for name, value in self._given().items()}
+
+    @property
+    def server(self) -> str:
+        """Which API server it asks: its address, and a digest of who vouches for it; "" unknown.
+
+        A cluster that is made anew at the same address has another certificate authority.
+        """
+        configuration = getattr(self.client, "configuration", None)
+        if configuration is None:
+            return ""
+        authority = b""
+        try:
+            with open(configuration.ssl_ca_cert, "rb") as file:
+                authority = file.read(1 << 20)
+        except (OSError, TypeError):
+            # There is none: it is not said, or the system's own is taken.
+            pass
+        return f"{configuration.host} {hashlib.blake2b(authority, digest_size=16).hexdigest()}"
+
+    @property
     def identity(self) -> tuple[Any, ...]:
         """What is equal for two that list the same things with the same client.
 
@@ -174,7 +204,7 @@ class ListFunction:
 
         :raises TypeError: where arguments are missing, or there are some that it does not know.
         """
-        given = {name: _resource_key(value) for name, value in self._given().items()}
+        given = self.given
         owner = self.owner if self.client is None else self.client
         return (id(owner), getattr(self.func, "__func__", self.func),
                 tuple(sorted(given.items(), key=lambda item: item[0])))

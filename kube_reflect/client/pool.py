@@ -10,6 +10,7 @@ import socket
 import ssl
 import time
 import traceback
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPResponse
@@ -22,7 +23,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from kube_reflect.client import addresses, versions
 from kube_reflect.client.connection import ConnectionHandle, ConnectionState
-from kube_reflect.client.failures import is_cut, is_of_tls, refused
+from kube_reflect.client.failures import RequestError, is_cut, is_of_tls, refused
 from kube_reflect.client.tls import share_context
 
 __all__ = ["Door", "Exchange", "attached_manager", "error_body", "is_attachable",
@@ -101,6 +102,10 @@ class Door:
         except Exception as error:
             exchange.needs_credentials = is_of_tls(error)
             raise
+        if "," in response.headers.get("Content-Encoding", ""):
+            # So a few bytes are gigabytes, which urllib3 up to 2.5 unpacks at once.
+            response.close()
+            raise RequestError("the answer is compressed more than once", started=True)
         if not 200 <= response.status <= 299:
             exchange.needs_credentials = response.status == 401
             raise refused(response.status, response.headers, error_body(response))
@@ -139,7 +144,7 @@ def unpatched_copy(original: T) -> T:
 
 
 def is_attachable(manager: Any) -> bool:
-    """Whether connections of such a pool can be attached to a handle.
+    """Return whether connections of such a pool can be attached to a handle.
 
     Those cannot be that a test has put in the place of urllib3's, to record what is answered.
     """
@@ -151,13 +156,24 @@ def is_attachable(manager: Any) -> bool:
 def attached_manager(original: urllib3.PoolManager, handle: ConnectionHandle) -> Any:
     """Copy a pool, the same in everything but that its connections are attached to the handle."""
     manager: Any = unpatched_copy(original)
-    manager.pools = type(original.pools)(4, dispose_func=None)
+    manager.pools = type(original.pools)(4, dispose_func=_dispose)
     manager.connection_pool_kw = {**original.connection_pool_kw, "maxsize": 1, "block": False}
     manager.pool_classes_by_scheme = {
         scheme: _attached_pool(pool_class, handle)
         for scheme, pool_class in original.pool_classes_by_scheme.items()
     }
     return manager
+
+
+def _dispose(pool: Any) -> None:
+    """Close a pool, and call off what urllib3 would do when it is forgotten: that is done now.
+
+    It would be done in whichever thread lets go of the pool, and what interrupts it be lost.
+    """
+    for ref in weakref.getweakrefs(pool):
+        if isinstance(ref.__callback__, weakref.finalize):
+            ref.__callback__.detach()
+    pool.close()
 
 
 def _attached_pool(pool_class: Any, handle: ConnectionHandle) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -75,6 +76,8 @@ class Requests:
         self._shard_selector = (
             config.shard.selector if config.shard is not None and (
                 official or list_function.names("shard_selector")) else None)
+        #: The thread that opened the last request.
+        self._opener: int | None = None
 
     @property
     def streams_lists(self) -> bool:
@@ -83,10 +86,14 @@ class Requests:
                               and self._list_function.accepts("send_initial_events"))
 
     def close(self) -> None:
-        """End the request that is under way, and refuse others; from any thread, at once."""
+        """End the request that is under way, and refuse others; from any thread, at once.
+
+        The thread that opens requests is to call it, too, for it alone may close their connections:
+        urllib3's pool has locks that one who is interrupted would leave taken.
+        """
         self._handle.close()
         manager = self._managers[1]
-        if manager is not None:
+        if manager is not None and self._opener == threading.get_ident():
             manager.clear()
 
     def open(self, query: Mapping[str, Any]) -> Response:
@@ -99,6 +106,7 @@ class Requests:
         """
         config, handle = self._config, self._handle
         handle.check()
+        self._opener = threading.get_ident()
         wanted = {"label_selector": config.label_selector, "field_selector": config.field_selector,
                   "shard_selector": self._shard_selector, **query}
         wanted = {name: value for name, value in wanted.items() if value is not None}
@@ -193,7 +201,7 @@ class Requests:
 
 
 def _is_of_shards(error: RequestError) -> bool:
-    """Whether a request was refused for its shardSelector."""
+    """Return whether a request was refused for its shardSelector."""
     return error.code in (400, 422, 500) and "shard" in str(error).lower()
 
 

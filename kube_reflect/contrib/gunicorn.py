@@ -2,7 +2,11 @@
 
     from kube_reflect.contrib.gunicorn import post_worker_init
 
-Each worker then starts its reflectors, and serves when they are ready.
+Each worker then starts its reflectors, and serves when they are ready. With gevent, two lines come
+before that one::
+
+    from gevent import monkey
+    monkey.patch_all()
 """
 
 from __future__ import annotations

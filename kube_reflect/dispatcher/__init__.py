@@ -7,11 +7,10 @@ It may import the ground, the words, and of store/ what listeners need: `Cache`,
 
 from kube_reflect.dispatcher.changes import Applied, Change, Deleted, Reason, Resync
 from kube_reflect.dispatcher.handlers import Handler
-from kube_reflect.dispatcher.subscription import Subscription, subscribe
+from kube_reflect.dispatcher.subscription import Subscription
 from kube_reflect.store import set_subscriptions
 
-__all__ = ["Applied", "Change", "Deleted", "Handler", "Reason", "Resync", "Subscription",
-           "subscribe"]
+__all__ = ["Applied", "Change", "Deleted", "Handler", "Reason", "Resync", "Subscription"]
 
 # The store's room does not know this one, and makes subscriptions all the same.
-set_subscriptions(subscribe)
+set_subscriptions(Subscription)

@@ -6,13 +6,12 @@ import inspect
 import logging
 import threading
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from kube_reflect import _locks
-from kube_reflect._locks import new_lock
+from kube_reflect._locks import Deadline, Waiters, new_lock
 from kube_reflect._threads import start_thread
-from kube_reflect.dispatcher.changes import Applied, Change, Deleted
+from kube_reflect.dispatcher.changes import Applied, Change, Deleted, Resync
 from kube_reflect.dispatcher.subscription import Subscription
 from kube_reflect.errors import FieldError
 
@@ -103,19 +102,17 @@ class Handler(Generic[K]):
                  on_resync: Callable[[], object] | None,
                  subscribe: Callable[[], Subscription[K]],
                  forget: Callable[[Handler[K]], object]) -> None:
-        for what, function in (("on_add", on_add), ("on_update", on_update),
-                               ("on_delete", on_delete), ("on_resync", on_resync)):
+        callbacks: dict[str, Callable[..., object] | None] = {
+            "on_add": on_add, "on_update": on_update, "on_delete": on_delete,
+            "on_resync": on_resync}
+        for what, function in callbacks.items():
             if function is not None and not callable(function):
                 raise TypeError(f"{what} must be callable: {function!r}")
-        if not any((on_add, on_update, on_delete, on_resync)):
-            raise ValueError("a handler needs at least one of on_add, on_update, on_delete, "
-                             "on_resync")
+        if not any(callbacks.values()):
+            raise ValueError(f"a handler needs at least one of {', '.join(callbacks)}")
         self.name = name
-        self._on_add = on_add
-        self._on_update = on_update
-        self._on_delete = on_delete
+        self._callbacks = callbacks
         self._wants_reason = _takes_reason(on_delete)
-        self._on_resync = on_resync
         self._subscribe = subscribe
         self._forget = forget
         self._failures = Failures(name)
@@ -215,7 +212,7 @@ class Handler(Generic[K]):
                 change = subscription.get()
             except BaseException as error:
                 self._failures.record("take", subscription, error)
-                _rest()
+                Waiters().wait_for(lambda: False, Deadline(_REST))
                 continue
             if self._removed:
                 # For the second time, if `remove` was not interrupted.
@@ -235,28 +232,26 @@ class Handler(Generic[K]):
             return False
 
     def _call(self, change: Change[K]) -> None:
-        what = "on_resync"
+        if isinstance(change, Applied):
+            what = "on_add" if change.is_new else "on_update"
+        else:
+            what = "on_delete" if isinstance(change, Deleted) else "on_resync"
+        callback = self._callbacks[what]
+        if callback is None:
+            return
         try:
             match change:
-                case Deleted():
-                    what = "on_delete"
-                    if self._on_delete is not None and change.object is not None:
-                        if self._wants_reason:
-                            self._on_delete(change.object, reason=change.reason)
-                        else:
-                            self._on_delete(change.object)
-                case Applied() if change.is_new:
-                    what = "on_add"
-                    if self._on_add is not None and change.object is not None:
-                        self._on_add(change.object)
-                case Applied():
-                    what = "on_update"
-                    if self._on_update is not None and change.object is not None:
-                        old: Any = change.old
-                        self._on_update(old, change.object)
+                case Resync():
+                    callback()
+                case _ if change.object is None:
+                    # It cannot be parsed, as the store has counted.
+                    pass
+                case Deleted() if self._wants_reason:
+                    callback(change.object, reason=change.reason)
+                case Applied() if not change.is_new:
+                    callback(change.old, change.object)
                 case _:
-                    if self._on_resync is not None:
-                        self._on_resync()
+                    callback(change.object)
         except BaseException as error:
             self._failures.record(what, change, error)
 
@@ -278,11 +273,3 @@ def _place_of(error: BaseException) -> tuple[str, ...]:
     if traceback is None:
         return ()
     return traceback.tb_frame.f_code.co_filename, str(traceback.tb_lineno)
-
-
-def _rest() -> None:
-    never: SimpleQueue[None] = SimpleQueue()
-    try:
-        never.get(timeout=_REST)
-    except Empty:
-        pass

@@ -60,17 +60,24 @@ class Taken:
 
     :param thread: which has it.
     :param pending: where it is from.
+    :param loop: in which the thread has it; None: it has it until it takes again.
     """
 
-    __slots__ = ("pending", "returned", "step", "thread")
+    __slots__ = ("loop", "pending", "returned", "step", "thread")
 
-    def __init__(self, thread: threading.Thread, step: Step, pending: Pending) -> None:
+    def __init__(self, thread: threading.Thread, step: Step, pending: Pending,
+                 loop: weakref.ref[Any] | None) -> None:
         self.thread = thread
         self.step = step
         self.pending = pending
-        #: Set in the last moment before the subscriber has it. Without it, the thread was
-        #: interrupted, and the step goes back.
+        self.loop = loop
+        #: Set in the last moment before the subscriber has it; else, the step goes back.
         self.returned = False
+
+    @property
+    def is_left(self) -> bool:
+        """Whether the thread has left its loop, or has ended."""
+        return (self.loop is not None and self.loop() is None) or not self.thread.is_alive()
 
 
 #: What threads are working on, by object; None for a resync.
@@ -260,7 +267,7 @@ class Pending:
 
     # For the subscriber.
 
-    def take_locked(self) -> Taken | None:
+    def take_locked(self, loop: weakref.ref[Any] | None = None) -> Taken | None:
         """Remove and return the next step of an object that no thread is working on."""
         if self.state is State.CLOSED:
             self._clear_locked()
@@ -269,7 +276,7 @@ class Pending:
             return None
         # First it is written down, and then removed: who is interrupted in between has it twice,
         # and `_put_back_locked` sees that.
-        taken = Taken(threading.current_thread(), step, self)
+        taken = Taken(threading.current_thread(), step, self, loop)
         self._processing[step.key] = taken
         self._remove_locked(step)
         if self._overflow == "block":
@@ -317,13 +324,13 @@ class Pending:
             self._count -= 1
 
     def settle_locked(self) -> bool:
-        """Let others have what this thread, or one that has ended, was working on.
+        """Let others have what this thread, or one that has left it, was working on.
 
         What was never returned is put back. Returns whether somebody may be waiting for it.
         """
         me, before = threading.current_thread(), self.news
         for key, taken in list(self._processing.items()):
-            if taken.thread is not me and taken.thread.is_alive():
+            if taken.thread is not me and not taken.is_left:
                 continue
             if not taken.returned and taken.pending is self and self.state in TAKING_STATES:
                 self._put_back_locked(taken.step)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -18,10 +18,12 @@ from kube_reflect.dispatcher.pending import (
 from kube_reflect.errors import KubeReflectError
 from kube_reflect.store import Cache, Store
 
-__all__ = ["Subscription", "subscribe"]
+__all__ = ["Subscription"]
 
 K = TypeVar("K")
+T = TypeVar("T")
 
+_FOREVER = Deadline(None)
 #: Seconds after which a thread looks again whether another one has returned with what it took.
 _RETURNED = 0.01
 
@@ -143,35 +145,22 @@ class Subscription(Generic[K]):
             raise
 
     def __iter__(self) -> Iterator[Change[K]]:
-        forever = Deadline(None)
-        try:
-            while (taken := self._take(forever)) is not None:
-                change = self._change(taken.step)
-                # As in `get`.
-                taken.returned = True
-                yield change
-        finally:
-            self._done()
+        return _Loop(self._take, lambda taken: self._change(taken.step), self._done)
 
     def objects(self) -> Iterator[K]:
         """Iterate the objects that are there or have changed; deletions are passed over."""
-        forever = Deadline(None)
+        return _Loop(self._take, self._object, self._done)
+
+    def _object(self, taken: Taken) -> K | None:
+        entry = taken.step.new
+        if entry is None:
+            return None
         try:
-            while (taken := self._take(forever)) is not None:
-                entry = taken.step.new
-                obj = None
-                if entry is not None:
-                    try:
-                        obj = self._cache.read(entry)
-                    except KubeReflectError:
-                        # It cannot be read, by whoever tries.
-                        taken.returned = True
-                        raise
-                taken.returned = True
-                if obj is not None:
-                    yield obj
-        finally:
-            self._done()
+            return self._cache.read(entry)  # type: ignore[no-any-return]
+        except KubeReflectError:
+            # It cannot be read, by whoever tries.
+            taken.returned = True
+            raise
 
     def close(self) -> None:
         """End it, at once, for all who wait on it; from any thread, any number of times."""
@@ -187,9 +176,10 @@ class Subscription(Generic[K]):
                  traceback: TracebackType | None) -> None:
         self.close()
 
-    def _take(self, deadline: Deadline) -> Taken | None:
+    def _take(self, deadline: Deadline, loop: weakref.ref[Any] | None = None) -> Taken | None:
         """Wait for a step; None when there will be none. The caller sets `returned`, or puts down.
 
+        :param loop: of the thread, in which it works on what it takes.
         :raises TimeoutError: if there was none in time.
         """
         self._cache.touch()
@@ -197,7 +187,7 @@ class Subscription(Generic[K]):
             with self._lock:
                 pending = self._pending
                 has_news = pending.settle_locked()
-                taken = pending.take_locked()
+                taken = pending.take_locked(loop)
                 # Whether another thread is about to return with a step, or to put it back.
                 is_between = not all(one.returned for one in self._processing.values())
                 has_ended = taken is None and self._has_ended_locked() and not is_between
@@ -227,9 +217,11 @@ class Subscription(Generic[K]):
         left = deadline.left()
         if left == 0:
             raise TimeoutError(f"no change {deadline}")
+        loops = [taken.loop for taken in list(self._processing.values()) if taken.loop is not None]
         self._waiters.wait_for(
-            lambda: pending.news != news or self._pending is not pending,
-            Deadline(most if left is None else min(left, most)))
+            lambda: (pending.news != news or self._pending is not pending
+                     or any(loop() is None for loop in loops)),
+            Deadline(most if left is None else min(left, most)), loops)
 
     def _done(self) -> None:
         """Let others have what this thread is working on; what it did not get, it puts back."""
@@ -269,7 +261,40 @@ class Subscription(Generic[K]):
         return Deleted(last, step.reason not in (None, Reason.DELETED), step.reason)
 
 
-def subscribe(cache: Cache, store: Store[K], *, buffer_size: int = 1024,
-              overflow: str = "coalesce", lasting: bool = False) -> Subscription[K]:
-    """Return a subscription to a cache; see `Subscription`."""
-    return Subscription(cache, store, buffer_size=buffer_size, overflow=overflow, lasting=lasting)
+class _Loop(Generic[T]):
+    """An iteration over a subscription: a thread works on what it got until it asks for more.
+
+    That another one may have it when the loop was left, too, is seen by a weak reference. It is no
+    generator, for to end that is a step of Python, and an exception that arrives in it is lost.
+
+    :param take: waits for a step, as `Subscription` does.
+    :param value_of: gives what is to be returned for it; None passes it over.
+    :param done: puts back what was taken and not returned.
+    """
+
+    def __init__(self, take: Callable[[Deadline, weakref.ref[Any]], Taken | None],
+                 value_of: Callable[[Taken], T | None], done: Callable[[], None]) -> None:
+        self._take = take
+        self._value_of = value_of
+        self._done = done
+        self._is_over = False
+
+    def __iter__(self) -> Iterator[T]:
+        return self
+
+    def __next__(self) -> T:
+        try:
+            while not self._is_over:
+                taken = self._take(_FOREVER, weakref.ref(self))
+                if taken is None:
+                    self._is_over = True
+                    break
+                value = self._value_of(taken)
+                # As in `Subscription.get`.
+                taken.returned = True
+                if value is not None:
+                    return value
+            raise StopIteration
+        except BaseException:
+            self._done()
+            raise

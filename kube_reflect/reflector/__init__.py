@@ -1,13 +1,16 @@
 """The threads that run a watcher into a writer, and the public face of both: `Reflector`.
 
 It may import every room but the leaves. Begin with `reflector`, what users call; `engine` starts
-and closes, `namespaces` has the watches, `worker` is the thread of one, `health` its record.
+and closes, `namespaces` has the watches, `worker` is the thread of one, `health` its record,
+`warm_start` the file that the next process begins with.
 """
 
 from kube_reflect.dispatcher import Handler
 from kube_reflect.reflector.engine import close_all
 from kube_reflect.reflector.reflector import ListOf, Reflector
 from kube_reflect.reflector.sharing import Shared, shared
+from kube_reflect.reflector.warm_start import WarmStart
 from kube_reflect.streams import reflect
 
-__all__ = ["Handler", "ListOf", "Reflector", "Shared", "close_all", "reflect", "shared"]
+__all__ = ["Handler", "ListOf", "Reflector", "Shared", "WarmStart", "close_all", "reflect",
+           "shared"]

@@ -60,8 +60,7 @@ class Engine:
         if self._pid == os.getpid():
             return
         self._pid = os.getpid()
-        for watch in self.namespaces.watches.values():
-            watch.after_fork()
+        self.namespaces.after_fork()
         if self._running:
             # What is there is the parent's: it may be read, and is not complete.
             self.cache.begin()
@@ -112,8 +111,9 @@ class Engine:
             # These and no later ones: another thread may start it again at once.
             workers, handlers = self.namespaces.close(), self._handlers
         self.cache.unblock()
-        if not all([worker.join(deadline.left()) for worker in workers]):
-            logger.warning("%s: the thread did not end %s", self.name, deadline)
+        late = [worker.what for worker in workers if not worker.join(deadline.left())]
+        for what in dict.fromkeys(late):
+            logger.warning("%s: %s did not end %s", self.name, what, deadline)
         with self._lock:
             if self._running:
                 return

@@ -83,7 +83,11 @@ class Health:
         self._announced: dict[tuple[type, int | None], tuple[float, int]] = {}
         self._unsteady_until = 0.0
         self._list_began: float | None = None
+        self._has_list = False
         self._last_failure: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<Health {self.name} {self.record.phase.value}>"
 
     def enter(self, phase: Phase, error: BaseException | None = None, watches: int = 0) -> None:
         """Begin a phase.
@@ -133,6 +137,12 @@ class Health:
             self._list_began = None
         self.notify()
 
+    def restored(self) -> None:
+        """Record that there is what an earlier process has listed."""
+        self._has_list = True
+        self.enter(Phase.CONNECTING)
+        self.notify()
+
     def waiting(self, seconds: float) -> None:
         """Record how long the pause after a failure will be."""
         self._unsteady_until = self._timer() + seconds + _STEADY
@@ -146,7 +156,7 @@ class Health:
         match event:
             case Init():
                 self._list_began = self._timer()
-                if self.last_list_seconds is not None:
+                if self._has_list:
                     polled = self.record.phase is Phase.POLLING
                     self.relist_reasons[self._last_failure or (
                         "Polled" if polled else "Started")] += 1
@@ -154,6 +164,7 @@ class Health:
                 # A list that goes on says nothing of its end.
                 return
             case InitDone() if self._list_began is not None:
+                self._has_list = True
                 self.last_list_seconds = self._timer() - self._list_began
                 self._last_failure = None
             case _:

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable
 from kube_reflect.backoff import Backoff
 from kube_reflect.config import Config
 from kube_reflect.reflector.health import Health, PhaseRecord
+from kube_reflect.reflector.warm_start import FileWriter, WarmFile
 from kube_reflect.reflector.watchers import WatcherFactory
 from kube_reflect.reflector.worker import Worker
 from kube_reflect.status import NamespaceStatus, Phase, Status
-from kube_reflect.store import Cache, NamespaceWriter
+from kube_reflect.store import Cache, Entry, NamespaceWriter
 
 __all__ = ["NamespaceWatch", "Namespaces"]
 
@@ -124,10 +125,12 @@ class Namespaces:
     :param name: of the reflector.
     :param watchers: makes the watcher of a namespace.
     :param new_backoff: makes the backoff of each.
+    :param file: from which they start warm, if there is one.
     """
 
     def __init__(self, cache: Cache, name: str, watchers: WatcherFactory,
-                 new_backoff: Callable[[], Backoff]) -> None:
+                 new_backoff: Callable[[], Backoff], file: WarmFile | None = None) -> None:
+        self._file = file
         self._cache = cache
         self._name = name
         self._watchers = watchers
@@ -143,8 +146,12 @@ class Namespaces:
         name = self._name if namespace is None else f"{self._name}:{namespace}"
 
         def new_worker(watch: NamespaceWatch) -> Worker:
-            return Worker(lambda observer: self._watchers.new(namespace, observer), self._cache,
-                          watch.writer, self._new_backoff(), watch.health)
+            return Worker(
+                lambda observer, since: self._watchers.new(namespace, observer, since),
+                self._cache, watch.writer, self._new_backoff(), watch.health, share)
+
+        def share(stopped: Callable[[], bool]) -> tuple[str, list[Entry]] | None:
+            return None if self._file is None else self._file.share(namespace, stopped)
 
         watch = NamespaceWatch(NamespaceWriter(self._cache, namespace),
                                Health(name, notify=self._notify), new_worker)
@@ -171,11 +178,22 @@ class Namespaces:
         """Start the threads that are not running."""
         for watch in self.watches.values():
             watch.start()
+        if self._file is not None:
+            self._file.start()
 
-    def close(self) -> list[Worker]:
+    def close(self) -> list[Worker | FileWriter]:
         """End all threads; return at once what to wait for. From any thread."""
-        return [worker for watch in self.watches.values()
-                if (worker := watch.close()) is not None]
+        ending: list[Worker | FileWriter] = [
+            worker for watch in self.watches.values() if (worker := watch.close()) is not None]
+        writer = None if self._file is None else self._file.close()
+        return ending if writer is None else [*ending, writer]
+
+    def after_fork(self) -> None:
+        """Forget the threads, which are gone."""
+        for watch in self.watches.values():
+            watch.after_fork()
+        if self._file is not None:
+            self._file.after_fork()
 
     def on_phase(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Register a function that a watch's thread calls after each change of its phase.
@@ -222,6 +240,10 @@ class Namespaces:
             error = next((one.error for one in records if one.error is not None), None)
         return worst._replace(error=error)
 
+    def _file_failures(self) -> dict[str, int]:
+        failures = 0 if self._file is None else self._file.failures
+        return {"WarmStartFailed": failures} if failures else {}
+
     def status(self) -> Status:
         """Return how all of it is; from any thread. It waits for no lock, and asks no server."""
         cache, config, watches = self._cache, self._watchers.config, self.watches
@@ -245,7 +267,7 @@ class Namespaces:
             namespaces={namespace: watch.status(config, namespace not in awaited)
                         for namespace, watch in watches.items() if namespace is not None},
             bytes_at_rest=counters.bytes_at_rest,
-            failures=_sum(one.failures for one in health),
+            failures=_sum([*(one.failures for one in health), self._file_failures()]),
             events_by_type=_sum(one.events for one in health),
             relist_reasons=_sum(one.relist_reasons for one in health),
             reconnect_reasons=_sum(one.reconnect_reasons for one in health),

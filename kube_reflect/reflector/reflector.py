@@ -14,9 +14,11 @@ from kube_reflect._describe import no_value
 from kube_reflect.backoff import Backoff
 from kube_reflect.client import view_maker
 from kube_reflect.config import Config
-from kube_reflect.dispatcher import Handler, Subscription, subscribe
+from kube_reflect.dispatcher import Handler, Subscription
+from kube_reflect.reflector.described import described
 from kube_reflect.reflector.engine import Engine
 from kube_reflect.reflector.namespaces import Namespaces
+from kube_reflect.reflector.warm_start import WarmFile, WarmStartOption, checked_warm_start
 from kube_reflect.reflector.watchers import (
     WatcherFactory, backoff_factory, checked_config, checked_namespaces,
 )
@@ -52,6 +54,10 @@ class _InAllNamespaces(Protocol):
 #: The list methods of `CustomObjectsApi`, whose annotations do not say what they return, and
 #: partials of them.
 CustomObjects = Union[_InNamespace, _InCluster, _InAllNamespaces, "functools.partial[object]"]
+
+
+# Each overload names all options, so that editors offer them and checkers know them.
+WhenNotReady = Literal["wait", "raise", "empty"]
 
 
 class Reflector(Generic[K]):
@@ -97,10 +103,17 @@ class Reflector(Generic[K]):
         that there is nothing; see `StoreOptions`.
     :param ready_timeout: seconds that such a read waits at most.
     :param decoded_limit: objects that stay decoded; see `StoreOptions`.
+    :param warm_start: the path of a file, or a `WarmStart`: the objects are written there on
+        `close`, and now and then before, and a later process reads them at its `start`. They can
+        be read from then on; the store is ready when the server has confirmed them: by an event or
+        a bookmark of a watch from where they are, or by its end (after two seconds, where nothing
+        has changed), or by a list if it does not go on from there. A file that is damaged, or of
+        something else, is passed over, with a line in the log.
     :param kwargs: for the list function.
     :raises TypeError: for what is no list function, or lacks arguments.
-    :raises ValueError: for arguments that the watcher sets by itself, or a `Backoff` that several
-        namespaces would share.
+    :raises ValueError: for arguments that the watcher sets by itself, a `Backoff` that several
+        namespaces would share, or a warm start that has no directory, or is of Secrets and was not
+        told so.
     """
 
     __reduce_ex__ = no_value("it has threads of this process")
@@ -108,22 +121,54 @@ class Reflector(Generic[K]):
     @overload
     def __init__(self: Reflector[dict[str, Any]], list_func: Callable[..., object], *args: Any,
                  config: Config | None = ..., model: None = None,
-                 metadata_only: Literal[True], **kwargs: Any) -> None: ...
+                 metadata_only: Literal[True],
+                 transform: Transform | None = ..., copies: bool = ...,
+                 indexers: Mapping[str, IndexFunction] | None = ...,
+                 detect_mutations: bool | None = ..., new_client: Callable[[], Any] | None = ...,
+                 namespaces: Iterable[str] | None = ..., name: str | None = ...,
+                 backoff: Backoff | Callable[[], Backoff] | None = ...,
+                 when_not_ready: WhenNotReady = ..., ready_timeout: float = ...,
+                 decoded_limit: int = ..., warm_start: WarmStartOption = ...,
+                 **kwargs: Any) -> None: ...
 
     @overload
     def __init__(self: Reflector[M], list_func: Callable[..., object], *args: Any,
                  config: Config | None = ..., model: Callable[[dict[str, Any]], M],
-                 metadata_only: bool = ..., **kwargs: Any) -> None: ...
+                 metadata_only: bool = ...,
+                 transform: Transform | None = ..., copies: bool = ...,
+                 indexers: Mapping[str, IndexFunction] | None = ...,
+                 detect_mutations: bool | None = ..., new_client: Callable[[], Any] | None = ...,
+                 namespaces: Iterable[str] | None = ..., name: str | None = ...,
+                 backoff: Backoff | Callable[[], Backoff] | None = ...,
+                 when_not_ready: WhenNotReady = ..., ready_timeout: float = ...,
+                 decoded_limit: int = ..., warm_start: WarmStartOption = ...,
+                 **kwargs: Any) -> None: ...
 
     @overload
     def __init__(self: Reflector[K], list_func: Callable[..., ListOf[K]], *args: Any,
                  config: Config | None = ..., model: None = None,
-                 metadata_only: Literal[False] = False, **kwargs: Any) -> None: ...
+                 metadata_only: Literal[False] = False,
+                 transform: Transform | None = ..., copies: bool = ...,
+                 indexers: Mapping[str, IndexFunction] | None = ...,
+                 detect_mutations: bool | None = ..., new_client: Callable[[], Any] | None = ...,
+                 namespaces: Iterable[str] | None = ..., name: str | None = ...,
+                 backoff: Backoff | Callable[[], Backoff] | None = ...,
+                 when_not_ready: WhenNotReady = ..., ready_timeout: float = ...,
+                 decoded_limit: int = ..., warm_start: WarmStartOption = ...,
+                 **kwargs: Any) -> None: ...
 
     @overload
     def __init__(self: Reflector[dict[str, Any]], list_func: CustomObjects, *args: Any,
                  config: Config | None = ..., model: None = None,
-                 metadata_only: Literal[False] = False, **kwargs: Any) -> None: ...
+                 metadata_only: Literal[False] = False,
+                 transform: Transform | None = ..., copies: bool = ...,
+                 indexers: Mapping[str, IndexFunction] | None = ...,
+                 detect_mutations: bool | None = ..., new_client: Callable[[], Any] | None = ...,
+                 namespaces: Iterable[str] | None = ..., name: str | None = ...,
+                 backoff: Backoff | Callable[[], Backoff] | None = ...,
+                 when_not_ready: WhenNotReady = ..., ready_timeout: float = ...,
+                 decoded_limit: int = ..., warm_start: WarmStartOption = ...,
+                 **kwargs: Any) -> None: ...
 
     def __init__(
         self,
@@ -143,6 +188,7 @@ class Reflector(Generic[K]):
         when_not_ready: str = "wait",
         ready_timeout: float = 30.0,
         decoded_limit: int = 10_000,
+        warm_start: WarmStartOption = None,
         **kwargs: Any,
     ) -> None:
         if name is not None and not isinstance(name, str):
@@ -153,19 +199,17 @@ class Reflector(Generic[K]):
         watchers = WatcherFactory(
             list_func, args, kwargs, checked_config(config), metadata_only=metadata_only,
             several=several, new_client=new_client)
-        view = None
-        if model is None and not metadata_only:
-            listed = watchers.model
-            if isinstance(listed, type):
-                view = view_maker(listed)
-            else:
-                model = listed
+        model, view = _reading(watchers, model, metadata_only)
         cache = Cache(watchers.resource, StoreOptions(
-            model=model, view=view, transform=transform, indexers=dict(indexers or {}),
-            copies=copies, detect_mutations=detect_mutations, when_not_ready=when_not_ready,
-            ready_timeout=ready_timeout, decoded_limit=decoded_limit))
+            max_objects=watchers.config.max_objects, model=model, view=view, transform=transform,
+            indexers=dict(indexers or {}), ready_timeout=ready_timeout, decoded_limit=decoded_limit,
+            copies=copies, detect_mutations=detect_mutations, when_not_ready=when_not_ready))
         self._several = several
-        self._namespaces = Namespaces(cache, name, watchers, backoff_factory(backoff, several))
+        file = None if warm_start is None else WarmFile(
+            checked_warm_start(warm_start, watchers.kind), cache,
+            lambda: {**watchers.what, "transform": described(transform)}, name)
+        self._namespaces = Namespaces(cache, name, watchers, backoff_factory(backoff, several),
+                                      file)
         for namespace in names:
             self._namespaces.add(namespace)
         what = None if watchers.identity is None else (
@@ -256,8 +300,8 @@ class Reflector(Generic[K]):
         :param overflow: what then happens: ``coalesce``, ``block`` or ``resync``.
         :raises ValueError: for a buffer size below 1, or an unknown overflow.
         """
-        return subscribe(self._engine.cache, self.store, buffer_size=buffer_size,
-                         overflow=overflow)
+        return Subscription(self._engine.cache, self.store, buffer_size=buffer_size,
+                            overflow=overflow)
 
     def add_handler(
         self,
@@ -288,8 +332,8 @@ class Reflector(Generic[K]):
         def lasting() -> Subscription[K]:
             # A handle that keeps nothing going, where the reflector's own is gone.
             store = weak() or Store(cache)
-            return subscribe(cache, store, buffer_size=buffer_size, overflow=overflow,
-                             lasting=True)
+            return Subscription(cache, store, buffer_size=buffer_size, overflow=overflow,
+                                lasting=True)
 
         return self._engine.add_handler(lambda name, forget: Handler(
             name, on_add, on_update, on_delete, on_resync, lasting, forget))
@@ -328,6 +372,14 @@ class Reflector(Generic[K]):
         """How it is at this moment; some microseconds. It waits for nothing that anybody holds."""
         self._engine.cache.touch()
         return self._namespaces.status()
+
+
+def _reading(watchers: WatcherFactory, model: Any, metadata_only: bool) -> tuple[Any, Any]:
+    """Return the model and the view by which objects are read; one of them is None."""
+    if model is not None or metadata_only:
+        return model, None
+    listed = watchers.model
+    return (None, view_maker(listed)) if isinstance(listed, type) else (listed, None)
 
 
 def _calling_line() -> tuple[str, int]:

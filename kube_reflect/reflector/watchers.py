@@ -9,6 +9,7 @@ from kube_reflect.backoff import Backoff
 from kube_reflect.client import ListFunction
 from kube_reflect.config import Config
 from kube_reflect.object_ref import ApiResource
+from kube_reflect.reflector.described import described
 from kube_reflect.watcher import Watcher
 from kube_reflect.wire import ApiSource
 
@@ -65,11 +66,39 @@ class WatcherFactory:
             return None
         return identity
 
-    def new(self, namespace: str | None, observer: Callable[[str], None]) -> Watcher:
-        """Return a watcher of a namespace, or of all that the list function lists."""
+    @property
+    def what(self) -> dict[str, str]:
+        """What it lists, in words that another process has for the same; functions by their names.
+
+        The server is told by its address and its certificate authority.
+        """
+        function = self._list_function("" if self._several else None)
+        config = self.config
+        return {
+            "server": function.server,
+            "list function": described(function.func),
+            "resource": repr(function.resource),
+            "arguments": described(function.given),
+            "label selector": repr(config.label_selector),
+            "field selector": repr(config.field_selector),
+            "shard": repr(config.shard),
+            "scope": f"several={self._several} metadata_only={self._metadata_only}",
+        }
+
+    @property
+    def kind(self) -> ApiResource | None:
+        """The kind that it lists, as far as that can be told without asking."""
+        return self._list_function("default" if self._several else None).resource
+
+    def new(self, namespace: str | None, observer: Callable[[str], None],
+            since: str | None = None) -> Watcher:
+        """Return a watcher of a namespace, or of all that the list function lists.
+
+        :param since: the version that it is to go on from; None: it begins with a list.
+        """
         source = ApiSource(self._list_func, self._args, self._keywords(namespace), self.config,
                            metadata_only=self._metadata_only, new_client=self._new_client)
-        return Watcher.over(source, self.config, observer)
+        return Watcher.over(source, self.config, observer, since)
 
 
 def checked_config(config: Config | None) -> Config:

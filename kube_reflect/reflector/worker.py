@@ -15,10 +15,10 @@ from kube_reflect._forgotten import WeakBag
 from kube_reflect._threads import start_thread
 from kube_reflect.backoff import Backoff
 from kube_reflect.errors import WatcherError
-from kube_reflect.events import Event, InitDone
+from kube_reflect.events import Event, Init, InitDone
 from kube_reflect.reflector.health import Health
 from kube_reflect.status import Phase
-from kube_reflect.store import Cache, Forgotten, NamespaceWriter
+from kube_reflect.store import Cache, Entry, Forgotten, NamespaceWriter
 from kube_reflect.watcher import Watcher
 
 __all__ = ["Worker"]
@@ -44,14 +44,24 @@ class Worker:
 
     It knows nothing of the Reflector, so that it does not keep it alive.
 
-    :param new_watcher: makes the watcher, given who is told of its states.
+    :param new_watcher: makes the watcher, given who is told of its states, and the version that it
+        goes on from, if there is one.
     :param cache: what the writer writes to.
     :param writer: of the namespace.
+    :param share: returns what an earlier process had of it, and the version of that (None: nothing
+        is known), given a function that says when to give up.
     """
 
-    def __init__(self, new_watcher: Callable[[Callable[[str], None]], Watcher], cache: Cache,
-                 writer: NamespaceWriter, backoff: Backoff, health: Health) -> None:
+    #: What it is, for the log.
+    what = "the thread"
+
+    def __init__(self, new_watcher: Callable[[Callable[[str], None], str | None], Watcher],
+                 cache: Cache, writer: NamespaceWriter, backoff: Backoff, health: Health,
+                 share: Callable[[Callable[[], bool]], tuple[str, list[Entry]] | None]) -> None:
         self._new_watcher = new_watcher
+        self._share = share
+        #: Whether what is stored was an earlier process's to begin with.
+        self._restored = False
         self._cache = cache
         self._writer = writer
         self._backoff = backoff
@@ -80,7 +90,8 @@ class Worker:
         """When the server was last heard of, on `time.monotonic`; from any thread."""
         watcher = self._watcher
         contact = watcher.contact if watcher is not None else None
-        if contact is not None and (self._is_complete or self._contact is None):
+        if contact is not None and (
+                self._is_complete or (self._contact is None and not self._restored)):
             # Else what is stored is of an earlier watcher, and as old as its last contact.
             self._contact = contact
         return self._contact
@@ -89,7 +100,7 @@ class Worker:
     def answered(self) -> float | None:
         """The same; while a first list is slow, when that began of which something has come."""
         contact, watcher = self.contact, self._watcher
-        if contact is None and watcher is not None:
+        if contact is None and watcher is not None and not self._restored:
             return watcher.first_list
         return contact
 
@@ -201,9 +212,22 @@ class Worker:
         self._health.failed(failure)
         self._sleep(self._backoff.next_delay())
 
+    def _restore(self) -> str | None:
+        """Take in what an earlier process had; return the version to go on from."""
+        share = None if self._restored else self._share(lambda: self._closing)
+        if share is None:
+            return None
+        self._restored = True
+        version, entries = share
+        self._writer.restore(entries, version)
+        self._health.restored()
+        return version
+
     def _follow(self) -> None:
         self._is_complete = False
-        watcher = self._watcher = self._new_watcher(self._health.entered_state)
+        version = self._restore()
+        is_confirmed = version is None
+        watcher = self._watcher = self._new_watcher(self._health.entered_state, version)
         if self._closing:
             # Between its making and its place in the attribute, close() could not see it.
             watcher.close()
@@ -217,6 +241,12 @@ class Worker:
                         self._writer.apply(item)
                     except BaseException:
                         self._apply_again(item)
+                    if not is_confirmed:
+                        # By anything but the beginning of a list, which then does it by its end.
+                        is_confirmed = True
+                        if not isinstance(item, Init):
+                            self._writer.confirm()
+                            self._is_complete = True
                     self._is_complete = self._is_complete or isinstance(item, InitDone)
                     self._health.worked(item, watcher.contact)
         finally:

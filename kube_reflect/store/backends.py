@@ -30,6 +30,9 @@ class Backend(Protocol):
     def dictionary(self, content: bytes) -> Any:
         """Return what the others take as a dictionary."""
 
+    def content(self, dictionary: Any) -> bytes:
+        """Return what a dictionary was made of."""
+
     def compressor(self, dictionary: Any) -> Compress:
         """Return what compresses; the dictionary may be None."""
 
@@ -66,6 +69,9 @@ class Zstandard(Backend):
         self.decompressor(made)
         return made
 
+    def content(self, dictionary: Any) -> bytes:
+        return bytes(dictionary.as_bytes())
+
     def compressor(self, dictionary: Any) -> Compress:
         made = self._zstandard.ZstdCompressor(
             self.level, dict_data=dictionary, write_content_size=False, write_dict_id=False)
@@ -95,6 +101,9 @@ class StandardLibrary(Backend):
         # Each that works with it makes its own: there is a lock in it, which a fork may find taken
         # by another thread for ever.
         return content
+
+    def content(self, dictionary: bytes) -> bytes:
+        return dictionary
 
     def _digested(self, content: bytes | None) -> Any:
         # It takes none of less than eight bytes.
@@ -128,6 +137,9 @@ class Zlib(Backend):
 
     def dictionary(self, content: bytes) -> Any:
         return content
+
+    def content(self, dictionary: bytes) -> bytes:
+        return dictionary
 
     def compressor(self, dictionary: bytes | None) -> Compress:
         made = zlib.compressobj(self.level, zlib.DEFLATED, -zlib.MAX_WBITS, zdict=dictionary or b"")

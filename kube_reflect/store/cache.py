@@ -130,8 +130,12 @@ class Cache:
             return
         namespace, version, versions = record.namespace, record.version, self.versions
         seen = self.counters.resource_version
-        if record.extent is Extent.OBJECT:
-            record.table.replace(record.before, record.after)
+        if record.extent is Extent.CONFIRMED:
+            self.awaited -= {namespace}
+            if not self.awaited:
+                self.readiness.open()
+        elif record.table is None:
+            self.table.replace(record.before, record.after)
             if version is not None:
                 known = versions.get(namespace)
                 versions[namespace] = version if known is None else newer_version(known, version)
@@ -139,9 +143,10 @@ class Cache:
             self.table, self.entries = record.table, record.table.entries
             if record.swapped is not None:
                 record.swapped()
-            self.awaited -= {namespace}
+            if record.extent is not Extent.SAVED:
+                self.awaited -= {namespace}
             versions.pop(namespace, None)
-            if record.extent is Extent.LIST:
+            if record.extent is not Extent.END:
                 self.listed |= {namespace}
                 if version is not None:
                     versions[namespace] = version
@@ -151,7 +156,7 @@ class Cache:
             else:
                 self.namespaces -= {namespace}
                 self.listed -= {namespace}
-            if not self.awaited:
+            if not self.awaited and record.extent is not Extent.SAVED:
                 self.readiness.open()
         if len(versions) == 1:
             [seen] = versions.values()
@@ -317,14 +322,15 @@ class Cache:
         :param namespace: all that it asks for; None: it may be anything.
         :raises NotReady: if there has been no complete list of it.
         """
-        if not self.unlisted or self.options.when_not_ready == "empty":
-            return
-        if namespace is not None and namespace in self.listed:
-            # The others may take as long as they like.
+        def is_there() -> bool:
+            # Of one namespace the others may take as long as they like.
+            return not self.unlisted or (namespace is not None and namespace in self.listed)
+
+        if self.options.when_not_ready == "empty" or is_there():
             return
         if self.options.when_not_ready == "raise" or self.lifecycle is not Lifecycle.RUNNING:
             raise self.readiness.not_ready("not ready")
-        self.readiness.wait(Deadline(self.options.ready_timeout))
+        self.readiness.wait(Deadline(self.options.ready_timeout), is_there)
 
     def touch(self) -> None:
         """Start again in a child process what ran in the parent; the first thing of each use."""

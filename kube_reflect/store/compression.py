@@ -5,28 +5,15 @@ become the raw content of a dictionary, and those that come after refer to it; i
 when those that come now would be served better by others.
 
 The package zstandard is used where it is installed (the extra ``fast``), else ``compression.zstd``
-of Python 3.14, else zlib. ``python -m tests.bench.compression`` takes the figures; of 5,000 pods,
-11,600 bytes of JSON each, and of objects less alike (mixed: pods that share no names, images and
-environments, Events, and Secrets of random bytes, 3,800 bytes), bytes at rest, and microseconds to
-compress and to read back:
-
-================  ================  ===================  ================
-..                zstandard         compression.zstd     zlib
-================  ================  ===================  ================
-pods              450, 8 and 3      450, 8 and 12        644, 21 and 6
-pods, shuffled    426, 8 and 3      426, 8 and 12        629, 21 and 6
-mixed             1,355, 10 and 4   1,355, 10 and 13     1,427, 48 and 9
-================  ================  ===================  ================
-
-The first 16 objects are compressed without a dictionary (a pod: 2,390 bytes). One of 16 to 112 KB
-makes no difference of a twentieth to any kind; one of several whole objects, and not of pieces of
-more of them, does.
+of Python 3.14, else zlib. A pod of 11,600 bytes then takes 450 bytes (zlib: 644), and without a
+dictionary, as the first 16 objects are, 2,390; ``python -m tests.bench.compression`` takes these
+figures, of objects less alike too. A dictionary of 16 to 112 KB makes no difference of a twentieth
+to any kind; one of several whole objects, and not of pieces of more of them, does.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
 from kube_reflect.store.backends import BACKENDS, FRAME, Backend, Compress, Decompress
 
@@ -36,6 +23,7 @@ __all__ = ["Compressor"]
 #: dictionary; a higher number is that of the dictionary.
 _RAW, _PLAIN = 0, 1
 _RAW_HEAD = bytes((_RAW,))
+_LAST = 255
 #: How many dictionaries one cache may make in its life. Objects at rest refer to theirs, so it
 #: stays; and a better one must be so much better that few will do.
 _MOST = 8
@@ -65,32 +53,29 @@ class _Generation:
     was used. If anything interrupts that, it is not put back, and another one is made.
     """
 
-    __slots__ = ("_backend", "_compressors", "_decompressors", "_dictionary", "size", "tag")
+    __slots__ = ("_backend", "_decompressors", "_dictionary", "compressors", "size", "tag")
 
     def __init__(self, backend: Backend, content: bytes = b"") -> None:
         self.tag = _PLAIN
         self.size = len(content)
         self._backend = backend
         self._dictionary = backend.dictionary(content) if content else None
-        self._compressors: list[Compress] = []
+        self.compressors: list[Compress] = []
         self._decompressors: list[Decompress] = []
 
     def compress(self, json: bytes) -> bytes:
         """Return a frame."""
         try:
-            compress = self._compressors.pop()
+            compress = self.compressors.pop()
         except IndexError:
             compress = self._backend.compressor(self._dictionary)
         frame = compress(json)
-        if len(self._compressors) < _IDLE:
-            self._compressors.append(compress)
+        if len(self.compressors) < _IDLE:
+            self.compressors.append(compress)
         return frame
 
     def decompress(self, frame: bytes, length: int) -> bytes:
-        """Return what the frame was made of.
-
-        :raises Exception: one of the errors of the backend.
-        """
+        """Return what the frame was made of; raise one of the backend's errors."""
         try:
             decompress = self._decompressors.pop()
         except IndexError:
@@ -100,9 +85,9 @@ class _Generation:
             self._decompressors.append(decompress)
         return json
 
-    def retire(self) -> None:
-        """Let go of what is idle: it is read from now on, and not written."""
-        self._compressors.clear()
+    def content(self) -> bytes:
+        """Return what the dictionary was made of."""
+        return self._backend.content(self._dictionary)
 
 
 # Most objects are compressed with a dictionary; what works without is shared by all caches.
@@ -129,7 +114,8 @@ class Compressor:
         self._current = plain = _plains.setdefault(
             backend.name, _Generation(backend))
         self._generations = {_PLAIN: plain}
-        self._tags = itertools.count(_PLAIN + 1)
+        # Nobody makes so many: `_MOST` of them.
+        self._tags: Iterator[int] = iter(range(_PLAIN + 1, _LAST + 1))
         # How many objects came, at which number one is a sample, how far it is to the next one.
         self._seen = 0
         self._next = 1
@@ -162,9 +148,10 @@ class Compressor:
             self._sample(packed)
         return packed
 
-    def decompress(self, packed: bytes) -> bytes:
+    def decompress(self, packed: bytes, longest: int = _LONGEST) -> bytes:
         """Return the JSON that was packed, whatever the dictionary; 3 us for a pod with zstandard.
 
+        :param longest: bytes that it may become, where it is compressed.
         :raises ValueError: for what was not packed here. That takes no more memory than the length
             that it tells, and no more time than the length that it has.
         """
@@ -175,7 +162,7 @@ class Compressor:
             if length >= 0x80:
                 length, start = _rest_of_length(packed, length)
             generation = self._generations[packed[0]]
-            if not 0 < length <= len(packed) * self._backend.ratio:
+            if not 0 < length <= min(longest, len(packed) * self._backend.ratio):
                 raise ValueError("so much is not in so few")
             json = generation.decompress(FRAME + packed[start:], length)
         # No more than these: an exception of the thread's own may come here too.
@@ -203,7 +190,9 @@ class Compressor:
     def _consider(self, objects: list[bytes]) -> None:
         """Make a dictionary of some of the objects, and use it if it serves the others better."""
         current, judges = self._current, objects[1::2]
-        content = _content(objects[::2], self._backend.reach)
+        reach = self._backend.reach
+        # Of two at least, and nearly all of each: what is cut off it is what others have too.
+        content = b"".join(json[:reach * 3 // 4] for json in objects[::2])[-reach:]
         made = _Generation(self._backend, content)
         before = sum(len(current.compress(json)) for json in judges)
         after = sum(len(made.compress(json)) for json in judges)
@@ -215,7 +204,37 @@ class Compressor:
         made.tag = tag = next(self._tags)
         self._generations[tag] = made
         self._current = made
-        current.retire()
+        # From now on it is read, and not written.
+        current.compressors.clear()
+
+    @property
+    def backend_name(self) -> str:
+        """What its backend is called, which alone can read what it has packed."""
+        return self._backend.name
+
+    def dictionaries(self) -> dict[int, bytes]:
+        """Return what its dictionaries were made of, by their numbers; from any thread."""
+        return {tag: generation.content() for tag, generation in list(self._generations.items())
+                if tag != _PLAIN}
+
+    def take(self, dictionaries: Mapping[int, bytes]) -> None:
+        """Take the dictionaries of another one, the oldest first; before it has packed anything.
+
+        :raises ValueError: for such as none has made.
+        """
+        if len(dictionaries) > _MOST or not all(
+                _PLAIN < tag <= _LAST and 0 < len(content) <= self._backend.reach
+                for tag, content in dictionaries.items()):
+            raise ValueError("no dictionaries of such numbers or sizes are made")
+        for tag, content in dictionaries.items():
+            try:
+                made = _Generation(self._backend, content)
+            except self._errors as error:
+                raise _damaged(error) from error
+            made.tag = tag
+            self._generations[tag] = made
+            self._current = made
+        self._tags = iter([tag for tag in range(_PLAIN + 1, _LAST + 1) if tag not in dictionaries])
 
     @property
     def dictionary_bytes(self) -> int:
@@ -225,15 +244,6 @@ class Compressor:
 
 def _damaged(why: object) -> ValueError:
     return ValueError(f"not packed by this cache, or damaged: {why}")
-
-
-def _content(objects: list[bytes], reach: int) -> bytes:
-    """Return what a dictionary is made of: as many objects as it takes, and of two at least.
-
-    Nearly all of one, since what is cut off it is what others have too.
-    """
-    parts = [json[:reach * 3 // 4] for json in objects]
-    return b"".join(parts)[-reach:]
 
 
 def _rest_of_length(packed: bytes, length: int) -> tuple[int, int]:

@@ -9,7 +9,8 @@ from typing import Any
 from kube_reflect._describe import reason_of
 from kube_reflect._json import loads
 from kube_reflect._locks import new_lock
-from kube_reflect._object import BadObject, Key
+from kube_reflect._object import BadObject, Object
+from kube_reflect.errors import FieldError, KubeReflectError
 from kube_reflect.store.entry import Entry
 from kube_reflect.store.user_code import BadObjects, FunctionFailed, attempt
 
@@ -17,6 +18,7 @@ __all__ = ["Decoder"]
 
 #: Entries that were refused and are remembered; then it begins anew.
 _REFUSED = 1000
+_LEFT_OUT = "left out of what was asked for"
 
 
 class Decoder:
@@ -63,7 +65,8 @@ class Decoder:
         value = entry.value
         if value is not None:
             return value
-        value, is_sound = self.make(entry)
+        value, is_sound = ((self._view(entry), True) if self._view is not None
+                           else self.make(entry))
         if not self._sharing or not is_sound:
             return value
         gone: list[Any] = []
@@ -88,10 +91,6 @@ class Decoder:
                 self._decoded.pop(entry, None)
                 self._refused.pop(entry, None)
 
-    def has_refused(self, key: Key) -> bool:
-        """Return whether the model refused an object of late, so that a mapping stands for it."""
-        return any(entry.key == key for entry in list(self._refused))
-
     def pass_on(self, old: Entry, new: Entry) -> None:
         """Share with the readers of an entry what those of another share, which it will replace."""
         with self._lock:
@@ -99,6 +98,36 @@ class Decoder:
                 del self._decoded[old]
                 self._decoded[new] = None
                 new.value = old.value
+
+    def holds(self, function: Callable[[Any], object], value: Any) -> bool:
+        """Return whether a user's function is true of an object; without a lock.
+
+        One that cannot be read as a K is that object's fault, not the function's: it is false of
+        it, which is counted and logged. So it is with a field that is not what the model declares,
+        and with a mapping that stands for what the model refused. What else it raises comes out.
+        """
+        try:
+            return bool(function(value))
+        except FieldError as error:
+            self._bad_objects.record("an object", str(error), _LEFT_OUT)
+            return False
+        except KubeReflectError:
+            raise
+        except Exception as error:
+            refused = self._refused_as(value)
+            if refused is None or not _fails_again(function, value, error):
+                raise
+            what = f"a function failed of what the model refused ({type(error).__name__}"
+            self._bad_objects.record(self._name(refused), f"{what}: {error})", _LEFT_OUT, what)
+            return False
+
+    def _refused_as(self, value: Any) -> Entry | None:
+        """Return the entry that the model refused of late, and for which a mapping stands."""
+        if not isinstance(value, dict):
+            return None
+        known = Object.of(value)
+        key = known.namespace, known.name
+        return next((entry for entry in list(self._refused) if entry.key == key), None)
 
     def make(self, entry: Entry) -> tuple[Any, bool]:
         """Return a new K, and whether it is one: not a mapping in its place, or None."""
@@ -140,3 +169,12 @@ class Decoder:
             self._record_once(entry, f"it cannot be parsed ({type(error).__name__}: {error})",
                               "left out", "it cannot be parsed")
             return None
+
+
+def _fails_again(function: Callable[[Any], object], value: Any, error: Exception) -> bool:
+    """Return whether an error is the function's own, and not a time limit that came meanwhile."""
+    try:
+        attempt(function, lambda: value)
+    except FunctionFailed as failed:
+        return type(failed.__cause__) is type(error)
+    return False

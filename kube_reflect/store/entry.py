@@ -87,6 +87,7 @@ class EntryMaker:
 
     def __init__(self, resource: ApiResource | None, options: StoreOptions,
                  bad_objects: BadObjects, objects: Callable[[], int]) -> None:
+        self._objects = objects
         self.compressor = Compressor(objects)
         #: The kind of object; set once, when the first object tells.
         self.resource = resource
@@ -112,7 +113,9 @@ class EntryMaker:
             self._learn_resource(obj)
         if self._transform is not None:
             obj = self._transformed(obj, self._transform)
-        key = obj.checked_key()
+        if obj.problem is not None or obj.name is None:
+            raise obj.problem or BadObject("it has no metadata.name")
+        key = self._shared.setdefault(obj.namespace, obj.namespace), obj.name
         if stored is not None and (known := stored.get(key)) is not None and _is_same(known, obj):
             return known
         values: IndexValues = ()
@@ -127,9 +130,44 @@ class EntryMaker:
         shared, labels = self._shared, obj.labels
         if len(shared) >= _SHARED:
             shared.clear()
-        return Entry((shared.setdefault(key[0], key[0]), key[1]),
-                     head.encode("utf-8", "surrogatepass") + packed,
+        return Entry(key, head.encode("utf-8", "surrogatepass") + packed,
                      shared.setdefault(tuple(labels.items()), labels), values, self)
+
+    def begin(self, dictionaries: Mapping[int, bytes]) -> None:
+        """Begin anew with another compressor's dictionaries; while nothing packed is kept.
+
+        :raises ValueError: for such as none has made.
+        """
+        compressor = Compressor(self._objects)
+        compressor.take(dictionaries)
+        self.compressor = compressor
+
+    def restore(self, packed: bytes, longest: int) -> tuple[Entry, int]:
+        """Return the entry of what was packed in an earlier process, and how long its JSON is.
+
+        Some 15 us for a pod; it is unpacked and read as one that comes.
+
+        :param longest: bytes that the JSON may have.
+        :raises ValueError: for what was not packed.
+        """
+        *heads, compressed = packed.split(b"\0", 2)
+        json = self.compressor.decompress(compressed, longest)
+        obj = Object.parse(json)
+        if obj.problem is not None:
+            raise obj.problem
+        head = [one.encode("utf-8", "surrogatepass")
+                for one in (obj.resource_version or "", obj.uid or "")]
+        if heads != head:
+            raise BadObject("it is at another version than its JSON")
+        if self.resource is None:
+            self._learn_resource(obj)
+        shared, labels = self._shared, obj.labels
+        if len(shared) >= _SHARED:
+            shared.clear()
+        namespace, name = obj.key
+        entry = Entry((shared.setdefault(namespace, namespace), name), packed,
+                      shared.setdefault(tuple(labels.items()), labels), (), self)
+        return self.extend(entry), len(json)
 
     def ref(self, key: Key) -> ObjectRef:
         """Return the public name of an object."""

@@ -62,7 +62,11 @@ class Listener(Protocol):
         """Handle a change; return False if no more are wanted."""
 
     def unblock(self, unblocked: bool = True) -> None:
-        """Do not keep the writer waiting, who is about to end; or, with False, do it again."""
+        """Do not keep the writer waiting, who is about to end; or, with False, do it again.
+
+        There is nothing to do for who never does.
+        """
+        return None
 
     def ended(self) -> None:
         """Note that the writer has ended: nothing will change before it begins again."""

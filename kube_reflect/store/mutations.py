@@ -10,7 +10,7 @@ from kube_reflect._locks import new_lock
 from kube_reflect._object import Key
 from kube_reflect.store.entry import Entry
 from kube_reflect.store.fingerprint import differences, fingerprint
-from kube_reflect.store.listener import Delta
+from kube_reflect.store.listener import Delta, Listener
 
 __all__ = ["MutationDetector"]
 
@@ -33,12 +33,12 @@ class _Shared:
         self.announced = announced
 
 
-class MutationDetector:
+class MutationDetector(Listener):
     """Holds what readers share, in the decoder's place, and looks whether it is as it was made.
 
     It looks when an object is read again, when it changes or goes on the server, and when the
-    writer ends. Each look costs about as much as to decode all of the object. It is a `Listener`;
-    its lock is held for a look at a dict only.
+    writer ends. Each look costs about as much as to decode all of the object. Its lock is held
+    for a look at a dict only.
 
     :param cache: the one that it stands for; held weakly.
     """
@@ -108,9 +108,6 @@ class MutationDetector:
         if cache is not None:
             self._look_at(cache, delta.key, known)
         return True
-
-    def unblock(self, unblocked: bool = True) -> None:
-        """Do nothing: it never keeps the writer waiting."""
 
     def ended(self) -> None:
         cache = self._cache()

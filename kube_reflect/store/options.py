@@ -45,6 +45,7 @@ class StoreOptions:
     :param ready_timeout: seconds that such a read waits at most.
     :param decoded_limit: objects that stay decoded, those that were read last; others are decoded
         again when they are read.
+    :param max_objects: beyond these, what is new is left out, counted and logged; see `Config`.
     :raises TypeError: for a function that cannot be called, the name of an index that is no
         string, or a switch that is no bool.
     :raises ValueError: for a value that there is not, or an environment variable that is neither
@@ -60,6 +61,7 @@ class StoreOptions:
     when_not_ready: str = "empty"
     ready_timeout: float = 30.0
     decoded_limit: int = 10_000
+    max_objects: int = 1_000_000
 
     def __post_init__(self) -> None:
         for name in ("model", "view", "transform"):

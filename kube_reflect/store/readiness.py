@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from kube_reflect._locks import Deadline, Waiters
 from kube_reflect.errors import NotReady, WatcherError, WriterDropped
 
@@ -62,16 +64,17 @@ class Readiness:
             error.__cause__ = reason
             self._round.outcome = error
 
-    def wait(self, deadline: Deadline) -> None:
+    def wait(self, deadline: Deadline, is_enough: Callable[[], bool] = lambda: False) -> None:
         """Wait until it is ready.
 
+        :param is_enough: whether to wait no longer, though it is not.
         :raises NotReady: if that took longer; its cause is the last error.
         :raises WriterDropped: if the writer ended before; its cause is why.
         """
         round_ = self._round
-        self._waiters.wait_for(lambda: round_.outcome is not None, deadline)
+        self._waiters.wait_for(lambda: round_.outcome is not None or is_enough(), deadline)
         outcome = round_.outcome
-        if outcome is True:
+        if outcome is True or is_enough():
             return
         if isinstance(outcome, WriterDropped):
             # One of its own for each thread: a traceback grows where an exception is raised.

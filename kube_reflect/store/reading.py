@@ -8,7 +8,6 @@ from typing import Any, Generic, TypeVar
 from kube_reflect._object import Key
 from kube_reflect.object_ref import ObjectRef
 from kube_reflect.selector import Selector, parse
-from kube_reflect.store.asking import holds
 from kube_reflect.store.cache import Cache
 from kube_reflect.store.entry import Entry
 from kube_reflect.store.table import Group, Table
@@ -186,7 +185,8 @@ class Reads(Generic[K]):
     def _where(self, values: list[K], where: Callable[[K], object] | None) -> list[K]:
         if where is None:
             return values
-        return [value for value in values if holds(self._cache, where, value)]
+        holds = self._cache.decoder.holds
+        return [value for value in values if holds(where, value)]
 
 
 def find(entries: Group, key: Key) -> Entry | None:

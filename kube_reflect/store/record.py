@@ -28,6 +28,10 @@ class Extent(enum.Enum):
     OBJECT = "object"
     #: A complete list of the namespace.
     LIST = "list"
+    #: All of the namespace as an earlier process had it: to be read, and to be confirmed.
+    SAVED = "saved"
+    #: Nothing: what was saved is as good as a list.
+    CONFIRMED = "confirmed"
     #: The end of the namespace, with all objects.
     END = "end"
 
@@ -63,21 +67,21 @@ class Record:
     bytes_at_rest: int
     listeners: tuple[Listener, ...]
 
-    def __init__(self, extent: Extent, namespace: str | None, version: str | None, table: Table,
-                 before: Any, after: Any, reason: Reason | None,
+    def __init__(self, extent: Extent, namespace: str | None, version: str | None,
+                 before: Any, after: Any, reason: Reason | None, table: Table | None = None,
                  swapped: Callable[[], object] | None = None) -> None:
         self.extent = extent
         #: Of the writer, and the version that this brings it to, if any.
         self.namespace = namespace
         self.version = version
-        #: Where the object is replaced; or what takes the place of the whole table.
-        self.table = table
         #: The entry of the object, or a dict of all those of the namespace; None: there is none.
         self.before = before
         self.after = after
         #: Why what is not there afterwards is gone.
         self.reason = reason
-        #: Called with the table in its place; under the lock, and perhaps again.
+        #: Of more than an object: the table that takes the place of the one there is, and what is
+        #: called when it has; under the lock, and perhaps again.
+        self.table = table
         self.swapped = swapped
         #: What is still to be told, the last first; None: not made yet.
         self.deltas: list[Delta] | None = None

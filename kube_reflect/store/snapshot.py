@@ -51,8 +51,5 @@ class Snapshot(Reads[K]):
         table = self._table
         if table is None:
             # Made when first asked for, from the entries; two threads may both do it.
-            table = Table(self._names)
-            for entry in self._frozen.values():
-                table.replace(None, entry)
-            self._table = table
+            table = self._table = Table(self._names, self._frozen.values())
         return choose(table)

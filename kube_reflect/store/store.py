@@ -94,15 +94,13 @@ class Store(Reads[K]):
                     return value
             except (KeyError, TypeError):
                 pass
-        return self._get(ref, namespace, max_staleness)
-
-    def _get(self, ref: ObjectRef | str, namespace: str | None,
-             max_staleness: float | None) -> K | None:
-        """Read an object that is not decoded, not there, or not asked for by its full name."""
+        # It is not decoded, not there, or not asked for by its full name. In a child process there
+        # are no entries at first, so its first read comes by here.
         cache, key = self._cache, self._key(ref, namespace)
-        # In a child process there are no entries at first, so its first read comes by here.
-        self._touch(max_staleness)
-        entry = find(cache.table.entries, key)
+        cache.touch()
+        if max_staleness is not None:
+            self._check_staleness(max_staleness)
+        entry = cache.table.entries.get(key) or find(cache.table.entries, key)
         if entry is None and cache.unlisted:
             cache.admit(key[0])
             entry = find(cache.table.entries, key)
@@ -121,7 +119,9 @@ class Store(Reads[K]):
         :param max_staleness: seconds since the last contact with the API server at most.
         :raises StaleCache: if it was longer ago.
         """
-        self._touch(max_staleness)
+        self._cache.touch()
+        if max_staleness is not None:
+            self._check_staleness(max_staleness)
         return super().state(namespace=namespace, labels=labels, where=where)
 
     def snapshot(self) -> Snapshot[K]:
@@ -230,24 +230,19 @@ class Store(Reads[K]):
         self._cache.touch()
         wait_for_version(self._cache, version, timeout)
 
-    def _touch(self, max_staleness: float | None) -> None:
-        self._cache.touch()
-        if max_staleness is not None:
-            self._check_staleness(max_staleness)
-
     def _check_staleness(self, allowed: float) -> None:
         checked_timeout(allowed, "max_staleness")
         staleness = self._cache.staleness()
-        if self._cache.unlisted and staleness is not None and not math.isinf(staleness):
-            raise StaleCache("there has been no complete list yet; "
-                             f"a staleness of {allowed:g} s was allowed")
+        why = None
         if staleness is None:
-            raise StaleCache("no contact with the API server; "
-                             f"a staleness of {allowed:g} s was allowed")
-        if math.isinf(staleness):
-            raise StaleCache("nothing keeps the cache up: its reflector has ended; "
-                             f"a staleness of {allowed:g} s was allowed", staleness=None)
-        if staleness > allowed:
+            why = "no contact with the API server"
+        elif math.isinf(staleness):
+            why = "nothing keeps the cache up: its reflector has ended"
+        elif self._cache.unlisted:
+            why = "there has been no complete list yet"
+        if why is not None:
+            raise StaleCache(f"{why}; a staleness of {allowed:g} s was allowed")
+        if staleness is not None and staleness > allowed:
             raise StaleCache(f"the last contact with the API server was {staleness:.1f} s ago; "
                              f"{allowed:g} s were allowed", staleness=staleness)
 

@@ -24,13 +24,15 @@ class Table:
 
     __slots__ = ("entries", "indexes", "moves", "namespaces")
 
-    def __init__(self, index_names: Iterable[str] = ()) -> None:
+    def __init__(self, index_names: Iterable[str] = (), entries: Iterable[Entry] = ()) -> None:
         self.entries: Group = {}
         self.namespaces: dict[str | None, Group] = {}
         #: By the name of the index, in the order of `Entry.values`.
         self.indexes: dict[str, dict[Any, Group]] = {name: {} for name in index_names}
         #: Grows by one before each change of `entries`, and by one after it: it is odd meanwhile.
         self.moves = 0
+        for entry in entries:
+            self.replace(None, entry)
 
     def replace(self, old: Entry | None, new: Entry | None) -> None:
         """Store a state of an object in the place of the one before; O(1).

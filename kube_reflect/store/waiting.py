@@ -9,10 +9,9 @@ from typing import Any, NoReturn
 from kube_reflect._locks import Deadline
 from kube_reflect._object import Key, compare_versions
 from kube_reflect.errors import NotReady, WriterDropped
-from kube_reflect.store.asking import holds
 from kube_reflect.store.cache import Cache
 from kube_reflect.store.entry import Entry
-from kube_reflect.store.listener import Delta
+from kube_reflect.store.listener import Delta, Listener
 from kube_reflect.store.table import Table
 
 __all__ = ["wait_for", "wait_for_version"]
@@ -24,8 +23,8 @@ _STATES = 1000
 _State = tuple[Key, "Entry | None"]
 
 
-class _States:
-    """A Listener for one object: all its states since now, in order."""
+class _States(Listener):
+    """All states of one object since now, in order."""
 
     def __init__(self, cache: Cache, key: Key) -> None:
         self._cache = cache
@@ -52,9 +51,6 @@ class _States:
                     # The waiting thread has taken all of them meanwhile.
                     pass
         return not self._over
-
-    def unblock(self, unblocked: bool = True) -> None:
-        """Do nothing: it never keeps the writer waiting."""
 
     def ended(self) -> None:
         self._queue.put(None)
@@ -100,7 +96,7 @@ def wait_for(cache: Cache, key: Key, condition: Callable[[Any], object],
             seen = state
             value = None if state[1] is None else cache.read(state[1])
             # What cannot be read may become readable.
-            if holds(cache, condition, value):
+            if cache.decoder.holds(condition, value):
                 return value
             if left == 0:
                 # However much happens meanwhile.

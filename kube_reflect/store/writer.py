@@ -153,7 +153,7 @@ def _swap_in_indexes(cache: Cache, names: tuple[str, ...],
                      made: dict[Key, tuple[Entry, Entry]]) -> None:
     """Swap in a table with the indexes, if all entries have their values."""
     with cache.mutex:
-        old = cache.table
+        old = cache.cut(lambda table: table)
         if len(old.indexes) >= len(names):
             return
         new = Table(names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 
 from kube_reflect._object import BadObject, Key, Object
 from kube_reflect.events import Apply, Bookmark, Delete, Event, Init, InitApply, InitDone
@@ -91,13 +92,28 @@ class NamespaceWriter:
                 return False
         return True
 
+    def restore(self, entries: Iterable[Entry], version: str) -> None:
+        """Take in what an earlier process had at a version: to be read, and to be confirmed."""
+        self.settle()
+        self._swap(Table(self._cache.table.indexes, entries), version, extent=Extent.SAVED)
+
+    def confirm(self) -> None:
+        """Note that what was restored, and has changed since, is as good as a list."""
+        self.settle()
+        with self._cache.mutex:
+            if self._gone:
+                raise Forgotten
+            record = self._record = Record(Extent.CONFIRMED, self._namespace, None, {}, {}, None)
+            self._cache.commit(record, 0, 0)
+        self.settle()
+
     def remove(self) -> None:
         """Remove its namespace, and all in it, from the cache; when its stream has ended."""
         if not self.busy:
             self.settle()
         if not self._gone:
             # Not by way of the buffer, which a thread that has not ended yet may be filling.
-            self._swap(Table(self._cache.table.indexes), None, Reason.UNWATCHED)
+            self._swap(Table(self._cache.table.indexes), None, Reason.UNWATCHED, Extent.END)
 
     def settle(self) -> None:
         """Complete a change that an exception has interrupted: make it, and notify listeners."""
@@ -157,7 +173,7 @@ class NamespaceWriter:
                     return False
                 growth += len(entry.packed)
             record = self._record = Record(
-                Extent.OBJECT, self._namespace, version, table, old, entry, reason)
+                Extent.OBJECT, self._namespace, version, old, entry, reason)
             cache.commit(record, 1, growth)
         self.settle()
         if old is not None:
@@ -191,6 +207,7 @@ class NamespaceWriter:
         maker = self._cache.maker
         try:
             entry = maker.make(obj)
+            self._check_room(entry.key)
         except BadObject as error:
             # What was there is not what is there now, so it goes too.
             self._change(maker.record_bad(obj, error), None, obj.resource_version,
@@ -199,6 +216,11 @@ class NamespaceWriter:
         # The version is that of before a transform, which may take it out.
         while not self._change(entry.key, entry, obj.resource_version):
             entry = maker.extend(entry)
+
+    def _check_room(self, key: Key) -> None:
+        entries, most = self._cache.table.entries, self._cache.options.max_objects
+        if len(entries) >= most and key not in entries:
+            raise BadObject(f"there are as many objects as may be (max_objects={most})")
 
     def _delete(self, obj: Object) -> None:
         key = None
@@ -233,12 +255,14 @@ class NamespaceWriter:
         buffer.replace(buffer.entries.get(entry.key), entry)
         maker.listing = len(buffer.entries)
 
-    def _swap(self, new: Table, version: str | None, reason: Reason = Reason.RELISTED) -> None:
-        while not self._try_swap(new, version, reason):
+    def _swap(self, new: Table, version: str | None, reason: Reason = Reason.RELISTED,
+              extent: Extent = Extent.LIST) -> None:
+        while not self._try_swap(new, version, reason, extent):
             new = self._with_all_indexes(new)
         self.settle()
 
-    def _try_swap(self, buffer: Table, version: str | None, reason: Reason) -> bool:
+    def _try_swap(self, buffer: Table, version: str | None, reason: Reason,
+                  extent: Extent) -> bool:
         cache = self._cache
         with cache.mutex:
             if self._gone:
@@ -248,41 +272,31 @@ class NamespaceWriter:
                 return False
             before = (old.entries if self._namespace is None
                       else old.namespaces.get(self._namespace, {}).copy())
-            new = buffer if self._namespace is None else self._among_others(buffer, old)
-            after = buffer.entries if self._namespace is not None else buffer.entries.copy()
-            unwatched = reason is Reason.UNWATCHED
+            new, after = buffer, buffer.entries
+            if self._namespace is None:
+                after = after.copy()
+            else:
+                others = (entry for entry in old.entries.values()
+                          if entry.key[0] != self._namespace)
+                new = Table(old.indexes, (*others, *after.values()))
             grown = (sum(len(entry.packed) for entry in after.values())
                      - sum(len(entry.packed) for entry in before.values()))
 
             def swapped() -> None:
-                self._buffer, self._gone = None, unwatched
+                self._buffer, self._gone = None, extent is Extent.END
 
             record = self._record = Record(
-                Extent.END if unwatched else Extent.LIST, self._namespace, version, new,
-                before, after, reason, swapped)
+                extent, self._namespace, version, before, after, reason, new, swapped)
             cache.commit(record, 0, grown)
         for key, entry in before.items():
             if after.get(key) is not entry:
                 cache.decoder.forget(entry)
         return True
 
-    def _among_others(self, buffer: Table, old: Table) -> Table:
-        """Return a table of what is listed and of what the other writers have."""
-        new = Table(old.indexes)
-        for entry in old.entries.values():
-            if entry.key[0] != self._namespace:
-                new.replace(None, entry)
-        for entry in buffer.entries.values():
-            new.replace(None, entry)
-        return new
-
     def _with_all_indexes(self, buffer: Table) -> Table:
         """Return a list made anew, since an index was added after its beginning."""
-        table = self._cache.table
-        new = Table(table.indexes)
-        for key, entry in buffer.entries.items():
-            known = table.entries.get(key)
-            if known is not None and known.packed is entry.packed:
-                entry = known
-            new.replace(None, self._cache.maker.extend(entry))
-        return new
+        table, extend = self._cache.table, self._cache.maker.extend
+        known = table.entries
+        return Table(table.indexes, (
+            extend(known[key] if key in known and known[key].packed is entry.packed else entry)
+            for key, entry in buffer.entries.items()))

@@ -17,6 +17,10 @@ from kube_reflect.wire.record import ServerRecord
 
 __all__ = ["ApiSource", "Items", "Lines", "Source"]
 
+#: Seconds of a watch that is to show whether its version is known. A server that does not know it
+#: says so at once.
+_BRIEF = 2
+
 
 class Items(Protocol):
     """A page of a LIST; it raises RequestError where it is none, or breaks off."""
@@ -53,7 +57,11 @@ class Source(Protocol):
     def page(self, *, limit: int | None, continue_token: str | None,
              resource_version: str | None) -> Items: ...
 
-    def lines(self, *, resource_version: str | None, initial: bool) -> Lines: ...
+    def lines(self, *, resource_version: str | None, initial: bool,
+              brief: bool = False) -> Lines: ...
+
+    def wait_to_start(self) -> None:
+        """Let time pass before the first request, where many start at once; raises as `wait`."""
 
     def wait(self, seconds: float) -> None:
         """Let time pass between two polls; raise Closed when the source is closed meanwhile."""
@@ -86,8 +94,6 @@ class ApiSource:
         self._list_began = 0.0
         # A queue, not an event: its put is safe within a signal handler that interrupts its get.
         self._closing: SimpleQueue[None] = SimpleQueue()
-        #: Seconds to wait before the first request.
-        self._start_delay = _start_delay(config, rng())
 
     @property
     def contact(self) -> float | None:
@@ -108,8 +114,11 @@ class ApiSource:
         self._requests.close()
         self._closing.put(None)
 
-    def _wait_to_start(self) -> None:
-        delay, self._start_delay = self._start_delay, 0.0
+    def wait_to_start(self) -> None:
+        """Wait before the first request, as `Config.start_jitter` says; raises as `wait`."""
+        shard = self._config.shard
+        before, count = (0, 1) if shard is None else (shard.index, shard.count)
+        delay = self._config.start_jitter * (before + self._rng()) / count
         if delay:
             self.wait(delay)
 
@@ -125,7 +134,6 @@ class ApiSource:
     def page(self, *, limit: int | None, continue_token: str | None,
              resource_version: str | None) -> Items:
         """Ask for a page of a LIST; it is read as it is iterated."""
-        self._wait_to_start()
         query: dict[str, Any] = {
             "limit": limit, "_continue": continue_token, "resource_version": resource_version,
             "timeout_seconds": self._timeout_seconds()}
@@ -140,17 +148,19 @@ class ApiSource:
         else:
             self._record.list_shows(self._list_began)
 
-    def lines(self, *, resource_version: str | None, initial: bool) -> Lines:
+    def lines(self, *, resource_version: str | None, initial: bool, brief: bool = False) -> Lines:
         """Begin a WATCH; return when the headers are there.
 
         :param initial: make it a streaming list.
+        :param brief: have it end soon, for what its end says.
         """
         requests, record = self._requests, self._record
         if initial and not requests.streams_lists:
             # As a server without streaming lists would answer.
             raise RequestError("the list function takes no send_initial_events", code=400)
-        self._wait_to_start()
         seconds = max(1, int(record.limited(self._timeout_seconds())))
+        if brief:
+            seconds = min(seconds, _BRIEF)
         query: dict[str, Any] = {
             "watch": True,
             "resource_version": resource_version,
@@ -169,16 +179,6 @@ class ApiSource:
             # cleanly before the idle deadline would.
             seconds = min(seconds, 0.8 * self._config.idle_timeout)
         return max(1, int(seconds))
-
-
-def _start_delay(config: Config, draw: float) -> float:
-    """Return the part of the jitter that is waited for.
-
-    :param draw: from 0 to below 1, at random.
-    """
-    shard = config.shard
-    before, count = (0, 1) if shard is None else (shard.index, shard.count)
-    return config.start_jitter * (before + draw) / count
 
 
 def _body(response: Response) -> Iterator[bytes]:

@@ -111,7 +111,7 @@ def main() -> None:
     """Print a line for each way to start."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.starts", description=__doc__)
     parser.add_argument("--replicas", type=int, default=50, metavar="N")
-    parser.add_argument("--pods", type=int, default=500, metavar="N")
+    parser.add_argument("--pods", type=int, default=100, metavar="N")
     parser.add_argument("--jitter", type=float, default=5.0, metavar="SECONDS")
     given = parser.parse_args()
     print(f"{'':24} {'most':>4} {'over s':>6} {'ready s':>7} {'last':>6}   requests per 100 ms")

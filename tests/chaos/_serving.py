@@ -83,6 +83,9 @@ class Serving:
                 self.answers["not ready"] += 1
             elif code == 0:
                 self.answers["no answer"] += 1
+            elif "<html>" in found:
+                # gunicorn's own page: the worker was aborted amid the request.
+                self.answers["aborted"] += 1
             else:
                 self.violations.append(f"{page}: {code}: {found[-3000:]}")
                 print(f"VIOLATED: {self.violations[-1]}", flush=True)

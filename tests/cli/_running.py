@@ -13,7 +13,7 @@ import pytest
 from tests.support._examples import ROOT
 from tests.support.objects import new_pod
 
-DEADLINE = 30.0
+DEADLINE = 55.0
 MODULE = ("-m", "kube_reflect")
 WITHOUT_RICH = ("-c", """
 import sys

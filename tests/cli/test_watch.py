@@ -116,6 +116,13 @@ def test_the_board_fits(width: int, height: int, objects: int) -> None:
     assert any("last error: cut" in one for one in lines)
 
 
+def test_a_narrow_board_has_fewer_columns_and_all_of_these_whole() -> None:
+    lines = drawn(40, 24, 3, Applied(pod("x")))
+    assert lines[1].split() == ["NAME", "READY", "STATUS"]
+    assert not any("…" in line for line in lines[1:6])
+    assert [line[0] for line in lines[2:6]] == [" ", " ", " ", "+"]
+
+
 def test_changes_are_marked() -> None:
     lines = drawn(80, 24, 3, Applied(pod("pod-001"), pod("pod-001")), Applied(pod("x")),
                   Deleted(pod("pod-002")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import socket
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -169,3 +170,16 @@ def test_over_tls_all_is_received_and_nothing_stays_open(strategy: InitialListSt
     # A socket that nobody closed is a warning, and so an error, when it is collected.
     gc.collect()
     assert reflector.status.objects == 61
+
+
+def test_who_lets_go_of_a_closed_pool_runs_nothing() -> None:
+    """An exception that arrives in a callback is lost, and urllib3 has one for each pool."""
+    manager = attached_manager(urllib3.PoolManager(), ConnectionHandle())
+    pool = manager.connection_from_url("http://127.0.0.1:1")
+
+    def callbacks() -> list[Any]:
+        return [ref.__callback__ for ref in weakref.getweakrefs(pool) if ref.__callback__]
+
+    assert len(callbacks()) <= 1
+    manager.clear()
+    assert callbacks() == [] and pool.pool is None

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kube_reflect import Apply, Delete
-from kube_reflect.dispatcher import Handler, Reason, subscribe
+from kube_reflect.dispatcher import Handler, Reason, Subscription
 from kube_reflect.dispatcher import handlers as handlers_module
 from kube_reflect.errors import FieldError
 
@@ -40,7 +40,7 @@ class Scene:
             forget=self.forgotten.append)
 
     def subscription(self) -> Any:
-        return subscribe(self.writer._cache, self.store, lasting=True)
+        return Subscription(self.writer._cache, self.store, lasting=True)
 
     def next(self) -> tuple[Any, ...]:
         return self.told.get(timeout=DEADLINE)

@@ -43,6 +43,7 @@ SHOWN: dict[str, list[list[str]]] = {
     "kube_reflect/reflector/README.rst": [
         ["shop ready", "kube-system ready"],
         ["web-0"],
+        ["first web-0", "second web-0"],
         ["0/2 True", "6 pods, each once: True", "left out by the client"],
         ["1/3 True"],
         ["watching True None"],

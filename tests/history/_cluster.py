@@ -169,7 +169,7 @@ class Source:
         said = str(cluster.version) if self._said else None
         return Page(cluster, items, said, token, error)
 
-    def lines(self, *, resource_version: str | None, initial: bool) -> Any:
+    def lines(self, *, resource_version: str | None, initial: bool, brief: bool = False) -> Any:
         cluster = self._cluster
         fault = self._refuse()
         if initial and not cluster.streams:
@@ -182,6 +182,9 @@ class Source:
             shown = [line("ADDED", obj) for obj in cluster.view().values()]
             return Lines(cluster, cluster.version, shown, initial=True)
         return Lines(cluster, int(resource_version or 0), [])
+
+    def wait_to_start(self) -> None:
+        """Nobody else starts."""
 
     def wait(self, seconds: float) -> None:
         pass

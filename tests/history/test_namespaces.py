@@ -20,7 +20,7 @@ from hypothesis.stateful import (  # noqa: E402
 from kube_reflect import (  # noqa: E402
     Apply, Bookmark, Config, Delete, Init, InitDone, InitialListStrategy, WatcherError,
 )
-from kube_reflect.dispatcher import subscribe  # noqa: E402
+from kube_reflect.dispatcher import Subscription  # noqa: E402
 from kube_reflect.store import (  # noqa: E402
     Cache, Forgotten, NamespaceWriter, Store, StoreOptions,
 )
@@ -158,8 +158,8 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: len(self.folds) < 4)
     @rule(size=st.sampled_from([1, 2, 1024]), overflow=st.sampled_from(["coalesce", "resync"]))
     def subscribe(self, size: int, overflow: str) -> None:
-        self.folds.append(Fold(subscribe(self.cache, self.store, buffer_size=size,
-                                         overflow=overflow)))
+        self.folds.append(Fold(Subscription(self.cache, self.store, buffer_size=size,
+                                            overflow=overflow)))
 
     @rule()
     def take_changes(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -23,7 +24,7 @@ __all__ = ["HERE", "Host", "environment", "free_port", "until"]
 
 HERE = Path(__file__).resolve().parent
 #: Seconds for whatever must happen.
-DEADLINE = 30.0
+DEADLINE = 60.0
 
 
 def until(condition: Callable[[], Any], what: Callable[[], str],
@@ -87,7 +88,7 @@ class Host:
         return any(text in line for line in self.lines)
 
     def get(self, path: str, timeout: float = DEADLINE) -> tuple[int, Any]:
-        """Ask for a page of JSON, on a new connection; 0 where nobody answers."""
+        """Ask for a page of JSON, on a new connection; 0 where nobody answers, or not wholly."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}",
                                         timeout=timeout) as answer:
@@ -95,7 +96,7 @@ class Host:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, error.read().decode()
-        except OSError as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             return 0, str(error)
 
     def page(self, path: str) -> Any:

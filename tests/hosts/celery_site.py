@@ -19,6 +19,7 @@ from kube_reflect import Reflector
 from kube_reflect.contrib.celery import start_in_workers
 
 FOLDER = os.environ.get("CELERY_FOLDER", "")
+NAMESPACE = os.environ.get("SHOP_NAMESPACE", "shop")
 
 _numbers = itertools.count()
 
@@ -52,18 +53,18 @@ app.conf.update(
     worker_prefetch_multiplier=16, task_ignore_result=False, worker_send_task_events=False)
 
 config.load_config()
-pods = Reflector(client.CoreV1Api().list_namespaced_pod, "shop",
-                 indexers={"node": lambda mapping: [mapping["spec"]["nodeName"]]})
+pods = Reflector(client.CoreV1Api().list_namespaced_pod, NAMESPACE,
+                 indexers={"node": lambda mapping: [mapping["spec"].get("nodeName")]})
 start_in_workers(pods)
 
 
 def read_all(name: str = "web-0") -> list[int]:
     """Read by each method."""
     store = pods.store
-    found = store.get(name, "shop")
+    found = store.get(name, NAMESPACE)
     # Only once it is decoded as it should be does this say something.
     assert found is None or found.metadata.name == name
-    return [len(store.state(namespace="shop")), len(store.by_index("node", "node-1")),
+    return [len(store.state(namespace=NAMESPACE)), len(store.by_index("node", "node-1")),
             len(store.snapshot().keys()), len(store.keys()),
             len(store.state(where=lambda pod: pod.spec.node_name == "node-1"))]
 
@@ -87,7 +88,7 @@ def look(name: str) -> dict[str, Any]:
 
     def ask() -> None:
         status = pods.status
-        found.append([status.live, read_all(name), pods.store.get(name, "shop") is not None])
+        found.append([status.live, read_all(name), pods.store.get(name, NAMESPACE) is not None])
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()

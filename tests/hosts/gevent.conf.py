@@ -1,4 +1,4 @@
-"""Likewise where gevent is to patch before an application is loaded ahead of the fork."""
+"""Likewise with gevent, which is to patch before anything else is imported."""
 
 from gevent import monkey
 

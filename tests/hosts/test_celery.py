@@ -59,7 +59,7 @@ def check_all_follow(application: Any, server: FakeApiServer, count: int, say: C
 
     def ask() -> bool:
         for answer in [application.look.delay(name) for _ in range(4 * count)]:
-            one = answer.get(timeout=30)
+            one = answer.get(timeout=60)
             told[one["pid"]] = one["found"]
         return len(told) >= count and all(
             found == [True, [objects] * 5, True] for found in told.values())
@@ -95,6 +95,6 @@ def test_processes_that_are_replaced(application: Any, server: FakeApiServer, ku
                                      ) -> None:
     with celery(kubeconfig, "--pool", "prefork", "--concurrency", "2", "--max-tasks-per-child",
                 "3") as host:
-        pids = {application.look.delay("web-0").get(timeout=30)["pid"] for _ in range(24)}
+        pids = {application.look.delay("web-0").get(timeout=60)["pid"] for _ in range(24)}
         assert len(pids) > 4
         until(lambda: server.watches == 2, host.output)

@@ -44,7 +44,7 @@ def test_each_worker_has_a_live_cache(server: FakeApiServer, kubeconfig: Path, k
         options += ["--threads", "4"]
     if kind == "gevent" and importlib.util.find_spec("gevent") is None:
         pytest.skip("not installed: gevent")
-    configuration = "gevent.conf.py" if kind == "gevent" and preload else "gunicorn.conf.py"
+    configuration = "gevent.conf.py" if kind == "gevent" else "gunicorn.conf.py"
     with gunicorn(kubeconfig, *options, kind=kind, configuration=configuration) as host:
         # Before any request: a worker that serves is ready.
         until(lambda: server.watches == WORKERS, host.output)
@@ -60,6 +60,15 @@ def test_each_worker_has_a_live_cache(server: FakeApiServer, kubeconfig: Path, k
         # The master has none.
         until(lambda: server.watches == WORKERS, lambda: f"{server.watches} watches")
     until(lambda: server.watches == 0, lambda: f"{server.watches} watches")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("gevent") is None, reason="not installed: gevent")
+def test_a_worker_that_gevent_patches_too_late_says_so(server: FakeApiServer, kubeconfig: Path,
+                                                       ) -> None:
+    # It would hang: what waits has been imported before, with the configuration.
+    with gunicorn(kubeconfig, kind="gevent") as host:
+        assert host.process.wait(60) != 0
+    assert "have gevent.monkey.patch_all() called first of all" in host.output()
 
 
 @pytest.mark.parametrize("preload", [False, True], ids=["", "preload"])

@@ -1,4 +1,4 @@
-"""kube_reflect.store.asking: a function fails of one object, and the others are answered."""
+"""Decoder.holds: a function fails of one object, and the others are answered."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kube_reflect.dispatcher import Applied, Subscription, subscribe
+from kube_reflect.dispatcher import Applied, Subscription
 from kube_reflect.events import Apply, Delete, Init, InitApply, InitDone
 from kube_reflect.store import Cache, Forgotten, NamespaceWriter, Store, StoreOptions
 
@@ -54,7 +54,7 @@ def take(subscription: Subscription[Any], count: int) -> list[str]:
 def test_a_list_is_told_whole_while_another_writer_goes_on() -> None:
     cache, a, b = writers()
     store: Store[Any] = Store(cache)
-    subscription = subscribe(cache, store, overflow="block", buffer_size=1)
+    subscription = Subscription(cache, store, overflow="block", buffer_size=1)
     failed: list[BaseException] = []
 
     def run(one: NamespaceWriter, *events: Any) -> threading.Thread:

@@ -70,7 +70,8 @@ class Run:
     raised: BaseException | None = None
     #: That traceback, as text.
     trace: str = ""
-    #: What Python could only print, since it came in a callback from C (of a weakref, say).
+    #: What Python could only print: at the end of a generator expression that `all` or `any` have
+    #: left, where a profile function is called, and no other exception arrives.
     unraisable: list[BaseException] = field(default_factory=list)
 
     @property
@@ -174,7 +175,7 @@ def _one_run(run: Run, subject: T, operate: Callable[[T], Any], check: Callable[
     hook = sys.unraisablehook
 
     def hear(told: sys.UnraisableHookArgs) -> None:
-        if told.exc_value is error:
+        if told.exc_value is error and getattr(told.object, "__name__", "") == "<genexpr>":
             run.unraisable.append(error)
         else:
             hook(told)

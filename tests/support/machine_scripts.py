@@ -134,6 +134,7 @@ class Watch(NamedTuple):
 
     resource_version: str | None = None
     initial: bool = False
+    brief: bool = False
 
 
 Answer = ScriptedPage | ScriptedLines | Exception
@@ -151,9 +152,12 @@ class Script:
         self.requests.append(List(limit, continue_token, resource_version))
         return self._next(ScriptedPage)
 
-    def lines(self, *, resource_version: str | None, initial: bool) -> Any:
-        self.requests.append(Watch(resource_version, initial))
+    def lines(self, *, resource_version: str | None, initial: bool, brief: bool = False) -> Any:
+        self.requests.append(Watch(resource_version, initial, brief))
         return self._next(ScriptedLines)
+
+    def wait_to_start(self) -> None:
+        """Nobody else starts."""
 
     def wait(self, seconds: float) -> None:
         self.requests.append(Wait(seconds))
@@ -184,11 +188,11 @@ class Played(NamedTuple):
         return [type(item).__name__ for item in self.items]
 
 
-def play(*answers: Answer, config: Config = LIST) -> Played:
+def play(*answers: Answer, config: Config = LIST, since: str | None = None) -> Played:
     """Run a machine until its script is at its end."""
     script = Script(*answers)
     states: list[str] = []
-    machine = Machine(script, config, states.append)
+    machine = Machine(script, config, states.append, since)
     items = list(machine.run())
     unused = len(script._answers)
     assert not unused, f"{unused} answers were not asked for; requests: {script.requests}"

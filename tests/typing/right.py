@@ -37,6 +37,9 @@ assert_type(Reflector(custom.list_namespaced_custom_object, "example.org", "v1",
             Reflector[dict[str, Any]])
 assert_type(Reflector(custom.list_cluster_custom_object, "example.org", "v1", "foos"),
             Reflector[dict[str, Any]])
+assert_type(Reflector(v1.list_node, name="nodes", when_not_ready="raise", copies=True, watch_for=7,
+                      indexers={"zone": lambda node: [node["metadata"]["name"]]}),
+            Reflector[client.V1Node])
 assert_type(shared(v1.list_node), Shared[client.V1Node])
 assert_type(shared(v1.list_node).store.state(), list[client.V1Node])
 assert_type(shared(v1.list_node, model=Row), Shared[Row])

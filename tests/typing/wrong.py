@@ -18,6 +18,8 @@ pods.store.state(where=lambda one: one.metadta)  # wrong
 pods.store.get(7)  # wrong
 pods.store.find(lambda one: one.staus is None)  # wrong
 pods.store.wait_for("x", lambda one: one is not None and one.spce is None)  # wrong
+Reflector(v1.list_node, when_not_ready="wiat")  # wrong
+Reflector(v1.list_node, copies="yes")  # wrong
 Reflector(v1.list_node, model=dict).store.state()[0].metadata  # wrong
 other: Reflector[client.V1Node] = Reflector(v1.list_namespaced_pod, "shop")  # wrong
 

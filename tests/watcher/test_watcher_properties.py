@@ -93,7 +93,7 @@ class Server:
             return ScriptedPage(items[:1], error=RequestError("cut", started=True))
         return ScriptedPage(items, str(self.version), token)
 
-    def lines(self, *, resource_version: str | None, initial: bool) -> Any:
+    def lines(self, *, resource_version: str | None, initial: bool, brief: bool = False) -> Any:
         self.begin()
         found = list(self.stream(initial, int(resource_version or 0)))
         if self.fault():
@@ -116,6 +116,9 @@ class Server:
         for shown in self.log:
             if int(shown.object.resource_version or 0) > since:
                 yield shown
+
+    def wait_to_start(self) -> None:
+        """Nobody else starts."""
 
     def wait(self, seconds: float) -> None:
         """Let the cluster live on."""

@@ -46,8 +46,7 @@ def check_items(found: list[Object], items: list[Any]) -> None:
         if isinstance(item, dict):
             assert dict(one) == item and loads(one.json()) == item
         else:
-            with pytest.raises(BadObject):
-                one.checked_key()
+            assert isinstance(one.problem, BadObject)
 
 
 def check_page(data: bytes, size: int) -> None:
@@ -200,9 +199,9 @@ def test_metadata_that_cannot_be_parsed_is_one_item_without_a_name() -> None:
     # From Python 3.14 on, what is not needed may be that deep, and the name is read.
     name = found[1].name
     assert [one.name for one in found] == ["a", name, "c"] and name in (None, "b")
-    with pytest.raises(BadObject):
-        found[1].checked_key()
-        found[1].mapping()
+    if found[1].problem is None:
+        with pytest.raises(BadObject):
+            found[1].mapping()
 
 
 def test_a_byte_order_mark_is_no_part_of_a_list() -> None:

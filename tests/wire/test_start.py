@@ -1,4 +1,4 @@
-"""kube_reflect.wire.source: when the first request is made."""
+"""When the first request is made."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import pytest
 from kubernetes import client
 
 from kube_reflect.config import Config
+from kube_reflect.events import Init, InitDone
 from kube_reflect.shard import Shard
 from kube_reflect.testing import FakeApiServer
+from kube_reflect.watcher import Watcher
 from kube_reflect.wire import ApiSource, Closed
 
 from tests.support.waiting import DEADLINE
@@ -33,15 +35,11 @@ def v1() -> Iterator[client.CoreV1Api]:
         yield client.CoreV1Api(server.api_client())
 
 
-def waits(v1: client.CoreV1Api, config: Config, draw: float = 0.5, watch: bool = False,
-          ) -> list[float]:
-    """Make some requests; return for how long was waited before one."""
+def waits(v1: client.CoreV1Api, config: Config, draw: float = 0.5) -> list[float]:
+    """Return for how long it is waited before the first request."""
     with closing(Waits(v1.list_node, (), {}, config, rng=lambda: draw)) as source:
         source.waited = []
-        if watch:
-            source.lines(resource_version=None, initial=True).close()
-        for _ in range(2):
-            assert not list(source.page(limit=1, continue_token=None, resource_version=None))
+        source.wait_to_start()
         return source.waited
 
 
@@ -49,9 +47,16 @@ def test_nobody_waits_unless_told(v1: client.CoreV1Api) -> None:
     assert waits(v1, Config()) == waits(v1, Config(shard=Shard(3, 5))) == []
 
 
-@pytest.mark.parametrize("watch", [False, True], ids=["LIST", "streaming list"])
-def test_the_first_request_waits_and_no_other(v1: client.CoreV1Api, watch: bool) -> None:
-    assert waits(v1, Config(start_jitter=8.0), 0.25, watch) == [2.0]
+def test_it_waits_for_a_part_of_the_time(v1: client.CoreV1Api) -> None:
+    assert waits(v1, Config(start_jitter=8.0), 0.25) == [2.0]
+
+
+def test_a_watcher_waits_once(v1: client.CoreV1Api) -> None:
+    source = Waits(v1.list_node, (), {}, Config(start_jitter=8.0), rng=lambda: 0.25)
+    source.waited = []
+    with closing(Watcher.over(source, Config(), lambda state: None)) as watcher:
+        assert [type(next(watcher)) for _ in range(2)] == [Init, InitDone]
+    assert source.waited == [2.0]
 
 
 def test_each_shard_has_its_stretch_of_the_time(v1: client.CoreV1Api) -> None:
@@ -68,7 +73,7 @@ def test_close_ends_the_wait(v1: client.CoreV1Api) -> None:
 
     def ask() -> None:
         try:
-            source.page(limit=1, continue_token=None, resource_version=None)
+            source.wait_to_start()
         except Closed as error:
             ended.append(type(error))
 

@@ -20,6 +20,7 @@ def test_the_defaults() -> None:
     assert (config.idle_timeout, config.connect_timeout) == (150, 10)
     assert config.gzip is False and config.poll_interval == 30
     assert config.shard is None and config.start_jitter == 0
+    assert config.max_objects == 1_000_000
 
 
 def test_it_is_frozen_and_comparable() -> None:
@@ -39,7 +40,8 @@ def test_it_takes_keywords_only() -> None:
 @pytest.mark.parametrize(("name", "value"), [
     ("timeout", 1), ("timeout", 294.9), ("page_size", 1), ("page_size", None),
     ("idle_timeout", 0.1), ("connect_timeout", 0.1), ("bookmarks", False),
-    ("gzip", True), ("label_selector", ""), ("label_selector", "app in (web, db),!canary"),
+    ("gzip", True), ("max_objects", 1), ("label_selector", ""),
+    ("label_selector", "app in (web, db),!canary"),
     ("field_selector", "spec.nodeName=node-3"), ("field_selector", ""),
     ("shard", Shard(0, 1)), ("start_jitter", 0), ("start_jitter", 2.5),
 ])
@@ -50,7 +52,7 @@ def test_what_makes_sense_is_taken(name: str, value: Any) -> None:
 @pytest.mark.parametrize(("name", "value"), [
     ("timeout", 295), ("timeout", 300), ("timeout", 0), ("timeout", 0.9), ("timeout", -5),
     ("timeout", float("nan")), ("timeout", float("inf")),
-    ("page_size", 0), ("page_size", -1),
+    ("page_size", 0), ("page_size", -1), ("max_objects", 0), ("max_objects", -1),
     ("idle_timeout", 0), ("idle_timeout", -1), ("idle_timeout", float("inf")),
     ("idle_timeout", float("nan")),
     ("connect_timeout", 0), ("connect_timeout", -1), ("connect_timeout", float("inf")),
@@ -78,7 +80,7 @@ def test_a_selector_that_does_not_parse_is_refused(name: str, value: str) -> Non
     ("poll_interval", None), ("bookmarks", 1), ("bookmarks", "yes"), ("gzip", None),
     ("list_semantic", "any"), ("initial_list_strategy", "auto"), ("label_selector", {"app": "web"}),
     ("field_selector", 5), ("shard", "1/3"), ("shard", (1, 3)), ("start_jitter", None),
-    ("start_jitter", True),
+    ("start_jitter", True), ("max_objects", "5"), ("max_objects", None), ("max_objects", True),
 ])
 def test_what_has_the_wrong_type_is_refused_by_name(name: str, value: Any) -> None:
     with pytest.raises(TypeError, match=name):

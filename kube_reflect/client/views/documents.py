@@ -90,7 +90,7 @@ def _parse(data: Any) -> Any:
 _RAW = None if fast is None else Way(
     piece=fast.Raw, root=fast.levels, load=_parse,
     kind=lambda piece: _BYTES.get(memoryview(piece)[0], "number"),
-    cut=lambda piece: (fast.items if memoryview(piece)[0] == ord("[") else fast.members)(piece))
+    cut=fast.cut)
 
 
 def _packed(value: Any) -> Any:

@@ -1,0 +1,16 @@
+"""The way of a line to the store, and of an object to its reader, does not get longer unnoticed."""
+
+from __future__ import annotations
+
+from tests.bench.hops import Frame, count
+
+
+def hops(frames: list[Frame]) -> int:
+    return sum(frame.is_hop for frame in frames)
+
+
+def test_the_ways_are_short() -> None:
+    line, first_get, next_get = count()
+    assert 10 < len(line) <= 32 and 10 < hops(line) <= 22, "\n".join(map(str, line))
+    assert len(first_get) <= 6 and hops(first_get) <= 4, "\n".join(map(str, first_get))
+    assert len(next_get) == 1
