@@ -159,12 +159,15 @@ def run(corner: Corner, quick: bool, more: list[str]) -> Outcome:
     ran = subprocess.run(
         [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not e2e and not slow",
          *what, *more], cwd=ROOT, capture_output=True, text=True)
+    (corner.venv / "pytest.log").write_text(ran.stdout + ran.stderr)
     lines = ran.stdout.splitlines() or [ran.stderr]
     for line in lines:
         if line.startswith(("FAILED", "ERROR")):
             print(f"  {line}", flush=True)
+    if ran.returncode not in (0, 1):
+        lines.append(f"pytest ended with {ran.returncode}")
     outcome = Outcome(*said, re.sub(r" in [\d.]+s.*|=+ ?", "", lines[-1]), ran.returncode != 0)
-    if not quick and not more:
+    if not quick and not more and ran.returncode in (0, 1):
         corner.outcome.write_text(json.dumps(outcome))
     return outcome
 
