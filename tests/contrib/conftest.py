@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ def server() -> Iterator[FakeApiServer]:
 @pytest.fixture(autouse=True)
 def no_workers_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no test start what another has declared, and somebody still holds."""
-    monkeypatch.setattr(workers, "_added", weakref.WeakSet())
+    monkeypatch.setattr(workers, "_added", {})
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ import kube_reflect
 from kube_reflect import (
     ApiResource, Applied, Apply, Bookmark, Config, Delete, Deleted, Init, InitApply,
     InitDone, InitialListStrategy, ListSemantic, Memory, NamespaceStatus, NotReady, ObjectRef,
-    Phase, Reason, Resync, Shard, StaleCache, Status, conditions, errors, indexers, predicates,
-    selector, transforms)
+    Phase, Reason, Resync, Shard, StaleCache, Status, WarmStart, conditions, errors, indexers,
+    predicates, selector, transforms)
 from kube_reflect.conditions import Condition
 from tests.support.cache_helpers import listed
 from tests.support.objects import pod
@@ -53,6 +53,7 @@ VALUES: dict[str, list[Any]] = {
                else Resync()],
     "Shard": [Shard(0, 1), Shard(2, 5, by="namespace")],
     "Status": [STATUS],
+    "WarmStart": [WarmStart("pods.warm"), WarmStart("pods.warm", secrets=True, every=5.0)],
 }
 ERRORS: dict[str, Exception] = {
     "ConditionFailed": errors.ConditionFailed("a", ref=REF, reason="b"),
