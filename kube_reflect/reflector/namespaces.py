@@ -56,7 +56,7 @@ class NamespaceWatch:
         if before is None or not before.is_running:
             if before is not None:
                 # One that was interrupted in its start may yet begin.
-                before.close()
+                before.replace()
             # First its place, then its start: a thread that nobody knows would be lost.
             worker = self._worker = self._new_worker(self)
             worker.start(before)

@@ -73,6 +73,7 @@ class Worker:
         self._state = _State.NEW
         # Set by close(), from any thread; read by the thread.
         self._closing = False
+        self._replaced = False
         self._before: Worker | None = None
         # Written by the thread, read by close() and by who asks for the last contact.
         self._watcher: Watcher | None = None
@@ -145,6 +146,15 @@ class Worker:
             watcher.close()
         self._wake.put(None)
 
+    def replace(self) -> None:
+        """End it as `close` does; how the watch is, another one says from now on.
+
+        To be called before that one starts. The thread of this one, if its start was interrupted,
+        may begin only when the other has long been watching.
+        """
+        self._replaced = True
+        self.close()
+
     def join(self, timeout: float | None) -> bool:
         """Wait for the thread to end, unless it is this one; return whether it has. Any thread."""
         if self.is_current_thread:
@@ -186,8 +196,9 @@ class Worker:
                     if self._closing:
                         break
                     self._recover(error)
-            self._health.enter(Phase.STOPPED)
-            self._health.notify()
+            if not self._replaced:
+                self._health.enter(Phase.STOPPED)
+                self._health.notify()
         except BaseException as error:
             self._cache.failed(None)
             # Also where the threads of other namespaces go on: nobody is to go on without one

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from typing import Any
 
 import pytest
 from kubernetes import client
 
-from kube_reflect import Backoff, NotReady, Reflector, Writer, WriterDropped
+from kube_reflect import Backoff, NotReady, Phase, Reflector, Writer, WriterDropped
 from kube_reflect.conditions import is_created
 from kube_reflect.testing import FakeApiServer
 
@@ -164,3 +165,25 @@ def test_what_is_chosen_for_reads_is_checked(v1: client.CoreV1Api) -> None:
         of(v1, when_not_ready="perhaps")
     with pytest.raises(ValueError, match="ready_timeout"):
         of(v1, ready_timeout=-1)
+
+
+def test_a_thread_that_begins_when_another_has_its_place_says_nothing(
+        server: FakeApiServer, v1: client.CoreV1Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the start of the first one was interrupted, and its thread is slow to begin."""
+    late: list[threading.Thread] = []
+
+    def interrupted(thread: threading.Thread) -> None:
+        late.append(thread)
+        raise KeyboardInterrupt
+
+    reflector = of(v1)
+    with monkeypatch.context() as patched:
+        patched.setattr("kube_reflect.reflector.worker.start_thread", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            reflector.start()
+    with reflector:
+        reflector.store.wait_until_live(DEADLINE)
+        late[0].start()
+        late[0].join(DEADLINE)
+        assert not late[0].is_alive()
+        assert reflector.status.phase is Phase.WATCHING and reflector.status.live
