@@ -16,6 +16,8 @@ from kube_reflect._threads import start_thread
 from kube_reflect.reflector import sharing, worker
 from kube_reflect.testing import FakeApiServer
 
+from tests.support.waiting import wait_until
+
 
 @pytest.fixture
 def server() -> Iterator[FakeApiServer]:
@@ -38,9 +40,7 @@ def threads() -> list[str]:
 
 
 def wait_for_no_threads() -> None:
-    for thread in threading.enumerate():
-        if thread.name.startswith("kube-reflect:"):
-            thread.join(5)
+    wait_until(lambda: not threads(), "the end of the threads")
 
 
 def test_the_same_arguments_share_one_watch(server: FakeApiServer,

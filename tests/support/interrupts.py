@@ -23,6 +23,7 @@ true of a loop's end is true of the next call in it.
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 import threading
 import traceback
@@ -176,8 +177,8 @@ def _one_run(run: Run, subject: T, operate: Callable[[T], Any], check: Callable[
     hook = sys.unraisablehook
 
     def hear(told: sys.UnraisableHookArgs) -> None:
-        name = getattr(told.object, "__name__", "")
-        if (told.exc_value is error and inspect.isgenerator(told.object)
+        name = _closed_generator(told)
+        if (told.exc_value is error and name is not None
                 and run.place.startswith("call ") and run.place.endswith(f" in {name}")):
             run.unraisable.append(error)
         else:
@@ -198,6 +199,16 @@ def _one_run(run: Run, subject: T, operate: Callable[[T], Any], check: Callable[
         interrupted.join(run, deadline)
     finally:
         sys.unraisablehook = hook
+
+
+def _closed_generator(told: sys.UnraisableHookArgs) -> str | None:
+    """Return the name of the generator that was being closed (None: it is about another thing)."""
+    if inspect.isgenerator(told.object):
+        return told.object.__name__
+    # From Python 3.14 on it is in the message only.
+    found = re.match(r".* closing generator <generator object (?:.*\.)?(\S+) at ",
+                     told.err_msg or "")
+    return found[1] if found else None
 
 
 def _operate(run: Run, subject: T, operate: Callable[[T], Any], profile: _Interrupter) -> None:
