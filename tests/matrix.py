@@ -166,7 +166,8 @@ def run(corner: Corner, quick: bool, more: list[str]) -> Outcome:
             print(f"  {line}", flush=True)
     if ran.returncode not in (0, 1):
         lines.append(f"pytest ended with {ran.returncode}")
-    outcome = Outcome(*said, re.sub(r" in [\d.]+s.*|=+ ?", "", lines[-1]), ran.returncode != 0)
+    counted = re.sub(r", \d+ deselected| in [\d.]+s.*|=+ ?", "", lines[-1])
+    outcome = Outcome(*said, counted, ran.returncode != 0)
     if not quick and not more and ran.returncode in (0, 1):
         corner.outcome.write_text(json.dumps(outcome))
     return outcome

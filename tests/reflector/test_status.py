@@ -119,8 +119,9 @@ def test_a_dead_thread_of_one_namespace_is_no_less_silent(
                    == {"ns": Phase.WATCHING, "other": Phase.DEAD}, "the death")
         assert [change.ref.name for change in subscription if isinstance(change, Applied)] == [
             "a", "b"]
+        wait_until(lambda: not reflector.status.thread_alive, "the end of its thread")
         status = reflector.status
-        assert status.phase is Phase.DEAD and not status.live and not status.thread_alive
+        assert status.phase is Phase.DEAD and not status.live
         server.create(pod("c", "other"))
         server.create(pod("d"))
         wait_until(lambda: reflector.store.get("d", "ns") is not None, "the other namespace")
