@@ -187,8 +187,7 @@ def load(path: Path, cache: Cache, of: Mapping[str, str], *,
          stopped: Callable[[], bool] = lambda: False) -> Saved | None:
     """Read a file into entries for a cache that has none yet, and has not had any.
 
-    Some 80 ms for 5,000 pods with [fast], each of which is unpacked and checked; a list takes ten
-    times as long.
+    Some 80 ms of CPU for 5,000 pods with [fast], each of which is unpacked and checked.
 
     :param of: what it is to be of.
     :param stopped: whether to give up.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -20,6 +19,8 @@ from kube_reflect import Apply, InitApply, Reflector
 from kube_reflect._object import Object
 from kube_reflect.testing import FakeApiServer
 from kubernetes.client import ApiClient, Configuration, CoreV1Api, V1Pod
+
+from tests.support.waiting import wait_until
 
 _PACKAGE = str(Path(kube_reflect.__file__).parent)
 
@@ -98,14 +99,6 @@ def _in_thread(into: list[Frame], read: Callable[[], object]) -> list[Frame]:
     return list(into)
 
 
-def _wait(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError("the event did not come")
-        time.sleep(0.01)
-
-
 def count() -> Hops:
     """Count on a pod that a server sends, in a Reflector with its defaults."""
     seen: list[Frame] = []
@@ -123,11 +116,11 @@ def count() -> Hops:
             store.wait_until_live(30)
             for name in ("one", "two", _NAME):
                 before = reflector.status.events
-                _wait(lambda: reflector.status.live)
+                wait_until(lambda: reflector.status.live)
                 seen.clear()
                 server.create(_pod(name))
-                _wait(lambda: reflector.status.events > before)
-                _wait(_Settled(seen))
+                wait_until(lambda: reflector.status.events > before)
+                wait_until(_Settled(seen))
                 line = list(seen)
             first = _in_thread(mine, lambda: store.get(_NAME, "default"))
             after = _in_thread(mine, lambda: store.get(_NAME, "default"))
