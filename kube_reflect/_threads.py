@@ -1,13 +1,38 @@
-"""Starting a thread so that nothing can interrupt that."""
+"""Starting a thread so that nothing can interrupt that, and ending all before the interpreter."""
 
 from __future__ import annotations
 
 import _thread
 import queue
 import threading
+import time
+from collections.abc import Iterable
 from queue import SimpleQueue
+from typing import Protocol
 
-__all__ = ["start_here", "start_thread"]
+__all__ = ["end_all", "start_here", "start_thread"]
+
+#: Seconds that there are for all threads to end when the interpreter does.
+_EXIT_TIMEOUT = 1.0
+
+
+class _Runner(Protocol):
+    @property
+    def is_alive(self) -> bool: ...
+
+    def close(self) -> None: ...
+
+    def join(self, timeout: float | None) -> bool: ...
+
+
+def end_all(runners: Iterable[_Runner]) -> None:
+    """End what has a thread that is running, and wait for it for one second at most."""
+    running = [runner for runner in runners if runner.is_alive]
+    for runner in running:
+        runner.close()
+    deadline = time.monotonic() + _EXIT_TIMEOUT
+    for runner in running:
+        runner.join(max(0.0, deadline - time.monotonic()))
 
 
 def start_thread(thread: threading.Thread) -> None:

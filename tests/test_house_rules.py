@@ -377,3 +377,13 @@ def test_public_names_have_docstrings_that_begin_with_a_sentence() -> None:
     }
     assert first_lines
     assert not {name: line for name, line in first_lines.items() if not line.endswith((".", ":"))}
+
+
+@pytest.mark.parametrize("path", [path for path in PACKAGE.rglob("*.py")
+                                  if "testing" not in path.relative_to(PACKAGE).parts],
+                         ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nothing_calls_python_where_an_object_is_forgotten(path: Path) -> None:
+    """An exception that comes there is lost; see `_forgotten`."""
+    called = {node.func.attr for node in ast.walk(ast.parse(path.read_text()))
+              if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)}
+    assert not called & {"WeakSet", "WeakKeyDictionary", "WeakValueDictionary", "finalize"}

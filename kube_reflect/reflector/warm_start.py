@@ -8,15 +8,15 @@ import math
 import os
 import threading
 import time
-import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Union
 
+from kube_reflect._forgotten import WeakBag
 from kube_reflect._locks import checked_timeout, new_lock
-from kube_reflect._threads import start_thread
+from kube_reflect._threads import end_all, start_thread
 from kube_reflect.object_ref import ApiResource
 from kube_reflect.store import BadFile, Cache, Entry, load, remove_leftovers, save
 
@@ -24,8 +24,6 @@ __all__ = ["FileWriter", "WarmFile", "WarmStart", "WarmStartOption", "checked_wa
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that there are to write a last time when the interpreter ends.
-_EXIT_TIMEOUT = 1.0
 #: The version and the objects of a namespace.
 Share = tuple[str, list[Entry]]
 
@@ -261,15 +259,10 @@ class FileWriter:
                 self._written = counters
 
 
-_writers: weakref.WeakSet[FileWriter] = weakref.WeakSet()
+_writers: WeakBag[FileWriter] = WeakBag()
 
 
 @atexit.register
 def _write_all() -> None:
     """Write what is to be kept before the interpreter ends."""
-    running = [writer for writer in list(_writers) if writer.is_alive]
-    for writer in running:
-        writer.close()
-    deadline = time.monotonic() + _EXIT_TIMEOUT
-    for writer in running:
-        writer.join(max(0.0, deadline - time.monotonic()))
+    end_all(_writers)

@@ -6,13 +6,12 @@ import atexit
 import enum
 import logging
 import threading
-import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 from kube_reflect import streams
 from kube_reflect._forgotten import WeakBag
-from kube_reflect._threads import start_thread
+from kube_reflect._threads import end_all, start_thread
 from kube_reflect.backoff import Backoff
 from kube_reflect.errors import WatcherError
 from kube_reflect.events import Event, Init, InitDone
@@ -25,8 +24,6 @@ __all__ = ["Worker"]
 
 logger = logging.getLogger(__name__)
 
-# Seconds that threads have to end when the interpreter ends.
-_EXIT_TIMEOUT = 1.0
 # Seconds between two looks at a thread that is in the way.
 _LOOK_AGAIN = 0.05
 
@@ -300,9 +297,4 @@ def _end_all() -> None:
 
     Within a system call, for instance, some builds of Python then abort the process.
     """
-    running = [worker for worker in _workers if worker.is_alive]
-    for worker in running:
-        worker.close()
-    deadline = time.monotonic() + _EXIT_TIMEOUT
-    for worker in running:
-        worker.join(max(0.0, deadline - time.monotonic()))
+    end_all(_workers)
