@@ -2,6 +2,7 @@
 
     python -m tests.matrix                  all corners
     python -m tests.matrix 36 33 --quick    these, as CI does, and fewer tests
+    python -m tests.matrix --whole          all corners with the whole suite, in an hour
     python -m tests.matrix 30.1 --python /path/to/python3.14
     python -m tests.matrix --table          run nothing; what came of the last run of each corner
 
@@ -138,7 +139,7 @@ def meeting() -> Iterator[str]:
             yield name
 
 
-def run(corner: Corner, quick: bool, more: list[str]) -> Outcome:
+def run(corner: Corner, quick: bool, whole: bool, more: list[str]) -> Outcome:
     """Run the tests in a corner."""
     base = interpreter(corner.python)
     if base is None:
@@ -152,7 +153,7 @@ def run(corner: Corner, quick: bool, more: list[str]) -> Outcome:
                           text=True).stdout.splitlines()
     if quick:
         what = list(QUICK)
-    elif corner.kubernetes in (min(CORNERS, key=_numbers), max(CORNERS, key=_numbers)):
+    elif whole or corner.kubernetes in (min(CORNERS, key=_numbers), max(CORNERS, key=_numbers)):
         what = [f"--ignore={path}" for path in ONCE]
     else:
         what = list(meeting())
@@ -213,7 +214,10 @@ def main() -> int:
     parser.add_argument("versions", nargs="*", help=f"of the client: {', '.join(CORNERS)}")
     parser.add_argument("--python", action="append", default=[],
                         help="a version, or the path of an interpreter, in place of the usual")
-    parser.add_argument("--quick", action="store_true", help="only what touches the client")
+    extent = parser.add_mutually_exclusive_group()
+    extent.add_argument("--quick", action="store_true", help="only what touches the client")
+    extent.add_argument("--whole", action="store_true",
+                        help="the whole suite between the oldest and the newest, too")
     parser.add_argument("--table", action="store_true",
                         help="run nothing; print what came of the last run of each")
     options, more = parser.parse_known_args()
@@ -224,7 +228,7 @@ def main() -> int:
     for corner in corners(options.versions, options.python, options.quick):
         print(f"kubernetes {corner.kubernetes}, Python {corner.python} …", flush=True)
         began = time.monotonic()
-        outcomes.append(run(corner, options.quick, more))
+        outcomes.append(run(corner, options.quick, options.whole, more))
         print(f"  {outcomes[-1].tests}, in {time.monotonic() - began:.0f} s", flush=True)
     print(f"\n{table(outcomes)}")
     return int(any(one.failed for one in outcomes))
