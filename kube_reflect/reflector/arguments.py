@@ -1,7 +1,7 @@
 """What a reflector takes by keyword, for editors and type checkers: one list for all who take it.
 
-Nothing of this is looked at when a program runs. `Reflector` and `shared` name what decides of
-which type a K is, and unpack these.
+Nothing of this is looked at when a program runs. `Reflector`, `shared` and the extension for Flask
+name what decides of which type a K is, and unpack these.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from kube_reflect.config import Config
 from kube_reflect.reflector.warm_start import WarmStartOption
 from kube_reflect.store import IndexFunction, Transform
 
-__all__ = ["Arguments", "WhenNotReady"]
+__all__ = ["Arguments", "Unnamed", "WhenNotReady"]
 
 WhenNotReady = Literal["wait", "raise", "empty"]
 
@@ -37,8 +37,8 @@ class _OfListFunctions(TypedDict, total=False):
     _host_index: int
 
 
-class Arguments(_OfListFunctions, total=False):
-    """All but ``model`` and ``metadata_only``; see `Reflector`."""
+class Unnamed(_OfListFunctions, total=False):
+    """All but ``model``, ``metadata_only`` and ``name``; see `Reflector`."""
 
     config: Union[Config, None]
     transform: Union[Transform, None]
@@ -48,8 +48,13 @@ class Arguments(_OfListFunctions, total=False):
     new_client: Union[Callable[[], Any], None]
     namespaces: Union[Iterable[str], None]
     backoff: Union[Backoff, Callable[[], Backoff], None]
-    name: Union[str, None]
     when_not_ready: WhenNotReady
     ready_timeout: float
     decoded_limit: int
     warm_start: WarmStartOption
+
+
+class Arguments(Unnamed, total=False):
+    """All but ``model`` and ``metadata_only``."""
+
+    name: Union[str, None]

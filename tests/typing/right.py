@@ -9,6 +9,7 @@ from kubernetes import client
 from typing_extensions import assert_type
 
 from kube_reflect import Applied, Deleted, Reflector, Resync, Shared, Store, shared
+from kube_reflect.contrib.flask import Declared, KubeReflect
 
 v1 = client.CoreV1Api()
 custom = client.CustomObjectsApi()
@@ -57,6 +58,13 @@ def list_pods_of(tenant: str, *, watch: bool = False) -> client.V1PodList:
 # What only a function of one's own takes.
 assert_type(Reflector(list_pods_of, "x"), Reflector[client.V1Pod])
 assert_type(shared(functools.partial(list_pods_of, tenant="x"), name="x"), Shared[client.V1Pod])
+
+kube = KubeReflect()
+assert_type(kube.reflector("nodes", client.CoreV1Api.list_node, copies=True),
+            Declared[client.V1Node])
+assert_type(kube.reflector("rows", client.CoreV1Api.list_node, model=Row), Declared[Row])
+assert_type(kube.reflector("foos", client.CustomObjectsApi.list_cluster_custom_object,
+                           group="example.org", version="v1", plural="foos"), Declared[Any])
 
 for change in pods.subscribe():
     match change:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kubernetes import client
 
 from kube_reflect import Reflector, shared
+from kube_reflect.contrib.flask import KubeReflect
 
 v1 = client.CoreV1Api()
 custom = client.CustomObjectsApi()
@@ -26,6 +27,8 @@ Reflector(v1.list_node, model=dict, transfrom=None)  # wrong
 Reflector(v1.list_node, metadata_only=True, transfrom=None)  # wrong
 Reflector(custom.list_cluster_custom_object, "example.org", "v1", "foos", nmae="x")  # wrong
 Reflector(v1.list_node, resource_version="7")  # wrong
+KubeReflect().reflector("nodes", client.CoreV1Api.list_node, transfrom=None)  # wrong
+KubeReflect().reflector("nodes", client.CoreV1Api.list_node, model=dict, coppies=True)  # wrong
 shared(v1.list_node, transfrom=None)  # wrong
 shared(v1.list_node, copies="yes")  # wrong
 shared(v1.list_node, model=dict, ready_timeuot=5)  # wrong
