@@ -29,7 +29,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, overload
 
 import click
 from flask import Blueprint, Flask, current_app
@@ -49,7 +49,7 @@ from kube_reflect.store import Store, Writer
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from kube_reflect.reflector import Unnamed
+    from kube_reflect.reflector import CustomObjects, Unnamed
 
 __all__ = ["Declared", "KubeReflect", "health"]
 
@@ -62,6 +62,17 @@ DEFAULTS: dict[str, Any] = {
     "KUBE_REFLECT_RETRY_AFTER": 5,
     "KUBE_REFLECT_MAX_STALENESS": None,
 }
+
+
+class _InNamespace(Protocol):
+    """As `CustomObjectsApi` has them, which is the first argument of what is not bound."""
+
+    def __call__(self, __api: Any, group: str, version: str, namespace: str,
+                 plural: str) -> object: ...
+
+
+class _InCluster(Protocol):
+    def __call__(self, __api: Any, group: str, version: str, plural: str) -> object: ...
 
 
 def _group(app: Flask) -> Group:
@@ -136,9 +147,9 @@ class KubeReflect:
         app.cli.add_command(_commands)
 
     @overload
-    def reflector(self, name: str, list_func: Callable[..., ListOf[K]], *args: Any,
-                  model: None = None, metadata_only: Literal[False] = False,
-                  **options: Unpack[Unnamed]) -> Declared[K]: ...
+    def reflector(self, name: str, list_func: Callable[..., object], *args: Any,
+                  model: None = None, metadata_only: Literal[True],
+                  **options: Unpack[Unnamed]) -> Declared[dict[str, Any]]: ...
 
     @overload
     def reflector(self, name: str, list_func: Callable[..., object], *args: Any,
@@ -146,8 +157,24 @@ class KubeReflect:
                   **options: Unpack[Unnamed]) -> Declared[K]: ...
 
     @overload
-    def reflector(self, name: str, list_func: Any, *args: Any, model: None = None,
-                  metadata_only: bool = ..., **options: Unpack[Unnamed]) -> Declared[Any]: ...
+    def reflector(self, name: str, list_func: Callable[..., ListOf[K]], *args: Any,
+                  model: None = None, metadata_only: Literal[False] = False,
+                  **options: Unpack[Unnamed]) -> Declared[K]: ...
+
+    @overload
+    def reflector(self, name: str, list_func: Callable[[], Callable[..., ListOf[K]]], *args: Any,
+                  model: None = None, metadata_only: Literal[False] = False,
+                  **options: Unpack[Unnamed]) -> Declared[K]: ...
+
+    @overload
+    def reflector(self, name: str, list_func: CustomObjects | _InNamespace | _InCluster, *args: Any,
+                  model: None = None, metadata_only: Literal[False] = False,
+                  **options: Unpack[Unnamed]) -> Declared[dict[str, Any]]: ...
+
+    @overload
+    def reflector(self, name: str, list_func: Callable[[], Callable[..., object]], *args: Any,
+                  model: None = None, metadata_only: Literal[False] = False,
+                  **options: Unpack[Unnamed]) -> Declared[Any]: ...
 
     def reflector(self, name: str, list_func: Any, *args: Any, **options: Any) -> Declared[Any]:
         """Declare a reflector; asks no server and starts no thread.

@@ -64,7 +64,17 @@ assert_type(kube.reflector("nodes", client.CoreV1Api.list_node, copies=True),
             Declared[client.V1Node])
 assert_type(kube.reflector("rows", client.CoreV1Api.list_node, model=Row), Declared[Row])
 assert_type(kube.reflector("foos", client.CustomObjectsApi.list_cluster_custom_object,
-                           group="example.org", version="v1", plural="foos"), Declared[Any])
+                           group="example.org", version="v1", plural="foos"),
+            Declared[dict[str, Any]])
+assert_type(kube.reflector("pods", client.CoreV1Api.list_namespaced_pod, "shop"),
+            Declared[client.V1Pod])
+assert_type(kube.reflector("made", lambda: client.CoreV1Api().list_node),
+            Declared[client.V1Node])
+kube.reflector("custom", lambda: functools.partial(
+    client.CustomObjectsApi().list_cluster_custom_object, "example.org", "v1", "foos"))
+assert_type(kube.reflector("meta", client.CoreV1Api.list_node, metadata_only=True),
+            Declared[dict[str, Any]])
+assert_type(kube.reflector("any", anything), Declared[Any])
 
 for change in pods.subscribe():
     match change:
