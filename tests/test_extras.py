@@ -89,7 +89,8 @@ with stored(nodes=[{"metadata": {"name": "x"}}]):
     "test": """
 import pathlib, subprocess, sys, tempfile
 test = pathlib.Path(tempfile.mkdtemp()) / "test_it.py"
-test.write_text("def test(kube_store):\\n    assert len(kube_store({'metadata': {'name': 'x'}})) == 1")
+test.write_text(
+    "def test(kube_store):\\n    assert len(kube_store({'metadata': {'name': 'x'}})) == 1")
 subprocess.run([sys.executable, "-m", "pytest", "--timeout", "50", test], check=True)
 """,
 }

@@ -167,14 +167,10 @@ class KubeReflect:
                   **options: Unpack[Unnamed]) -> Declared[K]: ...
 
     @overload
-    def reflector(self, name: str, list_func: CustomObjects | _InNamespace | _InCluster, *args: Any,
-                  model: None = None, metadata_only: Literal[False] = False,
+    def reflector(self, name: str, list_func: (
+            CustomObjects | _InNamespace | _InCluster | Callable[[], CustomObjects]),
+                  *args: Any, model: None = None, metadata_only: Literal[False] = False,
                   **options: Unpack[Unnamed]) -> Declared[dict[str, Any]]: ...
-
-    @overload
-    def reflector(self, name: str, list_func: Callable[[], Callable[..., object]], *args: Any,
-                  model: None = None, metadata_only: Literal[False] = False,
-                  **options: Unpack[Unnamed]) -> Declared[Any]: ...
 
     def reflector(self, name: str, list_func: Any, *args: Any, **options: Any) -> Declared[Any]:
         """Declare a reflector; asks no server and starts no thread.

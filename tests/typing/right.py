@@ -70,8 +70,9 @@ assert_type(kube.reflector("pods", client.CoreV1Api.list_namespaced_pod, "shop")
             Declared[client.V1Pod])
 assert_type(kube.reflector("made", lambda: client.CoreV1Api().list_node),
             Declared[client.V1Node])
-kube.reflector("custom", lambda: functools.partial(
-    client.CustomObjectsApi().list_cluster_custom_object, "example.org", "v1", "foos"))
+assert_type(kube.reflector("custom", lambda: functools.partial(
+    client.CustomObjectsApi().list_cluster_custom_object, "example.org", "v1", "foos")),
+    Declared[dict[str, Any]])
 assert_type(kube.reflector("meta", client.CoreV1Api.list_node, metadata_only=True),
             Declared[dict[str, Any]])
 assert_type(kube.reflector("any", anything), Declared[Any])
