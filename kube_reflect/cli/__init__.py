@@ -17,7 +17,7 @@ __all__ = ["main"]
 _DESCRIPTION = "Look at Kubernetes objects, and at what a cache of them does and costs."
 _EPILOG = """\
 Exit codes: 0, 1 if something failed, 2 for wrong arguments, 130 after Ctrl-C.
-On a terminal the tables are nicer with rich: pip install 'kube-reflect[cli]'."""
+On a terminal the tables are nicer with rich: pip install rich."""
 _COMMANDS = (_get, _watch, _events, _top, _doctor, _fake, _demo)
 
 
