@@ -119,7 +119,8 @@ class Config:
         for name, kind in (("list_semantic", ListSemantic),
                            ("initial_list_strategy", InitialListStrategy)):
             if not isinstance(getattr(self, name), kind):
-                raise TypeError(f"{name} must be a {kind.__name__}: {getattr(self, name)!r}")
+                raise TypeError(f"{name} must be one of {kind.__name__}: "
+                                f"{getattr(self, name)!r}")
         if not isinstance(self.shard, (Shard, type(None))):
             raise TypeError(f"shard must be a Shard or None: {self.shard!r}")
         for name in ("bookmarks", "gzip"):

@@ -51,6 +51,8 @@ _SHORT_NAMES = {
     "storageclasses": ("sc",), "customresourcedefinitions": ("crd", "crds"),
 }
 
+_FIRST = "load its CustomResourceDefinition, or register() its ApiResource, first"
+
 
 def _resource(api_version: str, names: str, namespaced: bool) -> ApiResource:
     group, _, version = api_version.rpartition("/")
@@ -147,8 +149,7 @@ class Registry:
             if resource.api_version == api_version and resource.kind == kind:
                 return resource
         raise ValueError(
-            f"the fake API server has no {kind} of {api_version}; call register() with its "
-            f"ApiResource first")
+            f"the fake API server has no {kind} of {api_version}; {_FIRST}")
 
     def find(self, resource: ApiResource | str) -> ApiResource:
         """The resource meant by an ApiResource, a kind, a plural, or ``plural.group``.
@@ -169,7 +170,6 @@ class Registry:
         if len(found) == 1:
             return found[0]
         if not found:
-            raise ValueError(f"the fake API server has no resource {resource!r}; call register() "
-                             f"with its ApiResource first")
+            raise ValueError(f"the fake API server has no resource {resource!r}; {_FIRST}")
         names = ", ".join(f"{one.plural} of {one.api_version}" for one in found)
         raise ValueError(f"{resource!r} may be {names}; pass the ApiResource")

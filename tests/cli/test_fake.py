@@ -62,6 +62,16 @@ def test_what_goes_wrong_is_told_in_one_line(tmp_path: Path, capsys: Capture) ->
             assert err.startswith("kube-reflect: ") and told in err and err.count("\n") == 1
 
 
+def test_a_kind_that_is_unknown_is_told_with_what_makes_it_known(
+    tmp_path: Path, capsys: Capture,
+) -> None:
+    (tmp_path / "foo.json").write_text(json.dumps({
+        "apiVersion": "x.example/v1", "kind": "Foo", "metadata": {"name": "a"}}))
+    assert main(["fake", "--load", str(tmp_path / "foo.json")]) == 1
+    said = capsys.readouterr().err
+    assert "no Foo of x.example/v1; load its CustomResourceDefinition, or" in said
+
+
 @pytest.mark.parametrize("port", ["-1", "65536", "http"])
 def test_a_port_that_is_none(port: str, capsys: Capture) -> None:
     with pytest.raises(SystemExit) as caught:
