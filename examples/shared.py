@@ -30,7 +30,7 @@ class Names:
                  show: Callable[[str], None]) -> None:
         self._config_maps = shared(v1.list_namespaced_config_map, namespace)
         self._handler = self._config_maps.add_handler(
-            on_add=lambda new: show(f"there: {new.metadata.name}"))
+            on_add=lambda new: show(f"there: {new.metadata and new.metadata.name}"))
 
     def close(self) -> None:
         """Use them no more."""

@@ -113,9 +113,10 @@ class Declared(Generic[K]):
         """How the reflector is; starts nothing."""
         return _group(current_app).reflector(self.name).status
 
-    def subscribe(self, **options: Any) -> Subscription[K]:
+    def subscribe(self, *, buffer_size: int = 1024,
+                  overflow: str = "coalesce") -> Subscription[K]:
         """Return all that is there, and then each change; see `Reflector.subscribe`."""
-        return self.reflector.subscribe(**options)
+        return self.reflector.subscribe(buffer_size=buffer_size, overflow=overflow)
 
 
 class KubeReflect:

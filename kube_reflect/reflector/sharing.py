@@ -110,9 +110,19 @@ class Shared(Generic[K]):
         """Return a subscription; see `Reflector.subscribe`."""
         return self._reflector.subscribe(buffer_size=buffer_size, overflow=overflow)
 
-    def add_handler(self, *callbacks: Any, **options: Any) -> Handler[K]:
+    def add_handler(
+        self,
+        on_add: Callable[[K], object] | None = None,
+        on_update: Callable[[K, K], object] | None = None,
+        on_delete: Callable[..., object] | None = None,
+        on_resync: Callable[[], object] | None = None,
+        *,
+        buffer_size: int = 1024,
+        overflow: str = "coalesce",
+    ) -> Handler[K]:
         """Call callbacks for each change; see `Reflector.add_handler`."""
-        return self._reflector.add_handler(*callbacks, **options)
+        return self._reflector.add_handler(on_add, on_update, on_delete, on_resync,
+                                           buffer_size=buffer_size, overflow=overflow)
 
     def close(self, timeout: float | None = 5.0) -> None:
         """End this use; the last one closes the reflector. Any number of times.

@@ -59,6 +59,8 @@ def list_pods_of(tenant: str, *, watch: bool = False) -> client.V1PodList:
 assert_type(Reflector(list_pods_of, "x"), Reflector[client.V1Pod])
 assert_type(shared(functools.partial(list_pods_of, tenant="x"), name="x"), Shared[client.V1Pod])
 
+shared(v1.list_node, "x").add_handler(on_add=lambda node: node.spec, buffer_size=7)
+
 kube = KubeReflect()
 assert_type(kube.reflector("nodes", client.CoreV1Api.list_node, copies=True),
             Declared[client.V1Node])

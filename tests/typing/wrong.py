@@ -41,3 +41,6 @@ def node_added(node: client.V1Node) -> None: ...
 
 
 pods.add_handler(on_add=node_added)  # wrong
+shared(v1.list_namespaced_pod, "shop").add_handler(on_add=node_added)  # wrong
+shared(v1.list_node).add_handler(on_ad=node_added)  # wrong
+KubeReflect().reflector("nodes", client.CoreV1Api.list_node).subscribe(overfow="block")  # wrong
