@@ -105,6 +105,9 @@ class Engine:
         """Stop the threads, and wait for their end; see `Reflector.close`."""
         _locks.renew()
         deadline = Deadline(timeout)
+        if not _locks.wait_until_free(deadline, self._lock):
+            self._end_though_locked(deadline)
+            return
         with self._lock:
             self._running = False
             self.cache.restart_on_use(None)
@@ -114,6 +117,9 @@ class Engine:
         late = [worker.what for worker in workers if not worker.join(deadline.left())]
         for what in dict.fromkeys(late):
             logger.warning("%s: %s did not end %s", self.name, what, deadline)
+        if not _locks.wait_until_free(deadline, self._lock):
+            self._end_though_locked(deadline)
+            return
         with self._lock:
             if self._running:
                 return
@@ -126,6 +132,13 @@ class Engine:
             return
         if not all([handler.join(deadline.left()) for handler in handlers]):
             logger.warning("%s: a callback did not end %s", self.name, deadline)
+
+    def _end_though_locked(self, deadline: Deadline) -> None:
+        """End the threads, though another thread starts or closes it, and is stuck in there."""
+        self._running = False
+        self.abandon()
+        logger.warning("%s: another thread kept it locked; it was not closed wholly %s",
+                       self.name, deadline)
 
     def abandon(self) -> None:
         """End it in the middle of anything, and so without waiting for a thread."""
@@ -154,9 +167,12 @@ class Engine:
         """Watch a namespace no more, and take its objects out of the cache.
 
         :raises ValueError: if it is not watched.
+        :raises TimeoutError: if another thread keeps the reflector or its store locked.
         """
         _locks.renew()
         deadline = Deadline(timeout)
+        if not (_locks.wait_until_free(deadline, self._lock) and self.cache.is_free(deadline)):
+            raise TimeoutError(f"another thread kept {self.name} locked {deadline}")
         watch = self.namespaces.watches.get(namespace)
         if watch is None:
             raise ValueError(f"namespace {namespace!r} is not watched")

@@ -80,9 +80,12 @@ class Cache:
             sharing=not options.copies and not options.detecting, limit=options.decoded_limit,
             bad_objects=self.bad_objects, name=lambda entry: str(self.ref(entry)))
         self.detector = MutationDetector(self) if options.detecting else None
+        # All that a read may take.
+        self._taken_by_reads = [self._read_lock, self.decoder.lock, self.bad_objects.lock]
         #: Return the object of an entry, as readers share it; None if it cannot be parsed.
         self.read: Callable[[Entry], Any] = self.decoder.read
         if self.detector is not None:
+            self._taken_by_reads.append(self.detector.lock)
             self.listeners = (self.detector,)
             self.read = self.detector.read
         #: Return a number for a delta, greater than all before it; from any thread.
@@ -331,6 +334,10 @@ class Cache:
         if self.options.when_not_ready == "raise" or self.lifecycle is not Lifecycle.RUNNING:
             raise self.readiness.not_ready("not ready")
         self.readiness.wait(Deadline(self.options.ready_timeout), is_there)
+
+    def is_free(self, deadline: Deadline) -> bool:
+        """Return whether, by a deadline, no other thread holds a lock that reads take."""
+        return _locks.wait_until_free(deadline, *self._taken_by_reads)
 
     def touch(self) -> None:
         """Start again in a child process what ran in the parent; the first thing of each use."""
