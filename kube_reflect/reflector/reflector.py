@@ -282,6 +282,7 @@ class Reflector(Generic[K]):
 
         :param timeout: seconds to wait for the thread at most.
         :raises ValueError: if the reflector does not watch it.
+        :raises TimeoutError: if another thread keeps the reflector or its store locked.
         """
         self._check_several()
         self._engine.remove_namespace(namespace, timeout)
