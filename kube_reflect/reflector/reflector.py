@@ -106,7 +106,7 @@ class Reflector(Generic[K]):
     :param warm_start: the path of a file, or a `WarmStart`: the objects are written there on
         `close`, and now and then before, and a later process reads them at its `start`. They can
         be read from then on; the store is ready when the server has confirmed them: by an event or
-        a bookmark of a watch from where they are, or by its end (after two seconds, where nothing
+        a bookmark of a watch from where they are, or by its end (after a second, where nothing
         has changed), or by a list if it does not go on from there. A file that is damaged, or of
         something else, is passed over, with a line in the log.
     :param kwargs: for the list function.
