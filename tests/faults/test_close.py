@@ -18,7 +18,7 @@ import pytest
 from kubernetes import client
 
 from kube_reflect import Backoff, InitialListStrategy, Phase, Reflector, WriterDropped
-from kube_reflect.testing import FaultServer, faults
+from kube_reflect.testing import Exchange, FaultServer, faults
 
 from tests.support.cache_helpers import running as running_threads
 from tests.support.waiting import DEADLINE, wait_until
@@ -63,30 +63,38 @@ def check_starts_again(r: Reflector, server: FaultServer) -> None:
     r.close()
 
 
-#: What the server does at first, the strategy, and what it must have done before the close.
-PHASES: dict[str, tuple[faults.Fault, str | Callable[[Any], bool] | None, Any]] = {
-    "waiting for the headers of a list": (faults.Silent(), None, LIST_WATCH),
-    "waiting for the headers of a streaming list": (faults.Silent(), None, AUTO),
-    "waiting for the headers of a watch": (faults.Silent(), faults.plain_watch, LIST_WATCH),
-    "headers of a list and nothing": (faults.HeadersOnly(), None, LIST_WATCH),
-    "headers of a watch and nothing": (faults.HeadersOnly(), "watch", LIST_WATCH),
-    "mid-page": (faults.Truncate(100_000, then="silence"), "list", LIST_WATCH),
-    "mid-page, later": (faults.Truncate(100_000, then="silence"), faults.next_page, LIST_WATCH),
-    "mid-line of a watch": (faults.HalfLine(), "watch", LIST_WATCH),
-    "mid-line of a streaming list": (faults.HalfLine(), None, AUTO),
-    "amid a streaming list": (faults.Truncate(100_000, then="silence"), None, AUTO),
-    "an error's body that does not end": (
-        lambda exchange: (exchange.start(500, []), faults.Silent()(exchange)), None, AUTO),
-    "a quiet watch": (faults.Stop(), faults.plain_watch, LIST_WATCH),
-    "a slow list": (faults.Delay(3600), "list", LIST_WATCH),
-}
+def error_without_end(exchange: Exchange) -> None:
+    """Begin an answer that is an error, and never end it."""
+    exchange.start(500, [])
+    faults.Silent()(exchange)
 
 
-@pytest.mark.parametrize("phase", PHASES)
+When = str | Callable[[Any], bool] | None
+SILENT, HALF_PAGE = faults.Silent(), faults.Truncate(100_000, then="silence")
+#: What the reflector is at when it is closed; and what the server does that it stays at it, with
+#: which request (None: with any), and how it lists.
+AMID: list[tuple[str, faults.Fault, When, InitialListStrategy]] = [
+    ("waiting for the headers of a list", SILENT, None, LIST_WATCH),
+    ("waiting for the headers of a streaming list", SILENT, None, AUTO),
+    ("waiting for the headers of a watch", SILENT, faults.plain_watch, LIST_WATCH),
+    ("headers of a list and nothing", faults.HeadersOnly(), None, LIST_WATCH),
+    ("headers of a watch and nothing", faults.HeadersOnly(), "watch", LIST_WATCH),
+    ("mid-page", HALF_PAGE, "list", LIST_WATCH),
+    ("mid-page, later", HALF_PAGE, faults.next_page, LIST_WATCH),
+    ("mid-line of a watch", faults.HalfLine(), "watch", LIST_WATCH),
+    ("mid-line of a streaming list", faults.HalfLine(), None, AUTO),
+    ("amid a streaming list", HALF_PAGE, None, AUTO),
+    ("an error's body that does not end", error_without_end, None, AUTO),
+    ("a quiet watch", faults.Stop(), faults.plain_watch, LIST_WATCH),
+    ("a slow list", faults.Delay(3600), "list", LIST_WATCH),
+]
+
+
+@pytest.mark.parametrize("what, fault, request_of, strategy", AMID, ids=[one[0] for one in AMID])
 def test_while_the_server_is_at_it(
-        server: FaultServer, caplog: pytest.LogCaptureFixture, phase: str) -> None:
-    fault, when, strategy = PHASES[phase]
-    injection = server.fault(fault, when=when)
+        server: FaultServer, caplog: pytest.LogCaptureFixture, what: str, fault: faults.Fault,
+        request_of: When, strategy: InitialListStrategy) -> None:
+    injection = server.fault(fault, when=request_of)
     r = reflector(server, config(strategy, page_size=500)).start()
     injection.wait(timeout=DEADLINE)
     check_closes(r, caplog)
