@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from kube_reflect import Applied, Apply, Delete, Resync, Subscription, Writer
+from kube_reflect import Applied, Apply, Delete, Resync, Writer
 
 from tests.support.cache_helpers import feed, listed, relist, running
-from tests.support.follower import Follower, name_of, versions
+from tests.support.follower import Follower, key_of, versions
 from tests.support.objects import pod
 
 pytest.importorskip("hypothesis", reason="property tests need hypothesis, of the extra [dev]")
@@ -71,7 +71,7 @@ class History:
     def __init__(self, buffer_size: int) -> None:
         self.writer, self.store = listed()
         self.buffer_size = buffer_size
-        self.subscribers: list[tuple[Subscription[Any], Follower]] = []
+        self.subscribers: list[Follower] = []
         self.version = 0
         self.do(Join("coalesce"))
 
@@ -95,10 +95,10 @@ class History:
                 relist(writer, *objects, version=str(self.version))
             case Join(overflow):
                 subscription = writer.subscribe(buffer_size=self.buffer_size, overflow=overflow)
-                self.subscribers.append((subscription, Follower()))
+                self.subscribers.append(Follower(subscription))
             case Take(most):
-                for subscription, follower in self.subscribers:
-                    follower.drain(subscription, most)
+                for follower in self.subscribers:
+                    follower.drain(most)
 
 
 @settings(max_examples=80)
@@ -107,8 +107,8 @@ def test_replay_and_changes_are_the_store(operations: list[Operation], buffer_si
     history = History(buffer_size)
     for operation in operations:
         history.do(operation)
-    for subscription, follower in history.subscribers:
-        follower.drain(subscription)
+    for follower in history.subscribers:
+        follower.drain()
         assert follower.versions() == versions(history.store)
 
 
@@ -117,12 +117,12 @@ def test_replay_and_changes_are_the_store(operations: list[Operation], buffer_si
 def test_no_deletion_of_what_was_seen_is_lost(operations: list[Operation],
                                               buffer_size: int) -> None:
     history = History(buffer_size)
-    [(subscription, follower)] = history.subscribers
+    [follower] = history.subscribers
     seen: set[str] = set()
     for operation in operations:
         history.do(operation)
         seen |= {uid for uid, _ in follower.versions().values()}
-    follower.drain(subscription)
+    follower.drain()
     there = {uid for uid, _ in versions(history.store).values()}
     deleted = [uid for uid, _ in follower.deleted]
     assert seen - there <= set(deleted)
@@ -175,20 +175,20 @@ def test_threads_that_join_in_the_middle(overflow: str, buffer_size: int) -> Non
 
     def join_often() -> None:
         while not over.is_set():
-            follower = Follower()
-            subscription = writer.subscribe(overflow=overflow, buffer_size=buffer_size)
+            follower = Follower(
+                writer.subscribe(overflow=overflow, buffer_size=buffer_size))
             if next(numbers) % 5:
-                follower.drain(subscription, 20)
-                subscription.close()
+                follower.drain(20)
+                follower.subscription.close()
             else:
-                follower.follow(subscription)
+                follower.follow()
                 followers.append(follower)
 
     with running(change, join_often, join_often, join_often):
         pass
     # Who joins after the end is shown what there is, too.
-    follower = Follower()
-    follower.follow(writer.subscribe())
+    follower = Follower(writer.subscribe())
+    follower.follow()
     followers.append(follower)
     assert all(one.versions() == versions(store) for one in followers)
 
@@ -208,7 +208,7 @@ def test_threads_that_share_a_subscription(overflow: str) -> None:
             if isinstance(change, Resync):
                 resynced.set()
                 continue
-            name = name_of(change.object)
+            name = key_of(change.object)
             with lock:
                 processing[name] += 1
                 assert processing[name] == 1, f"two threads have {name}"
