@@ -18,7 +18,7 @@ import kube_reflect
 from kube_reflect import Backoff, Reflector, shared
 from kube_reflect.testing import FakeApiServer
 
-from tests.contrib.conftest import pod
+from tests.support.objects import running_pod as pod
 from tests.support.waiting import wait_until
 
 pytest.importorskip("prometheus_client")

@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from kubernetes import client
 
 from kube_reflect import Backoff, InitialListStrategy, Phase, Reflector, WriterDropped
 from kube_reflect.testing import Exchange, FaultServer, faults
 
 from tests.support.cache_helpers import running as running_threads
+from tests.support.reflector_helpers import api_of
 from tests.support.waiting import DEADLINE, wait_until
 
 from ._common import (
@@ -161,12 +161,6 @@ def test_while_a_name_is_looked_up(
     check_starts_again(r, server)
 
 
-def client_of(url: str) -> client.CoreV1Api:
-    configuration = client.Configuration()
-    configuration.host, configuration.proxy, configuration.verify_ssl = url, None, False
-    return client.CoreV1Api(client.ApiClient(configuration))
-
-
 def test_while_it_connects_to_a_black_hole(caplog: pytest.LogCaptureFixture) -> None:
     with contextlib.ExitStack() as stack:
         # A full queue drops what more would connect, like a host that is not there.
@@ -175,7 +169,7 @@ def test_while_it_connects_to_a_black_hole(caplog: pytest.LogCaptureFixture) -> 
             one = stack.enter_context(socket.socket())
             one.setblocking(False)
             one.connect_ex(hole.getsockname())
-        r = Reflector(client_of("http://127.0.0.1:%d" % hole.getsockname()[1]).list_node).start()
+        r = Reflector(api_of("http://127.0.0.1:%d" % hole.getsockname()[1]).list_node).start()
         threading.Event().wait(0.3)
         assert r.status.phase is Phase.LISTING and r.status.last_error is None
         check_closes(r, caplog)
@@ -183,7 +177,7 @@ def test_while_it_connects_to_a_black_hole(caplog: pytest.LogCaptureFixture) -> 
 
 def test_within_a_tls_handshake(caplog: pytest.LogCaptureFixture) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
-        r = Reflector(client_of("https://127.0.0.1:%d" % mute.getsockname()[1]).list_node).start()
+        r = Reflector(api_of("https://127.0.0.1:%d" % mute.getsockname()[1]).list_node).start()
         mute.settimeout(DEADLINE)
         sock, _ = mute.accept()
         with sock:

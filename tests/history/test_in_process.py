@@ -28,6 +28,7 @@ from kube_reflect import (  # noqa: E402
 from kube_reflect.watcher import Machine  # noqa: E402
 
 from tests.support.follower import Follower, by_key  # noqa: E402
+from tests.support.objects import by_app  # noqa: E402
 
 from ._cluster import Cluster, Key, Source, State  # noqa: E402
 from ._settings import histories  # noqa: E402
@@ -40,10 +41,6 @@ LINE_FAULTS = st.sampled_from([
     "cut", "end", "expired", "error", "blank error", "unknown", "versionless", "behind"])
 # Items after which a client that has no more faults to meet must be in step.
 PATIENCE = 500
-
-
-def by_app(pod: Any) -> list[str]:
-    return [pod["metadata"]["labels"]["app"]]
 
 
 class Histories(RuleBasedStateMachine):

@@ -27,6 +27,7 @@ from kube_reflect.store import (  # noqa: E402
 from kube_reflect.watcher import Machine  # noqa: E402
 
 from tests.support.follower import Follower, by_key  # noqa: E402
+from tests.support.objects import by_app  # noqa: E402
 
 from ._cluster import Cluster, Key, Source, State  # noqa: E402
 from ._settings import histories  # noqa: E402
@@ -37,10 +38,6 @@ APPS = st.sampled_from(["web", "web", "db"])
 REQUEST_FAULTS = st.sampled_from(["refused", "cut", "403", "500", "410", "duplicates", "nameless"])
 LINE_FAULTS = st.sampled_from(["cut", "end", "expired", "error", "unknown", "versionless"])
 PATIENCE = 500
-
-
-def by_app(pod: Any) -> list[str]:
-    return [pod["metadata"]["labels"]["app"]]
 
 
 def within(namespace: str, objects: State) -> State:

@@ -20,6 +20,7 @@ from kube_reflect import Backoff, Config, InitialListStrategy, Reflector  # noqa
 from kube_reflect.testing import FaultServer, faults  # noqa: E402
 
 from tests.support.follower import Follower  # noqa: E402
+from tests.support.objects import by_app  # noqa: E402
 from tests.support.waiting import wait_until  # noqa: E402
 from ._settings import histories  # noqa: E402
 
@@ -35,10 +36,6 @@ FAULTS: dict[str, Callable[[], Any]] = {
     "a null": lambda: faults.Lines(faults.NULL),
     "expired": lambda: faults.ErrorEvent(410),
 }
-
-
-def by_app(pod: Any) -> list[str]:
-    return [pod["metadata"]["labels"]["app"]]
 
 
 def versions(objects: Any) -> dict[str, str]:

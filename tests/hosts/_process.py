@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,10 +16,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from tests.e2e._processes import free_port
 from tests.support._examples import ROOT
 from tests.support.waiting import eventually
 
-__all__ = ["HERE", "Host", "environment", "free_port", "until"]
+__all__ = ["HERE", "Host", "environment", "until"]
 
 HERE = Path(__file__).resolve().parent
 #: Seconds for whatever must happen.
@@ -37,12 +37,6 @@ def until(condition: Callable[[], Any], what: Callable[[], str],
     found = eventually(condition, deadline)
     assert found, f"not within {deadline} s: {what()}"
     return found
-
-
-def free_port() -> int:
-    """Give a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ import pytest
 
 from kube_reflect.testing import FakeApiServer
 
-from tests.contrib.conftest import pod
+from tests.support.objects import running_pod as pod
 from tests.hosts._process import HERE, Host, until
 
 MISSING = [name for name in ("flask", "gunicorn") if importlib.util.find_spec(name) is None]
