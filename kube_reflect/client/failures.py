@@ -90,7 +90,7 @@ def _first_line(body: str | bytes) -> str:
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Read a Retry-After header, seconds or a date; gives seconds from now."""
+    """Read a Retry-After header, seconds or a date; return seconds from now."""
     if not value:
         return None
     try:

@@ -184,7 +184,7 @@ class WarmFile:
             writer.start()
 
     def close(self) -> FileWriter | None:
-        """Have it write a last time, and end; return at once what to wait for."""
+        """Tell the thread to write a last time and end; return at once what to wait for."""
         if self._writer is not None:
             self._writer.close()
         return self._writer

@@ -221,7 +221,7 @@ class Worker:
         self._sleep(self._backoff.next_delay())
 
     def _restore(self) -> str | None:
-        """Take in what an earlier process had; return the version to go on from."""
+        """Restore what an earlier process had; return the version to go on from."""
         share = None if self._restored else self._share(lambda: self._closing)
         if share is None:
             return None

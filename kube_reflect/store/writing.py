@@ -93,7 +93,7 @@ class NamespaceWriter:
         return True
 
     def restore(self, entries: Iterable[Entry], version: str) -> None:
-        """Take in what an earlier process had at a version: to be read, and to be confirmed."""
+        """Restore what an earlier process had at a version: to be read, and to be confirmed."""
         self.settle()
         self._swap(Table(self._cache.table.indexes, entries), version, extent=Extent.SAVED)
 

@@ -50,7 +50,7 @@ def sampling(watched: list[Watched]) -> Iterator[None]:
 
 
 def settle(v1: client.CoreV1Api, watched: list[Watched]) -> dict[str, str]:
-    """Wait until all caches are what the server has; give what differs, by reflector."""
+    """Wait until all caches are what the server has; return what differs, by reflector."""
     listed = v1.api_client.sanitize_for_serialization(
         v1.list_config_map_for_all_namespaces(label_selector="chaos=yes").items)
     server = versions(listed)

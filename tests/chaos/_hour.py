@@ -21,7 +21,7 @@ _STARTING = 400.0
 
 
 def _expected(pods: _pods.Pods) -> dict[str, dict[str, str]]:
-    """Give what each shape of the site has to hold: versions, by namespace and name."""
+    """Return what each shape of the site has to hold: versions, by namespace and name."""
     listed = [("/".join(key), key[0], version, app) for key, version, app in pods.all()]
     whole = {key: version for key, _, version, _ in listed}
     return {"typed": whole, "plain": whole, "metadata": whole,

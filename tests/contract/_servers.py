@@ -84,7 +84,7 @@ class ContractServer:
         raise NotImplementedError
 
     def expire_pages(self) -> None:
-        """Have etcd forget the past, which continue tokens refer to; open watches go on."""
+        """Make etcd forget the past, which continue tokens refer to; open watches go on."""
         raise NotImplementedError
 
     def expire_watches(self) -> None:

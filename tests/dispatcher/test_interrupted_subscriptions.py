@@ -48,7 +48,7 @@ class Scene:
         return self
 
     def changed(self) -> Scene:
-        """Take what is there, and have a step of each kind pending."""
+        """Take what is there, and then let a step of each kind be pending."""
         self.drained()
         self.apply("a")
         self.delete("b")

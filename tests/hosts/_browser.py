@@ -63,12 +63,12 @@ class Browser:
         return self._ask("POST", "/execute/async", {"script": script, "args": arguments})
 
     def errors(self) -> list[str]:
-        """Give what the page complained of."""
+        """Return what the page complained of."""
         return [one["message"] for one in self._ask("POST", "/se/log", {"type": "browser"})
                 if one["level"] == "SEVERE"]
 
     def picture(self, path: Path) -> Path:
-        """Take a picture of what is seen."""
+        """Save a picture of what is seen."""
         path.write_bytes(base64.b64decode(self._ask("GET", "/screenshot")))
         return path
 

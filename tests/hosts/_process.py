@@ -40,7 +40,7 @@ def until(condition: Callable[[], Any], what: Callable[[], str],
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Give the environment of a process that imports this checkout."""
+    """Return the environment of a process that imports this checkout."""
     return os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"} | more
 
 
@@ -94,7 +94,7 @@ class Host:
             return 0, str(error)
 
     def page(self, path: str) -> Any:
-        """Ask until there is an answer that is good; give it."""
+        """Ask until there is an answer that is good; return it."""
         def ask() -> Any:
             assert self.process.poll() is None, self.output()
             code, found = self.get(path)
@@ -103,7 +103,7 @@ class Host:
         return until(ask, lambda: f"{path}\n{self.output()}")
 
     def workers(self, count: int, path: str = "/pid", without: Collection[int] = ()) -> set[int]:
-        """Ask until so many workers have answered; give their process ids."""
+        """Ask until so many workers have answered; return their process ids."""
         found: set[int] = set()
 
         def ask() -> bool:
