@@ -15,6 +15,7 @@ from kube_reflect.backoff import Backoff
 from kube_reflect.client import view_maker
 from kube_reflect.config import Config
 from kube_reflect.dispatcher import Handler, Subscription
+from kube_reflect.indexers import IndexFunction
 from kube_reflect.reflector.described import described
 from kube_reflect.reflector.engine import Engine
 from kube_reflect.reflector.namespaces import Namespaces
@@ -23,7 +24,8 @@ from kube_reflect.reflector.watchers import (
     WatcherFactory, backoff_factory, checked_config, checked_namespaces,
 )
 from kube_reflect.status import Status
-from kube_reflect.store import Cache, IndexFunction, Store, StoreOptions, Transform, add_index
+from kube_reflect.store import Cache, Store, StoreOptions, add_index
+from kube_reflect.transforms import Transform
 
 __all__ = ["CustomObjects", "ListOf", "Reflector"]
 

@@ -35,7 +35,7 @@ class _Users:
 class _Registry:
     """The shared reflectors of this process, by what they watch.
 
-    All of it may be done again: who is interrupted in the middle asks once more.
+    Every call may be repeated, as one who was interrupted in the middle of it does.
     """
 
     def __init__(self) -> None:
@@ -121,7 +121,7 @@ class Shared(Generic[K]):
             return
         _registry.release(self._key, self._token)
         if not _registry.is_used(self._key, self._reflector):
-            # Also where an earlier call was interrupted here.
+            # Not only for the one who released the last token: that call may have been interrupted.
             self._reflector.close(deadline.left())
         self._keep()
 

@@ -16,7 +16,7 @@ __all__ = ["MutationDetector"]
 
 logger = logging.getLogger(__name__)
 
-#: Paths that the log names at most.
+#: How many paths the log names at most.
 _NAMED = 5
 
 
@@ -65,7 +65,7 @@ class MutationDetector(Listener):
             announced = known.announced
         value, is_sound = cache.decoder.make(entry)
         if not is_sound or cache.table.entries.get(key) is not entry:
-            # An old state, of a snapshot or a change: whoever reads it gets one of his own.
+            # An old state, of a snapshot or a change: each reader gets one of its own.
             return value
         made = _Shared(entry, value, announced)
         with self.lock:
@@ -84,7 +84,7 @@ class MutationDetector(Listener):
                 return True
             paths = differences(known.fingerprint, now)
         except RuntimeError:
-            # Somebody is about to.
+            # A dict changed while it was looked at: somebody is changing the object right now.
             paths = [""]
         with self.lock:
             announced, known.announced = known.announced, True
@@ -96,7 +96,7 @@ class MutationDetector(Listener):
                 cache.ref(key), where or "its top", known.entry.resource_version)
         return False
 
-    # As a Listener.
+    # What the cache calls, as of any `Listener`.
 
     def changed(self, delta: Delta) -> bool:
         with self.lock:
@@ -122,6 +122,6 @@ class MutationDetector(Listener):
 def _fingerprint(value: Any) -> dict[str, Any]:
     whole = getattr(type(value), "to_dict", None)
     if callable(whole):
-        # A view has everything only when all of it has been asked for.
+        # A view decodes what is read, so read all of it first.
         whole(value)
     return fingerprint(value)

@@ -99,11 +99,11 @@ def wait_for(cache: Cache, key: Key, condition: Callable[[Any], object],
             seen = state
             _wait_until_free(cache, what, deadline)
             value = None if state[1] is None else cache.read(state[1])
-            # What cannot be read may become readable.
+            # An object that cannot be read does not end the waiting: its next state may be good.
             if cache.decoder.holds(condition, value):
                 return value
             if left == 0:
-                # However much happens meanwhile.
+                # The time is over, even if further states keep coming.
                 break
             left = deadline.left()
         raise TimeoutError(f"waited for {what}, and it did not {deadline}; "
