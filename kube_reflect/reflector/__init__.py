@@ -6,11 +6,12 @@ and closes, `namespaces` has the watches, `worker` is the thread of one, `health
 """
 
 from kube_reflect.dispatcher import Handler
+from kube_reflect.reflector.arguments import Unnamed
 from kube_reflect.reflector.engine import close_all
 from kube_reflect.reflector.reflector import ListOf, Reflector
 from kube_reflect.reflector.sharing import Shared, shared
 from kube_reflect.reflector.warm_start import WarmStart
 from kube_reflect.streams import reflect
 
-__all__ = ["Handler", "ListOf", "Reflector", "Shared", "WarmStart", "close_all", "reflect",
-           "shared"]
+__all__ = ["Handler", "ListOf", "Reflector", "Shared", "Unnamed", "WarmStart", "close_all",
+           "reflect", "shared"]
