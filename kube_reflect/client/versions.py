@@ -158,7 +158,7 @@ def read_some(response: Any, amount: int) -> bytes:
     # Up to urllib3 2.1; where it is no response of urllib3's, a byte at a time is never wrong.
     within = answer_of(response)
     if hasattr(within, "read1"):
-        return within.read1(amount)  # type: ignore[no-any-return, union-attr]
+        return within.read1(amount)  # type: ignore[no-any-return]
     return response.read(1)  # type: ignore[no-any-return]
 
 
