@@ -291,8 +291,11 @@ class Cache:
         with self._write_lock:
             self.listeners = tuple(one for one in self.listeners if one not in gone)
 
-    def all_decoded(self, decode: Callable[[list[Entry]], list[Any]]) -> list[Any]:
-        """Return all objects of one moment; a copy of a list, until one of them changes."""
+    def all_decoded(self) -> list[Any]:
+        """Return all objects of one moment; a copy of a list, until one of them changes.
+
+        What cannot be parsed is left out.
+        """
         # As in `Store.get`, no lock: a moment is known by the count of the table's moves, which is
         # odd while its entries change. What is kept is one tuple, which is replaced whole.
         table, known = self.table, self.everything
@@ -300,10 +303,21 @@ class Cache:
         if known is not None and known[0] is table and known[1] == moves:
             return list(known[2])
         entries = list(table.entries.values())
-        is_one_moment = not moves & 1 and moves == table.moves
-        values = decode(entries)
-        if is_one_moment and self.decoder.keeps(len(entries)) and all(
-                entry.value is not None for entry in entries):
+        is_to_keep = (not moves & 1 and moves == table.moves
+                      and self.decoder.keeps(len(entries)))
+        unshared: list[Entry] = []
+
+        def read(entry: Entry) -> Any:
+            value = self.read(entry)
+            if entry.value is None:
+                # It is this reader's own, or there is none.
+                unshared.append(entry)
+            return value
+
+        # In one pass: there may be thousands, of which few are new.
+        values = [value for entry in entries
+                  if (value := entry.value) is not None or (value := read(entry)) is not None]
+        if is_to_keep and not unshared:
             self.everything = table, moves, tuple(values)
         return values
 
