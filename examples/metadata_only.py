@@ -24,7 +24,7 @@ def say(line: str) -> None:
 
 
 def metadata_of(partial: dict[str, Any]) -> dict[str, Any]:
-    """Take the metadata out of what comes, which is apiVersion, kind and metadata."""
+    """Return the metadata of what comes, which is apiVersion, kind and metadata."""
     metadata: dict[str, Any] = partial["metadata"]
     return metadata
 

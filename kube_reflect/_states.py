@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Union
 
+from kube_reflect._failures import is_expired
 from kube_reflect._object import BadObject, Object, compare_versions
-from kube_reflect.client import is_expired
 from kube_reflect.config import InitialListStrategy
 from kube_reflect.errors import WatcherError
 from kube_reflect.events import Apply, Bookmark, Delete

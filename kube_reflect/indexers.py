@@ -1,4 +1,4 @@
-"""Ready-made index functions, for ``indexers`` and ``add_index``."""
+"""Index functions, for ``indexers`` and ``add_index``: what one is, and some ready made."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-__all__ = ["by_label", "by_namespace", "by_owner_uid"]
+__all__ = ["IndexFunction", "by_label", "by_namespace", "by_owner_uid"]
 
 Object = Mapping[str, Any]
+#: Returns, for a mapping, the values under which to find the object.
+IndexFunction = Callable[[Object], Any]
 
 
 def by_label(name: str) -> Callable[[Object], list[str]]:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar, Union
 
+from kube_reflect._failures import is_expired
 from kube_reflect._object import BadObject, Object as Known
 from kube_reflect.backoff import Backoff
-from kube_reflect.client import is_expired
 from kube_reflect.config import Config
 from kube_reflect.errors import (
     InitialListFailed, NoResourceVersion, WatcherError, WatchError, WatchFailed,

@@ -13,7 +13,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["drop_last_applied", "drop_managed_fields", "keep"]
+__all__ = ["Transform", "drop_last_applied", "drop_managed_fields", "keep"]
+
+#: Returns what is to be stored of an object; it may change the mapping that it is given.
+Transform = Callable[[dict[str, Any]], Mapping[str, Any]]
 
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _ALWAYS = ("apiVersion", "kind", "metadata.name", "metadata.namespace", "metadata.uid",

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from typing import Any, Union
 
 from kube_reflect._describe import no_value
+from kube_reflect._failures import is_expired, watch_error, watcher_error
 from kube_reflect._object import compare_versions, newer_version
 from kube_reflect._states import (
     BACKWARD, ENDED, FAILED, FAILED_MOST, OBJECT_EVENTS, Empty, InitialWatch, InitListed, InitPage,
     Polling, Refusals, Room, ShardFilter, State, StreamingLists, Versionless, Watching,
     bookmark_of, ends_list, status_of, unknown_type, went_back,
 )
-from kube_reflect.client import is_expired, watch_error, watcher_error
 from kube_reflect.config import Config, ListSemantic
 from kube_reflect.errors import (
     InitialListFailed, NoResourceVersion, WatcherError, WatchFailed, WatchStartFailed,

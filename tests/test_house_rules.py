@@ -42,9 +42,10 @@ WORDS = {
 ROOMS: dict[str, set[str]] = {
     "client": set(),
     "wire": {"client"},
-    "_states": {"wire", "client"},
-    "watcher": {"wire", "client", "_states"},
-    "streams": {"watcher", "client"},
+    "_failures": {"wire"},
+    "_states": {"wire", "_failures"},
+    "watcher": {"wire", "_failures", "_states"},
+    "streams": {"watcher", "_failures"},
     "store": set(),
     "dispatcher": {"store"},
     "reflector": {"client", "wire", "watcher", "streams", "store", "dispatcher"},

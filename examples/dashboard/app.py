@@ -35,12 +35,12 @@ class Journal:
             "at": datetime.now(timezone.utc).isoformat()}))
 
     def since(self, number: int) -> list[tuple[int, dict[str, Any]]]:
-        """Give what came after a number."""
+        """Return what came after a number."""
         return [entry for entry in self._entries.copy() if entry[0] > number]
 
 
 def described(pod: client.V1Pod) -> dict[str, Any]:
-    """Give what the page shows of a pod; nothing else of it is ever decoded."""
+    """Return what the page shows of a pod; nothing else of it is ever decoded."""
     assert pod.metadata is not None
     return {
         "namespace": pod.metadata.namespace, "name": pod.metadata.name,
@@ -51,7 +51,7 @@ def described(pod: client.V1Pod) -> dict[str, Any]:
 
 
 def message(event: str, data: Any) -> str:
-    """Give a server-sent event."""
+    """Return a server-sent event."""
     return f"event: {event}\ndata: {json.dumps(data)}\n\n"
 
 

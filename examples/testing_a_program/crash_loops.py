@@ -27,7 +27,7 @@ def report(pods: Store[client.V1Pod]) -> list[str]:
 
 def follow(pods: Reflector[client.V1Pod], stop: threading.Event,
            show: Callable[[str], object]) -> None:
-    """Tell of each pod, once, when it begins to crash."""
+    """Report each pod, once, when it begins to crash."""
     told = set()
     with pods.subscribe() as changes:
         while not stop.is_set():

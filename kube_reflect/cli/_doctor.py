@@ -87,7 +87,7 @@ def _findings(connection: Connection, options: argparse.Namespace) -> Iterator[F
 
 @contextlib.contextmanager
 def _progress(wait: float | None) -> Iterator[Callable[[float], object]]:
-    """Show how long it still watches, where there is a terminal; gives what to call meanwhile."""
+    """Show how long it still watches, where there is a terminal; return what to call meanwhile."""
     if console() is None:
         yield lambda passed: None
         return

@@ -110,7 +110,7 @@ def run(options: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _progress(total: int) -> Iterator[Callable[[str], None]]:
-    """Show how far it is, where there is a terminal; gives what is to be told of each step."""
+    """Show how far it is, where there is a terminal; return what to call at each step."""
     if console() is None:
         yield lambda name: None
         return

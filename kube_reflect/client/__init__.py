@@ -8,9 +8,7 @@ and starts no thread but for what cannot be interrupted. Begin with `list_functi
 """
 
 from kube_reflect.client.connection import Closed
-from kube_reflect.client.failures import (
-    RequestError, is_expired, watch_error, watcher_error,
-)
+from kube_reflect.client.failures import RequestError
 from kube_reflect.client.list_function import ListFunction
 from kube_reflect.client.requests import Requests, Response
 from kube_reflect.client.versions import eager_maker
@@ -18,4 +16,4 @@ from kube_reflect.client.views import view_maker
 from kube_reflect.client.watching import OfficialWatch
 
 __all__ = ["Closed", "ListFunction", "OfficialWatch", "RequestError", "Requests", "Response",
-           "eager_maker", "is_expired", "view_maker", "watch_error", "watcher_error"]
+           "eager_maker", "view_maker"]

@@ -11,10 +11,8 @@ from typing import Any
 from urllib3.exceptions import SSLError
 
 from kube_reflect._json import loads
-from kube_reflect.errors import WatchError, WatcherError
 
-__all__ = ["RequestError", "failure", "is_cut", "is_expired", "is_of_tls", "refused", "watch_error",
-           "watcher_error"]
+__all__ = ["RequestError", "failure", "is_cut", "is_of_tls", "refused"]
 
 #: How much of a text is quoted, in characters.
 _QUOTED = 300
@@ -92,7 +90,7 @@ def _first_line(body: str | bytes) -> str:
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Read a Retry-After header, seconds or a date; gives seconds from now."""
+    """Read a Retry-After header, seconds or a date; return seconds from now."""
     if not value:
         return None
     try:
@@ -103,36 +101,3 @@ def _retry_after(value: str | None) -> float | None:
         except (TypeError, ValueError):
             return None
     return max(0.0, seconds) if seconds < float("inf") else None
-
-
-def is_expired(error: RequestError | WatcherError) -> bool:
-    """Return whether an error says, in any form of 410, that the server has forgotten too much."""
-    reason = (error.status or {}).get("reason")
-    return error.code == 410 or reason in ("Expired", "Gone")
-
-
-def watch_error(status: Mapping[str, Any]) -> WatchError:
-    """Make the public error of an ERROR event."""
-    code = status.get("code")
-    details = status.get("details")
-    seconds = details.get("retryAfterSeconds") if isinstance(details, dict) else None
-    return WatchError(
-        f"the server sent an error: {status.get('message') or status.get('reason') or status}",
-        code=code if isinstance(code, int) else None, status=status,
-        retry_after=_seconds(seconds))
-
-
-def _seconds(value: Any) -> float | None:
-    # Within what can be waited for; JSON knows numbers of any length.
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e9:
-        return None
-    return float(value)
-
-
-def watcher_error(kind: type[WatcherError], what: str, cause: RequestError) -> WatcherError:
-    """Make the public error of a failed request, with its cause."""
-    error = kind(f"{what}: {cause}", code=cause.code, status=cause.status,
-                 retry_after=cause.retry_after)
-    # The exception of the client or of the network tells more than ours around it.
-    error.__cause__ = cause.__cause__ or cause
-    return error

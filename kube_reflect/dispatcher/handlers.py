@@ -21,9 +21,9 @@ logger = logging.getLogger(__name__)
 
 K = TypeVar("K")
 
-#: Causes of failures, or objects, that are told apart; what comes after them is counted as one.
+#: How many causes of failures, or objects, are counted each by itself; all others are one.
 _CAUSES = 100
-#: Seconds of rest after what should not happen: that the taking of a change fails.
+#: Seconds of rest after what should not happen: that a change cannot be taken.
 _REST = 1.0
 
 
@@ -38,8 +38,6 @@ class Failures:
     def __init__(self, name: str) -> None:
         self._name = name
         self.count = 0
-        #: Failures that the log could not take.
-        self.unlogged = 0
         self._counts: dict[tuple[str, ...], int] = {}
 
     def record(self, what: str, change: object, error: BaseException) -> None:
@@ -51,8 +49,8 @@ class Failures:
         try:
             self._log(what, change, error)
         except BaseException:
-            # A handler of the log that fails has nobody else to say so to.
-            self.unlogged += 1
+            # The log itself has failed, so there is nowhere to say it.
+            pass
 
     def _log(self, what: str, change: object, error: BaseException) -> None:
         # The object's fault, not the callback's.
@@ -165,7 +163,8 @@ class Handler(Generic[K]):
                 self._subscription = self._subscribe()
             if self._runner is not None:
                 return
-            # One that was started just before has not become the runner yet, and will not.
+            # A thread that was started just before, and is not the runner yet, will see that it is
+            # not `_thread` any more, and end.
             self._thread = threading.Thread(target=self._run, args=(self._subscription,),
                                             name=f"kube-reflect:{self.name}", daemon=True)
             start_thread(self._thread)

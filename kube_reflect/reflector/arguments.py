@@ -11,8 +11,9 @@ from typing import Any, Literal, TypedDict, Union
 
 from kube_reflect.backoff import Backoff
 from kube_reflect.config import Config
+from kube_reflect.indexers import IndexFunction
 from kube_reflect.reflector.warm_start import WarmStartOption
-from kube_reflect.store import IndexFunction, Transform
+from kube_reflect.transforms import Transform
 
 __all__ = ["Arguments", "Unnamed", "WhenNotReady"]
 

@@ -91,7 +91,7 @@ class NamespaceWatch:
         return None if contact is None else max(0.0, time.monotonic() - contact)
 
     def shown_staleness(self) -> float | None:
-        """Return the same for a status; of a first list that is slow, how long it has taken."""
+        """Return the staleness as a status has it: of a slow first list, how long it has taken."""
         staleness, worker = self.staleness(), self._worker
         if staleness is None and worker is not None and worker.answered is not None:
             return max(0.0, time.monotonic() - worker.answered)
@@ -135,7 +135,8 @@ class Namespaces:
         self._name = name
         self._watchers = watchers
         self._new_backoff = new_backoff
-        # Who is told of phases. A dict's operations are atomic, and it is copied to iterate.
+        # Called at each change of a phase. A dict's operations are atomic, and it is copied to
+        # iterate.
         self._callbacks: dict[object, Callable[[], object]] = {}
         #: By namespace, or None. Never changed, but replaced, so that any thread may iterate it.
         self.watches: dict[str | None, NamespaceWatch] = {}
@@ -159,7 +160,7 @@ class Namespaces:
         return watch
 
     def remove_watch(self, namespace: str | None) -> NamespaceWatch:
-        """Remove a watch and return it; the caller has it end, and empties its writer."""
+        """Remove a watch and return it; the caller ends it, and removes its objects."""
         watch = self.watches[namespace]
         self.watches = {name: one for name, one in self.watches.items() if name != namespace}
         return watch

@@ -15,6 +15,7 @@ from kube_reflect.backoff import Backoff
 from kube_reflect.client import view_maker
 from kube_reflect.config import Config
 from kube_reflect.dispatcher import Handler, Subscription
+from kube_reflect.indexers import IndexFunction
 from kube_reflect.reflector.described import described
 from kube_reflect.reflector.engine import Engine
 from kube_reflect.reflector.namespaces import Namespaces
@@ -23,7 +24,8 @@ from kube_reflect.reflector.watchers import (
     WatcherFactory, backoff_factory, checked_config, checked_indexers, checked_namespaces,
 )
 from kube_reflect.status import Status
-from kube_reflect.store import Cache, IndexFunction, Store, StoreOptions, Transform, add_index
+from kube_reflect.store import Cache, Store, StoreOptions, add_index
+from kube_reflect.transforms import Transform
 
 if TYPE_CHECKING:
     # Of Python itself from 3.11 on. Type checkers have it, and nobody else looks.
@@ -108,7 +110,7 @@ class Reflector(Generic[K]):
     :param warm_start: the path of a file, or a `WarmStart`: the objects are written there on
         `close`, and now and then before, and a later process reads them at its `start`. They can
         be read from then on; the store is ready when the server has confirmed them: by an event or
-        a bookmark of a watch from where they are, or by its end (after two seconds, where nothing
+        a bookmark of a watch from where they are, or by its end (after a second, where nothing
         has changed), or by a list if it does not go on from there. A file that is damaged, or of
         something else, is passed over, with a line in the log.
     :param kwargs: for the list function. Type checkers know what those of the official client take,
@@ -255,6 +257,7 @@ class Reflector(Generic[K]):
 
         :param timeout: seconds to wait for the thread at most.
         :raises ValueError: if the reflector does not watch it.
+        :raises TimeoutError: if another thread keeps the reflector or its store locked.
         """
         self._check_several()
         self._engine.remove_namespace(namespace, timeout)

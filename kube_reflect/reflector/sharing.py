@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from kube_reflect._describe import no_value
 from kube_reflect._forgotten import when_forgotten
-from kube_reflect._locks import new_lock
+from kube_reflect._locks import Deadline, new_lock, wait_until_free
 from kube_reflect.client import ListFunction
 from kube_reflect.config import Config
 from kube_reflect.dispatcher import Handler, Subscription
@@ -43,7 +43,7 @@ class _Users:
 class _Registry:
     """The shared reflectors of this process, by what they watch.
 
-    All of it may be done again: who is interrupted in the middle asks once more.
+    Every call may be repeated, as one who was interrupted in the middle of it does.
     """
 
     def __init__(self) -> None:
@@ -71,6 +71,10 @@ class _Registry:
                 return None
             del self._users[key]
             return users.reflector
+
+    def is_free(self, deadline: Deadline) -> bool:
+        """Return whether, by a deadline, no other thread is in here."""
+        return wait_until_free(deadline, self._lock)
 
     def is_used(self, key: Any, reflector: Reflector[Any]) -> bool:
         """Return whether anybody uses a reflector."""
@@ -129,10 +133,14 @@ class Shared(Generic[K]):
 
         :param timeout: seconds to wait for its thread at most.
         """
+        deadline = Deadline(timeout)
+        if not _registry.is_free(deadline):
+            # It ends with this handle, or with another call.
+            return
         _registry.release(self._key, self._token)
         if not _registry.is_used(self._key, self._reflector):
-            # Also where an earlier call was interrupted here.
-            self._reflector.close(timeout)
+            # Not only for the one who released the last token: that call may have been interrupted.
+            self._reflector.close(deadline.left())
         self._keep()
 
     def __enter__(self) -> Shared[K]:

@@ -18,7 +18,7 @@ from kube_reflect._forgotten import WeakBag
 from kube_reflect._locks import checked_timeout, new_lock
 from kube_reflect._threads import end_all, start_thread
 from kube_reflect.object_ref import ApiResource
-from kube_reflect.store import BadFile, Cache, Entry, load, remove_leftovers, save
+from kube_reflect.store import Cache, CacheFile, Entry
 
 __all__ = ["FileWriter", "WarmFile", "WarmStart", "WarmStartOption", "checked_warm_start"]
 
@@ -98,7 +98,7 @@ class WarmFile:
     def __init__(self, options: WarmStart, cache: Cache, of: Callable[[], Mapping[str, str]],
                  name: str) -> None:
         # Whole, so that it is the same file wherever the process goes.
-        self.path = Path(os.path.abspath(options.path))
+        self._file = CacheFile(Path(os.path.abspath(options.path)), cache)
         self._options = options
         self._cache = cache
         self._of = of
@@ -113,7 +113,7 @@ class WarmFile:
         self._writer: FileWriter | None = None
 
     def __repr__(self) -> str:
-        return f"<WarmFile {self.name} {self.path}>"
+        return f"<WarmFile {self.name} {self._file.path}>"
 
     def share(self, namespace: str | None, stopped: Callable[[], bool]) -> Share | None:
         """Return the version and the objects of a namespace, once; None: there are none.
@@ -133,7 +133,7 @@ class WarmFile:
     def _load(self, stopped: Callable[[], bool]) -> dict[str | None, Share]:
         began = time.monotonic()
         try:
-            saved = load(self.path, self._cache, self._of(), stopped=stopped)
+            saved = self._file.load(self._of(), stopped=stopped)
         except Exception as error:
             # Whatever it is: without the file it starts as it always did.
             self._failed("starting without", error)
@@ -142,7 +142,7 @@ class WarmFile:
             return {}
         objects = sum(len(entries) for _, entries in saved.namespaces.values())
         logger.info("%s: warm start from %s: %d objects, as they were %d s ago, read in %d ms",
-                    self.name, self.path, objects, time.time() - saved.at,
+                    self.name, self._file.path, objects, time.time() - saved.at,
                     1000 * (time.monotonic() - began))
         return saved.namespaces
 
@@ -150,8 +150,8 @@ class WarmFile:
         """Write the file; return whether that was possible. If not, it is counted and logged."""
         try:
             if _is_secret(self._cache.resource) and not self._options.secrets:
-                raise BadFile("it would hold Secrets; WarmStart(…, secrets=True) means that")
-            save(self.path, self._cache, self._of())
+                raise ValueError("it would hold Secrets; WarmStart(…, secrets=True) means that")
+            self._file.save(self._of())
         except Exception as error:
             # Of whatever kind: it is tried again, and nothing depends on it.
             self._failed("it was not written", error)
@@ -162,7 +162,7 @@ class WarmFile:
     def remove_leftovers(self) -> None:
         """Remove what others have left half written."""
         try:
-            remove_leftovers(self.path)
+            self._file.remove_leftovers()
         except OSError as error:
             self._failed("what others have left was not removed", error)
 
@@ -171,7 +171,7 @@ class WarmFile:
         told = f"{what}: {error}"
         if told != self._told:
             self._told = told
-            logger.warning("%s: warm start from %s: %s", self.name, self.path, told)
+            logger.warning("%s: warm start from %s: %s", self.name, self._file.path, told)
 
     def start(self) -> None:
         """Start the thread that writes, if there is none that goes on."""
@@ -184,7 +184,7 @@ class WarmFile:
             writer.start()
 
     def close(self) -> FileWriter | None:
-        """Have it write a last time, and end; return at once what to wait for."""
+        """Tell the thread to write a last time and end; return at once what to wait for."""
         if self._writer is not None:
             self._writer.close()
         return self._writer

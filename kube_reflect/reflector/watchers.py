@@ -37,12 +37,12 @@ class WatcherFactory:
         self.config = config
         self._metadata_only = metadata_only
         self._new_client = new_client
-        # Made only to have mistakes in the arguments said here and now; it opens nothing.
+        # Made only so that mistakes in the arguments are raised here and now; it opens nothing.
         anywhere = "default" if several else None
-        # (No watcher: its generator would be ended by whoever makes a reflector, and an exception
-        # that arrives in that is lost.)
+        # (Not a watcher: that has a generator, and an exception that arrives while Python ends a
+        # generator is lost.)
         self._source(anywhere).close()
-        #: The kind of object, where the objects will not tell and the list function does.
+        #: The kind of object, where the objects do not say it: those with metadata only.
         self.resource: ApiResource | None = None
         if metadata_only:
             self.resource = self._list_function(anywhere).resource
@@ -60,7 +60,7 @@ class WatcherFactory:
 
     @property
     def identity(self) -> tuple[Any, ...] | None:
-        """What is equal for two that watch the same; None where that cannot be told."""
+        """What is equal for two that watch the same; None where nobody can know."""
         try:
             identity = self._list_function("" if self._several else None).identity
             hash(identity)
@@ -72,7 +72,7 @@ class WatcherFactory:
     def what(self) -> dict[str, str]:
         """What it lists, in words that another process has for the same; functions by their names.
 
-        The server is told by its address and its certificate authority.
+        A server is known by its address and its certificate authority.
         """
         function = self._list_function("" if self._several else None)
         config = self.config

@@ -167,7 +167,7 @@ class Worker:
         """Wait while the thread before is still in a callback; its last change is an old one."""
         while self._before is not None and not self._closing:
             if not self._before.is_in_the_way():
-                # Its end was the last thing that the health heard of.
+                # That thread has recorded its own end in the same health; this one is at work.
                 self._health.enter(Phase.LISTING)
                 self._before = None
             else:
@@ -198,8 +198,8 @@ class Worker:
                 self._health.notify()
         except BaseException as error:
             self._cache.failed(None)
-            # Also where the threads of other namespaces go on: nobody is to go on without one
-            # unawares, or wait for it. The next start revives it.
+            # Even if the threads of other namespaces go on: readers are to know that one is
+            # missing, and not to wait for it. The next start replaces it.
             self._cache.end(error)
             self._health.died(error)
         finally:
@@ -221,7 +221,7 @@ class Worker:
         self._sleep(self._backoff.next_delay())
 
     def _restore(self) -> str | None:
-        """Take in what an earlier process had; return the version to go on from."""
+        """Restore what an earlier process had; return the version to go on from."""
         share = None if self._restored else self._share(lambda: self._closing)
         if share is None:
             return None

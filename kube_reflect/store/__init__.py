@@ -15,13 +15,13 @@ It has three doors in one: programs use `Writer`, `Store`, `Snapshot`, `Memory`;
 from kube_reflect.store.cache import Cache
 from kube_reflect.store.entry import Entry
 from kube_reflect.store.listener import Delta, Reason, set_subscriptions
-from kube_reflect.store.options import IndexFunction, StoreOptions, Transform
-from kube_reflect.store.saved import BadFile, Saved, load, remove_leftovers, save
+from kube_reflect.store.options import StoreOptions
+from kube_reflect.store.saved import CacheFile
 from kube_reflect.store.snapshot import Snapshot
 from kube_reflect.store.store import Memory, Store
 from kube_reflect.store.writer import Writer, add_index
 from kube_reflect.store.writing import Forgotten, NamespaceWriter
 
-__all__ = ["BadFile", "Cache", "Delta", "Entry", "Forgotten", "IndexFunction", "Memory",
-           "NamespaceWriter", "Reason", "Saved", "Snapshot", "Store", "StoreOptions", "Transform",
-           "Writer", "add_index", "load", "remove_leftovers", "save", "set_subscriptions"]
+__all__ = ["Cache", "CacheFile", "Delta", "Entry", "Forgotten", "Memory", "NamespaceWriter",
+           "Reason", "Snapshot", "Store", "StoreOptions", "Writer", "add_index",
+           "set_subscriptions"]

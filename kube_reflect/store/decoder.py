@@ -16,7 +16,7 @@ from kube_reflect.store.user_code import BadObjects, FunctionFailed, attempt
 
 __all__ = ["Decoder"]
 
-#: Entries that were refused and are remembered; then it begins anew.
+#: How many refused entries are remembered; when there are more, all are forgotten.
 _REFUSED = 1000
 _LEFT_OUT = "left out of what was asked for"
 
@@ -44,7 +44,7 @@ class Decoder:
         self._bad_objects = bad_objects
         self._name = name
         # Guards `value` of all entries, and which of them have one, in the order they got it.
-        self._lock = new_lock()
+        self.lock = new_lock()
         self._decoded: OrderedDict[Entry, None] = OrderedDict()
         #: Those that the model refused and that were counted; dicts as ordered sets.
         self._refused: dict[Entry, None] = {}
@@ -70,7 +70,7 @@ class Decoder:
         if not self._sharing or not is_sound:
             return value
         gone: list[Any] = []
-        with self._lock:
+        with self.lock:
             if entry.value is not None:
                 # Another reader was quicker.
                 return entry.value
@@ -78,22 +78,22 @@ class Decoder:
             entry.value = value
             while len(self._decoded) > self._limit:
                 oldest = next(iter(self._decoded))
-                # Its end may be somebody's code, and comes after the lock.
+                # To forget the last reference may call a `__del__`: not under the lock.
                 gone.append(oldest.value)
                 oldest.value = None
                 del self._decoded[oldest]
         return value
 
     def forget(self, entry: Entry | None) -> None:
-        """Count an entry no more that was replaced; who still has it may go on reading it."""
+        """Stop counting an entry that was replaced; whoever still has it may go on reading it."""
         if entry is not None and (entry.value is not None or entry in self._refused):
-            with self._lock:
+            with self.lock:
                 self._decoded.pop(entry, None)
                 self._refused.pop(entry, None)
 
     def pass_on(self, old: Entry, new: Entry) -> None:
-        """Share with the readers of an entry what those of another share, which it will replace."""
-        with self._lock:
+        """Move what is decoded from an entry to the one that is to replace it."""
+        with self.lock:
             if old in self._decoded and new.value is None:
                 del self._decoded[old]
                 self._decoded[new] = None
@@ -122,7 +122,7 @@ class Decoder:
             return False
 
     def _refused_as(self, value: Any) -> Entry | None:
-        """Return the entry that the model refused of late, and for which a mapping stands."""
+        """Return the refused entry that a mapping was handed out for, if it was of late."""
         if not isinstance(value, dict):
             return None
         known = Object.of(value)
@@ -130,7 +130,7 @@ class Decoder:
         return next((entry for entry in list(self._refused) if entry.key == key), None)
 
     def make(self, entry: Entry) -> tuple[Any, bool]:
-        """Return a new K, and whether it is one: not a mapping in its place, or None."""
+        """Return a new K and True; or False, and a mapping in its place, or None."""
         if self._view is not None:
             return self._view(entry), True
         mapping = self.mapping(entry)
@@ -152,7 +152,7 @@ class Decoder:
 
     def _record_once(self, entry: Entry, why: str, consequence: str, cause: str) -> None:
         """Count an entry once, however often it is read."""
-        with self._lock:
+        with self.lock:
             is_news = entry not in self._refused
             if is_news and len(self._refused) >= _REFUSED:
                 self._refused.clear()

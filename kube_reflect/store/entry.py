@@ -8,9 +8,10 @@ from typing import Any
 
 from kube_reflect._json import loads
 from kube_reflect._object import BadObject, Key, Object
+from kube_reflect.indexers import IndexFunction
 from kube_reflect.object_ref import ApiResource, ObjectRef
 from kube_reflect.store.compression import Compressor
-from kube_reflect.store.options import IndexFunction, StoreOptions
+from kube_reflect.store.options import StoreOptions
 from kube_reflect.store.user_code import BadObjects, FunctionFailed, attempt
 
 __all__ = ["Entry", "EntryMaker", "IndexValues"]

@@ -19,14 +19,14 @@ def fingerprint(value: Any) -> dict[str, Any]:
     copied. Of what cannot be, it notes only which one it is.
     """
     found: dict[str, Any] = {}
-    # What was seen is kept, so that no other object gets its id meanwhile.
+    # A reference to each object that was seen, so that no other one gets its id meanwhile.
     seen: dict[int, Any] = {}
     left: list[tuple[str, Any]] = [("", value)]
     while left:
         path, one = left.pop()
         kind = type(one)
         if kind in _PLAIN:
-            # With its type: to Python, 1 and True are equal.
+            # The type belongs to it, because 1 == True.
             found[path] = kind, one
             continue
         parts = None if id(one) in seen else _parts(one)
@@ -40,7 +40,7 @@ def fingerprint(value: Any) -> dict[str, Any]:
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """List the paths at which two fingerprints differ, not those of what is around."""
+    """List the paths at which two fingerprints differ, but not the paths that contain these."""
     paths = {path for path in before.keys() | after.keys()
              if before.get(path) != after.get(path)}
     return sorted(path.lstrip(".") for path in paths
@@ -53,7 +53,7 @@ def _is_within(path: str, outer: str) -> bool:
 
 
 def _parts(one: Any) -> list[tuple[str, Any]] | None:
-    """List the parts of what is no plain value; None if it has none that could be looked at."""
+    """List the parts of an object; None if it has none that could be looked at."""
     if isinstance(one, Mapping):
         return list(_items(one.items()))
     if isinstance(one, (list, tuple)):
@@ -64,13 +64,13 @@ def _parts(one: Any) -> list[tuple[str, Any]] | None:
         return None
     names = getattr(type(one), "openapi_types", None)
     if isinstance(names, Mapping):
-        # A model of the official client, which holds on to its client's configuration too.
+        # A model of the official client. Its configuration is no part of the object.
         return [(f".{name}", getattr(one, name, None)) for name in names]
     return _parts_of_copy(one)
 
 
 def _parts_of_copy(one: Any) -> list[tuple[str, Any]] | None:
-    """List what `copy` would make another of the object from."""
+    """List the parts that `copy` would copy."""
     try:
         reduced = one.__reduce_ex__(_PROTOCOL)
     except Exception:

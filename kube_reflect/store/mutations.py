@@ -16,7 +16,7 @@ __all__ = ["MutationDetector"]
 
 logger = logging.getLogger(__name__)
 
-#: Paths that the log names at most.
+#: How many paths the log names at most.
 _NAMED = 5
 
 
@@ -45,7 +45,7 @@ class MutationDetector(Listener):
 
     def __init__(self, cache: Any) -> None:
         self._cache = weakref.ref(cache)
-        self._lock = new_lock()
+        self.lock = new_lock()
         self._shared: dict[Key, _Shared] = {}
 
     def __len__(self) -> int:
@@ -65,10 +65,10 @@ class MutationDetector(Listener):
             announced = known.announced
         value, is_sound = cache.decoder.make(entry)
         if not is_sound or cache.table.entries.get(key) is not entry:
-            # An old state, of a snapshot or a change: whoever reads it gets one of his own.
+            # An old state, of a snapshot or a change: each reader gets one of its own.
             return value
         made = _Shared(entry, value, announced)
-        with self._lock:
+        with self.lock:
             present = self._shared.get(key)
             if present is None or present is known or present.entry is not entry:
                 self._shared[key] = made
@@ -84,9 +84,9 @@ class MutationDetector(Listener):
                 return True
             paths = differences(known.fingerprint, now)
         except RuntimeError:
-            # Somebody is about to.
+            # A dict changed while it was looked at: somebody is changing the object right now.
             paths = [""]
-        with self._lock:
+        with self.lock:
             announced, known.announced = known.announced, True
         if not announced:
             where = ", ".join(paths[:_NAMED]) + (", …" if len(paths) > _NAMED else "")
@@ -96,10 +96,10 @@ class MutationDetector(Listener):
                 cache.ref(key), where or "its top", known.entry.resource_version)
         return False
 
-    # As a Listener.
+    # What the cache calls, as of any `Listener`.
 
     def changed(self, delta: Delta) -> bool:
-        with self._lock:
+        with self.lock:
             known = self._shared.get(delta.key)
             if known is None or known.entry is delta.new:
                 return True
@@ -122,6 +122,6 @@ class MutationDetector(Listener):
 def _fingerprint(value: Any) -> dict[str, Any]:
     whole = getattr(type(value), "to_dict", None)
     if callable(whole):
-        # A view has everything only when all of it has been asked for.
+        # A view decodes what is read, so read all of it first.
         whole(value)
     return fingerprint(value)

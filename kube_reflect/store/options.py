@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kube_reflect._locks import checked_timeout
+from kube_reflect.indexers import IndexFunction
+from kube_reflect.transforms import Transform
 
-__all__ = ["IndexFunction", "StoreOptions", "Transform"]
-
-IndexFunction = Callable[[Mapping[str, Any]], Any]
-Transform = Callable[[dict[str, Any]], Mapping[str, Any]]
+__all__ = ["StoreOptions", "check_index"]
 
 _VARIABLE = "KUBE_REFLECT_DETECT_MUTATIONS"
 _SWITCH = {"1": True, "true": True, "yes": True, "on": True,

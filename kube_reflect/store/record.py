@@ -79,11 +79,11 @@ class Record:
         self.after = after
         #: Why what is not there afterwards is gone.
         self.reason = reason
-        #: Of more than an object: the table that takes the place of the one there is, and what is
-        #: called when it has; under the lock, and perhaps again.
+        #: Where more than one object changes: the table that replaces the present one, and what is
+        #: then called, under the lock; twice, if an exception interrupts it.
         self.table = table
         self.swapped = swapped
-        #: What is still to be told, the last first; None: not made yet.
+        #: What listeners have still to be told, the last first; None: not made yet.
         self.deltas: list[Delta] | None = None
         self.applied = False
 

@@ -34,7 +34,7 @@ from kube_reflect._object import Key
 from kube_reflect.store.cache import Cache
 from kube_reflect.store.entry import Entry
 
-__all__ = ["BadFile", "Saved", "load", "remove_leftovers", "save"]
+__all__ = ["BadFile", "CacheFile", "Saved", "read"]
 
 MAGIC = b"kube-reflect cache 1\n"
 DIGEST = 32
@@ -48,6 +48,10 @@ _RATIO, _SPARE = 512, 64 << 20
 _BLOCK = 1 << 20
 #: Seconds after which a file under way belongs to nobody any more.
 _LEFT_OVER = 3600.0
+_SUFFIX = ".tmp"
+#: Follow no link, and wait for nobody at the other end of a pipe.
+_CAREFULLY = (getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+              | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
 
 
 class BadFile(ValueError):
@@ -65,53 +69,87 @@ class Saved(NamedTuple):
     namespaces: dict[str | None, tuple[str, list[Entry]]]
 
 
-def save(path: Path, cache: Cache, of: Mapping[str, str]) -> bool:
-    """Write all that a cache has into a file, in the place of what is there; from any thread.
+class CacheFile:
+    """The file of a cache: what the next process begins with.
 
-    At any moment the file is the one before or the new one, whole; and nobody else may read it.
-    Some 20 ms for 5,000 pods, and what the disk takes.
-
-    :param of: what it is of; who loads it must say the same.
-    :return: False, and nothing is written, if there is no version to go on from.
-    :raises OSError: where that is not possible.
+    :param path: where it is; the directory exists.
+    :param cache: what is written there, or what it is read for.
     """
-    entries, versions = cache.cut(lambda table: (table.entries.copy(), dict(cache.versions)))
-    if not versions:
-        return False
-    # Its mode is 0600 from the first moment, and it follows no link.
-    number, name = tempfile.mkstemp(_SUFFIX, _prefix(path), path.parent)
-    try:
-        with os.fdopen(number, "wb") as file:
-            _write(file, cache, entries, versions, of)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
-    _sync_directory(path.parent)
-    return True
 
+    def __init__(self, path: Path, cache: Cache) -> None:
+        self.path = path
+        self._cache = cache
 
-_SUFFIX = ".tmp"
+    def save(self, of: Mapping[str, str]) -> bool:
+        """Write all that the cache has, in the place of what is there; from any thread.
 
+        At any moment the file is the one before or the new one, whole; and nobody else may read
+        it. Some 20 ms for 5,000 pods, and what the disk takes.
 
-def _prefix(path: Path) -> str:
-    return f".{path.name}."
+        :param of: what it is of; who loads it must say the same.
+        :return: False, and nothing is written, if there is no version to go on from.
+        :raises OSError: where that is not possible.
+        """
+        cache, path = self._cache, self.path
+        entries, versions = cache.cut(lambda table: (table.entries.copy(), dict(cache.versions)))
+        if not versions:
+            return False
+        # Its mode is 0600 from the first moment, and it follows no link.
+        number, name = tempfile.mkstemp(_SUFFIX, self._prefix, path.parent)
+        try:
+            with os.fdopen(number, "wb") as file:
+                _write(file, cache, entries, versions, of)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(name, path)
+        except BaseException:
+            os.unlink(name)
+            raise
+        _sync_directory(path.parent)
+        return True
 
+    @property
+    def _prefix(self) -> str:
+        """How the names of files that are being written begin."""
+        return f".{self.path.name}."
 
-def remove_leftovers(path: Path) -> None:
-    """Remove what processes that were killed amid a `save` have left.
+    def remove_leftovers(self) -> None:
+        """Remove what processes that were killed amid a `save` have left.
 
-    :raises OSError: where that is not possible.
-    """
-    oldest = time.time() - _LEFT_OVER
-    with os.scandir(path.parent) as found:
-        for one in found:
-            if (one.name.startswith(_prefix(path)) and one.name.endswith(_SUFFIX)
-                    and one.is_file(follow_symlinks=False)
-                    and one.stat(follow_symlinks=False).st_mtime < oldest):
-                os.unlink(one.path)
+        :raises OSError: where that is not possible.
+        """
+        oldest = time.time() - _LEFT_OVER
+        with os.scandir(self.path.parent) as found:
+            for one in found:
+                if (one.name.startswith(self._prefix) and one.name.endswith(_SUFFIX)
+                        and one.is_file(follow_symlinks=False)
+                        and one.stat(follow_symlinks=False).st_mtime < oldest):
+                    os.unlink(one.path)
+
+    def load(self, of: Mapping[str, str], *,
+             stopped: Callable[[], bool] = lambda: False) -> Saved | None:
+        """Read the file into entries for the cache, which has none yet, and has not had any.
+
+        Some 80 ms of CPU for 5,000 pods with [fast], each of which is unpacked and checked.
+
+        :param of: what it is to be of.
+        :param stopped: whether to give up.
+        :return: None, if there is no such file, or it was told to give up.
+        :raises BadFile: for one that is damaged, of something else, or of another version of this
+            format; then the cache is as it was.
+        :raises OSError: for one that cannot be read.
+        """
+        try:
+            number = os.open(self.path, os.O_RDONLY | _CAREFULLY)
+        except FileNotFoundError:
+            return None
+        with os.fdopen(number, "rb") as file:
+            found = os.fstat(number)
+            if not stat.S_ISREG(found.st_mode):
+                raise BadFile("it is no regular file")
+            if hasattr(os, "geteuid") and found.st_uid != os.geteuid():
+                raise BadFile("it is another user's")
+            return read(file, found.st_size, self._cache, of, stopped)
 
 
 def _sync_directory(path: Path) -> None:
@@ -183,40 +221,9 @@ def _blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
     yield b"".join(joined)
 
 
-def load(path: Path, cache: Cache, of: Mapping[str, str], *,
-         stopped: Callable[[], bool] = lambda: False) -> Saved | None:
-    """Read a file into entries for a cache that has none yet, and has not had any.
-
-    Some 80 ms of CPU for 5,000 pods with [fast], each of which is unpacked and checked.
-
-    :param of: what it is to be of.
-    :param stopped: whether to give up.
-    :return: None, if there is no such file, or it was told to give up.
-    :raises BadFile: for one that is damaged, of something else, or of another version of this
-        format; then the cache is as it was.
-    :raises OSError: for one that cannot be read.
-    """
-    try:
-        number = os.open(path, os.O_RDONLY | _CAREFULLY)
-    except FileNotFoundError:
-        return None
-    with os.fdopen(number, "rb") as file:
-        found = os.fstat(number)
-        if not stat.S_ISREG(found.st_mode):
-            raise BadFile("it is no regular file")
-        if hasattr(os, "geteuid") and found.st_uid != os.geteuid():
-            raise BadFile("it is another user's")
-        return read(file, found.st_size, cache, of, stopped)
-
-
-#: Follow no link, and wait for nobody at the other end of a pipe.
-_CAREFULLY = (getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-              | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
-
-
 def read(file: BinaryIO, size: int, cache: Cache, of: Mapping[str, str],
          stopped: Callable[[], bool] = lambda: False) -> Saved | None:
-    """Read an open file of so many bytes; see `load`."""
+    """Read an open file of so many bytes; see `CacheFile.load`."""
     if not len(MAGIC) + DIGEST < size <= LONGEST_FILE:
         raise BadFile(f"it has {size} bytes")
     _check_digest(file, size)

@@ -15,14 +15,14 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Objects that the log names for one cause.
+#: How many objects the log names for one cause.
 _NAMED = 20
-#: Causes, and objects of them, that are remembered; then it begins anew.
+#: How many causes, and objects, are remembered; when there are more, all are forgotten.
 _REMEMBERED = 10_000
 
 
 class FunctionFailed(Exception):
-    """A function of the user raises whenever it is given this object; its cause is what."""
+    """A function of the user raises whenever it is given this object; `__cause__` is the error."""
 
 
 def attempt(function: Callable[[Any], T], argument: Callable[[], Any]) -> T:
@@ -40,7 +40,7 @@ def attempt(function: Callable[[Any], T], argument: Callable[[], Any]) -> T:
         first = error
     second = _error_of(function, argument)
     if second is not None and type(second) is not type(first):
-        # One of the two is the function's own: the one that it raises again.
+        # One of the two came from elsewhere. The function's own is the one that it raises again.
         third = _error_of(function, argument)
         raise second if type(third) is type(first) else first
     if second is None:
@@ -60,7 +60,7 @@ class BadObjects:
     """Counts objects that something is wrong with, and logs each of them once for each cause."""
 
     def __init__(self) -> None:
-        self._lock = new_lock()
+        self.lock = new_lock()
         #: How often something was wrong; from any thread.
         self.count = 0
         self._seen: set[tuple[str, str]] = set()
@@ -74,7 +74,7 @@ class BadObjects:
         :param cause: what is wrong, said alike for all objects that have the same.
         """
         cause = why if cause is None else cause
-        with self._lock:
+        with self.lock:
             self.count += 1
             if len(self._seen) >= _REMEMBERED or len(self._counts) >= _REMEMBERED:
                 self._seen.clear()

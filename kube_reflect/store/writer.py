@@ -9,14 +9,16 @@ from kube_reflect._describe import no_value
 from kube_reflect._forgotten import when_forgotten
 from kube_reflect._object import Key
 from kube_reflect.events import Event
+from kube_reflect.indexers import IndexFunction
 from kube_reflect.object_ref import ApiResource
 from kube_reflect.store.cache import Cache
 from kube_reflect.store.entry import Entry
 from kube_reflect.store.listener import new_subscription
-from kube_reflect.store.options import IndexFunction, StoreOptions, Transform, check_index
+from kube_reflect.store.options import StoreOptions, check_index
 from kube_reflect.store.store import Store
 from kube_reflect.store.table import Table
 from kube_reflect.store.writing import NamespaceWriter
+from kube_reflect.transforms import Transform
 
 __all__ = ["Writer", "add_index"]
 

@@ -1,4 +1,4 @@
-"""The way of events into the cache: one writer for each namespace, or one for all."""
+"""How events get into the cache: by one writer for each namespace, or one for all."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class NamespaceWriter:
         self._buffer: Table | None = None
         #: The change that was begun last, until all have been told of it.
         self._record: Record | None = None
-        #: Whether a thread is applying an event: what there is to settle is that thread's.
+        #: Whether a thread is applying an event; then it is for that thread to settle the change.
         self.busy = False
         #: Whether its namespace was taken out; under the mutex.
         self._gone = False
@@ -93,7 +93,7 @@ class NamespaceWriter:
         return True
 
     def restore(self, entries: Iterable[Entry], version: str) -> None:
-        """Take in what an earlier process had at a version: to be read, and to be confirmed."""
+        """Restore what an earlier process had at a version: to be read, and to be confirmed."""
         self.settle()
         self._swap(Table(self._cache.table.indexes, entries), version, extent=Extent.SAVED)
 
@@ -126,7 +126,7 @@ class NamespaceWriter:
                 cache.settle_locked()
         # Else the exception came before there was anything to complete.
         if record.applied:
-            # No longer of this moment, and not to be kept until somebody asks again.
+            # The copied list is out of date; drop it now, not when somebody next asks for it.
             cache.everything = None
             if record.listeners:
                 self._notify_listeners(record)
@@ -153,7 +153,7 @@ class NamespaceWriter:
 
     def _change(self, key: Key | None, entry: Entry | None, version: str | None,
                 reason: Reason | None = None) -> bool:
-        """Put an entry in the place of what is there of its key, and notify listeners.
+        """Replace the entry of a key, and notify listeners.
 
         Return False, and change nothing, if an index was added since the entry was made.
 
@@ -181,7 +181,7 @@ class NamespaceWriter:
         return True
 
     def _deltas_of(self, record: Record) -> list[Delta]:
-        """Return what listeners are told of a change; one after another of each object."""
+        """Return what listeners are told of a change, object by object."""
         before, after, reason = record.before, record.after, record.reason
         if record.extent is not Extent.OBJECT:
             found = []
@@ -209,11 +209,11 @@ class NamespaceWriter:
             entry = maker.make(obj)
             self._check_room(entry.key)
         except BadObject as error:
-            # What was there is not what is there now, so it goes too.
+            # What the cache has is no longer how the object is, so it is removed.
             self._change(maker.record_bad(obj, error), None, obj.resource_version,
                          Reason.UNREADABLE)
             return
-        # The version is that of before a transform, which may take it out.
+        # The version is taken from before the transform, which may remove it.
         while not self._change(entry.key, entry, obj.resource_version):
             entry = maker.extend(entry)
 
@@ -231,7 +231,7 @@ class NamespaceWriter:
         if self._buffer is None or key is None:
             self._change(key, None, obj.resource_version, Reason.DELETED)
         else:
-            # It was shown by the list under way, and is gone before its end.
+            # The list under way had it, and it was deleted before the end of the list.
             self._buffer.replace(self._buffer.entries.get(key), None)
 
     def _list_under_way(self, event: str) -> Table:
@@ -247,7 +247,7 @@ class NamespaceWriter:
         if buffer is None:
             buffer = self._list_under_way("InitApply")
         try:
-            # A relist shows mostly what is known: keep it, and what was decoded of it.
+            # Most of a relist is known already: keep those entries, and what was decoded of them.
             entry = maker.make(obj, self._cache.table.entries)
         except BadObject as error:
             maker.record_bad(obj, error)

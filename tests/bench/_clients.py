@@ -49,7 +49,7 @@ class Client(ABC):
 
     @abstractmethod
     def follow(self, told: Callable[[Any], None]) -> None:
-        """Have a function called with the pod of each event, as a controller has."""
+        """Let a function be called with the pod of each event, as a controller has."""
 
 
 class Official(Client):

@@ -1,4 +1,4 @@
-"""Take one group of figures in this process, which does nothing else.
+"""Measure one group of figures in this process, which does nothing else.
 
 ``python -m tests.bench._measure JSON``, where the JSON has the fields of Task; it prints the
 figures as JSON: seconds, bytes, and numbers a second.
@@ -123,7 +123,7 @@ def stall(task: Task) -> Figures:
 
 
 def _burst(client: Any, task: Task, number: int, deadline: float = 300.0) -> None:
-    """Have this many events sent, and wait until the last one can be read."""
+    """Let the server send so many events, and wait until the last one can be read."""
     version = str(ask(task.port, "/burst", events=number)["version"])
     index, end = (number - 1) % task.size, time.monotonic() + deadline
     while client.version(index) != version:

@@ -51,7 +51,7 @@ def parts(run: Run) -> dict[str, str]:
 
 
 def put(page: str, made: Mapping[str, str]) -> str:
-    """Give the text with its parts replaced.
+    """Return the text with its parts replaced.
 
     :raises KeyError: for a part that is not made here.
     """
@@ -104,7 +104,7 @@ def _all(run: Run) -> str:
 
 
 def _compared(run: Run, chosen: Sequence[Row]) -> list[list[str]]:
-    """Give the head, and of the rows those of which there are figures."""
+    """Return the head, and of the rows those of which there are figures."""
     results = run.outcome.sizes[run.plan.main]
     lines = [["..", "official", "``[fast]``", "better", "plain", "better"]]
     for row in chosen:

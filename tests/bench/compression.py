@@ -13,7 +13,7 @@ from tests.bench._objects import KINDS
 
 
 def least(work: Callable[[], Any], each: int, turns: int = 5) -> float:
-    """Give the microseconds that it takes, the least of some turns, by so many."""
+    """Return the microseconds that it takes, the least of some turns, by so many."""
     taken = []
     for _ in range(turns):
         start = time.perf_counter()
@@ -23,7 +23,7 @@ def least(work: Callable[[], Any], each: int, turns: int = 5) -> float:
 
 
 def measure(objects: list[bytes], backend: Backend) -> str:
-    """Give bytes at rest, microseconds to compress and to read back, and dictionaries."""
+    """Return bytes at rest, microseconds to compress and to read back, and dictionaries."""
     compressor = Compressor(backend=backend)
     packed = [compressor.compress(json) for json in objects]
     assert [compressor.decompress(one) for one in packed] == objects

@@ -20,6 +20,7 @@ from kube_reflect._object import Object
 from kube_reflect.testing import FakeApiServer
 from kubernetes.client import ApiClient, Configuration, CoreV1Api, V1Pod
 
+from tests.support.objects import running_pod
 from tests.support.waiting import wait_until
 
 _PACKAGE = str(Path(kube_reflect.__file__).parent)
@@ -84,11 +85,6 @@ def _recorder(into: list[Frame]) -> Callable[[FrameType, str, Any], None]:
     return record
 
 
-def _pod(name: str) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "default"},
-            "spec": {"containers": [{"name": "c", "image": "i"}]}, "status": {"phase": "Running"}}
-
-
 def _in_thread(into: list[Frame], read: Callable[[], object]) -> list[Frame]:
     into.clear()
     sys.setprofile(_recorder(into))
@@ -118,7 +114,7 @@ def count() -> Hops:
                 before = reflector.status.events
                 wait_until(lambda: reflector.status.live)
                 seen.clear()
-                server.create(_pod(name))
+                server.create(running_pod(name, "default"))
                 wait_until(lambda: reflector.status.events > before)
                 wait_until(_Settled(seen))
                 line = list(seen)

@@ -22,7 +22,7 @@ from ._hour import run_with_workers
 from ._playing import Chaos
 from ._proxy import Proxy
 from ._watched import HEADINGS, Watched, all_kinds, key_of, versions
-from ._writing import Writer
+from ._writing import config_map_writer
 
 # Seconds until everything must be in step once no fault is played any more.
 SETTLING = 90.0
@@ -50,7 +50,7 @@ def sampling(watched: list[Watched]) -> Iterator[None]:
 
 
 def settle(v1: client.CoreV1Api, watched: list[Watched]) -> dict[str, str]:
-    """Wait until all caches are what the server has; give what differs, by reflector."""
+    """Wait until all caches are what the server has; return what differs, by reflector."""
     listed = v1.api_client.sanitize_for_serialization(
         v1.list_config_map_for_all_namespaces(label_selector="chaos=yes").items)
     server = versions(listed)
@@ -70,7 +70,8 @@ def run(server: OwnedServer, minutes: float, seed: int) -> bool:
     """Play, and say how it went; True if all is well."""
     direct = server.api_client()
     namespaces = [server.create_namespace("chaos") for _ in range(2)]
-    writers = [Writer(server.api_client(), namespaces, f"{number}") for number in range(_WRITERS)]
+    writers = [config_map_writer(server.api_client(), namespaces, f"{number}")
+               for number in range(_WRITERS)]
     with Proxy(urlsplit(server.url).port or 0) as proxy:
         configuration = server._configuration(ADMIN)
         configuration.host = f"https://127.0.0.1:{proxy.port}"

@@ -21,7 +21,7 @@ _STARTING = 400.0
 
 
 def _expected(pods: _pods.Pods) -> dict[str, dict[str, str]]:
-    """Give what each shape of the site has to hold: versions, by namespace and name."""
+    """Return what each shape of the site has to hold: versions, by namespace and name."""
     listed = [("/".join(key), key[0], version, app) for key, version, app in pods.all()]
     whole = {key: version for key, _, version, _ in listed}
     return {"typed": whole, "plain": whole, "metadata": whole,
@@ -44,7 +44,7 @@ def run_with_workers(server: OwnedServer, minutes: float, seed: int, count: int,
     began = time.monotonic()
     pods.create(count)
     print(f"{count} pods created in {time.monotonic() - began:.0f} s", flush=True)
-    writers = [_pods.PodWriter(pods, seed + number, count) for number in range(_WRITERS)]
+    writers = [_pods.pod_writer(pods, seed + number, count) for number in range(_WRITERS)]
     with Proxy(urlsplit(server.url).port or 0) as proxy:
         kubeconfig = folder / "kubeconfig"
         write_kubeconfig(kubeconfig, f"https://127.0.0.1:{proxy.port}", server.token,

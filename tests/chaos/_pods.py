@@ -12,16 +12,15 @@ import urllib3
 
 from ..e2e._apiserver import OwnedServer
 from ._watched import Key
+from ._writing import APPS, Writer
 
-APPS = ("web", "db", "cache")
 _THREADS = 6
-# Seconds between two writes of one writer, and for a request.
-_PAUSE = 0.05
+# Seconds for a request.
 _TIMEOUT = urllib3.Timeout(connect=2.0, read=4.0)
 
 
 def pod(name: str, app: str) -> dict[str, Any]:
-    """Give what a small pod looks like that somebody creates."""
+    """Return a small pod as somebody creates it."""
     return {"apiVersion": "v1", "kind": "Pod",
             "metadata": {"name": name, "labels": {"app": app, "team": f"team-{hash(name) % 7}"},
                          "annotations": {"example.com/note": "a few words that nobody reads"}},
@@ -45,7 +44,7 @@ class Pods:
 
     def request(self, method: str, path: str, body: Any = None, *, patch: bool = False,
                 timeout: urllib3.Timeout = _TIMEOUT) -> tuple[int, bytes]:
-        """Ask once, and give the status and the body."""
+        """Ask once; return the status and the body."""
         headers = dict(self._pool.headers)
         if patch:
             headers["Content-Type"] = "application/merge-patch+json"
@@ -74,7 +73,7 @@ class Pods:
         assert not failed, failed
 
     def all(self) -> Iterator[tuple[Key, str, str]]:
-        """Give the key, the version and the app of each, from the server."""
+        """Yield the key, the version and the app of each, from the server."""
         token = ""
         while True:
             code, found = self.request("GET", f"/api/v1/pods?limit=2000&continue={token}",
@@ -90,42 +89,23 @@ class Pods:
                 return
 
 
-class PodWriter:
-    """A thread that creates, changes and deletes some of the pods, straight to the server."""
-
-    def __init__(self, pods: Pods, seed: int, count: int) -> None:
-        self._pods, self._count = pods, count
-        self._draw = random.Random(seed)
-        self._stop = threading.Event()
-        self.written = self.failed = 0
-        self.thread = threading.Thread(target=self._run, name=f"writer-{seed}", daemon=True)
-
-    def _run(self) -> None:
-        while not self._stop.wait(_PAUSE):
-            try:
-                done = self._write()
-            except (urllib3.exceptions.HTTPError, OSError):
-                done = False
-            self.written += done
-            self.failed += not done
-
-    def _write(self) -> bool:
-        draw, namespaces = self._draw, self._pods.namespaces
-        number = draw.randrange(self._count)
+def pod_writer(pods: Pods, seed: int, count: int) -> Writer:
+    """Return who creates, changes and deletes some of so many pods."""
+    def write(draw: random.Random) -> None:
+        number = draw.randrange(count)
         name = f"pod-{number}"
-        path = f"/api/v1/namespaces/{namespaces[number % len(namespaces)]}/pods"
+        path = f"/api/v1/namespaces/{pods.namespaces[number % len(pods.namespaces)]}/pods"
         app = draw.choice(APPS)
         if draw.random() < 0.2:
-            code, _ = self._pods.request("DELETE", f"{path}/{name}", {"gracePeriodSeconds": 0})
+            code, _ = pods.request("DELETE", f"{path}/{name}", {"gracePeriodSeconds": 0})
         else:
-            code, _ = self._pods.request(
+            code, _ = pods.request(
                 "PATCH", f"{path}/{name}", patch=True,
                 body={"metadata": {"labels": {"app": app},
                                    "annotations": {"example.com/turn": str(draw.random())}}})
         if code == 404:
-            code, _ = self._pods.request("POST", path, pod(name, app))
-        return code < 400
+            code, _ = pods.request("POST", path, pod(name, app))
+        if code >= 400:
+            raise OSError(f"{path}/{name}: {code}")
 
-    def stop(self) -> None:
-        self._stop.set()
-        self.thread.join(30)
+    return Writer(write, str(seed), pause=0.05)

@@ -100,6 +100,6 @@ class Proxy:
             pair.close()
 
     def freeze(self) -> None:
-        """Have every connection that there is fall silent for good; new ones work."""
+        """Let every connection that there is fall silent for good; new ones work."""
         for pair in self._open():
             pair.frozen.set()

@@ -111,7 +111,7 @@ class Serving:
 
     def _every(self, page: str, until: float,
                good: Callable[[Any], bool] = lambda _: True) -> Iterator[tuple[int, Any]]:
-        """Ask until each worker that lives has given an answer that is good; give them."""
+        """Ask until each worker that lives has given an answer that is good; return them."""
         answered: dict[int, Any] = {}
         bad: dict[int, Any] = {}
         pause = threading.Event()

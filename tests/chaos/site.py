@@ -42,7 +42,7 @@ class Limit(Exception):
 
 
 def identity(obj: Any) -> tuple[Key, str]:
-    """Give the key and the version of an object, typed or not."""
+    """Return the key and the version of an object, typed or not."""
     if isinstance(obj, dict):
         metadata = obj["metadata"]
         return (metadata["namespace"], metadata["name"]), metadata["resourceVersion"]

@@ -22,7 +22,7 @@ ENDLESS = ("events", "watch", "-w")
 
 
 def commands() -> list[tuple[str, str]]:
-    """Give each command, and what it is to print; a ``…`` stands for anything."""
+    """Return each command, and what it is to print; a ``…`` stands for anything."""
     found = []
     for block in code_in(PAGE):
         assert block.language == "console"

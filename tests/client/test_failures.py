@@ -10,9 +10,7 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from kube_reflect.client.failures import (
-    RequestError, failure, is_expired, refused, watch_error, watcher_error,
-)
+from kube_reflect.client.failures import failure, refused
 from kube_reflect.errors import InitialListFailed
 from kube_reflect.testing import FakeApiServer
 from kube_reflect.watcher import Watcher
@@ -81,28 +79,3 @@ def test_the_reason_of_an_exception_tells_more_than_that() -> None:
     outer: Any = Exception("around it")
     outer.reason = TimeoutError("within")
     assert str(failure(outer)) == "TimeoutError: within"
-
-
-@pytest.mark.parametrize(("code", "status", "expired"), [
-    (410, None, True), (500, {"reason": "Expired"}, True), (None, {"reason": "Gone"}, True),
-    (404, {"reason": "NotFound"}, False), (None, None, False),
-])
-def test_410_has_several_forms(code: int | None, status: Any, expired: bool) -> None:
-    assert is_expired(RequestError("no", code=code, status=status)) is expired
-
-
-@pytest.mark.parametrize("seconds", [5, 5.0, True, -1, 10 ** 400, "5", None])
-def test_an_error_event_may_ask_to_wait(seconds: Any) -> None:
-    error = watch_error({**STATUS, "details": {"retryAfterSeconds": seconds}})
-    assert error.retry_after == (5.0 if seconds == 5 else None)
-    assert str(error) == "the server sent an error: pods is forbidden"
-
-
-def test_the_public_error_has_all_that_is_known_and_the_cause() -> None:
-    cause = refused(403, {"Retry-After": "3"}, json.dumps(STATUS))
-    error = watcher_error(InitialListFailed, "cannot list", cause)
-    assert isinstance(error, InitialListFailed) and error.__cause__ is cause
-    assert (str(error), error.code, error.status, error.retry_after) == (
-        "cannot list: HTTP 403: pods is forbidden", 403, STATUS, 3.0)
-    cause.__cause__ = OSError("below")
-    assert watcher_error(InitialListFailed, "cannot list", cause).__cause__ is cause.__cause__

@@ -197,7 +197,7 @@ def in_inspect(frame: Any) -> bool:
 
 
 def cut_short(at: int, what: type[BaseException], read: Callable[[], Any]) -> bool:
-    """Raise at the at-th call or return; tell whether it came so far."""
+    """Raise at the at-th call or return; return whether it came so far."""
     count = 0
 
     def profile(frame: Any, event: str, _: Any) -> None:

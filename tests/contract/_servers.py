@@ -15,13 +15,13 @@ from kubernetes import client
 from kube_reflect import ApiResource, Shard
 from kube_reflect.testing import FakeApiServer
 
+from tests.support.follower import Key, by_key
+
 from ..e2e._apiserver import ADMIN, READER, OwnedServer, RealServer
 from ._objects import (
     BUILT_IN, CONFIG_MAPS, DEFINITIONS, RBAC, ROLE_BINDINGS, ROLES, config_map, definition, thing,
 )
 from ._waiting import eventually
-
-Key = tuple[str, str]
 
 
 class Refused(Exception):
@@ -84,7 +84,7 @@ class ContractServer:
         raise NotImplementedError
 
     def expire_pages(self) -> None:
-        """Have etcd forget the past, which continue tokens refer to; open watches go on."""
+        """Make etcd forget the past, which continue tokens refer to; open watches go on."""
         raise NotImplementedError
 
     def expire_watches(self) -> None:
@@ -314,8 +314,3 @@ def path_of(resource: ApiResource, namespace: str | None = None) -> str:
     root = f"/apis/{resource.group}" if resource.group else "/api"
     within = f"/namespaces/{namespace}" if namespace is not None else ""
     return f"{root}/{resource.version}{within}/{resource.plural}"
-
-
-def by_key(objects: list[dict[str, Any]]) -> dict[Key, dict[str, Any]]:
-    return {(one["metadata"].get("namespace", ""), one["metadata"]["name"]): one
-            for one in objects}

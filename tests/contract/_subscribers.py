@@ -7,7 +7,8 @@ from typing import Any
 
 from kube_reflect import Applied, Deleted, Resync, Subscription
 
-from ..history._folding import Fold
+from tests.support.follower import Follower
+
 from ._waiting import DEADLINE
 
 
@@ -15,22 +16,22 @@ class Subscriber:
     """A thread that takes changes as they come, and keeps what they add up to."""
 
     def __init__(self, subscription: Subscription[Any]) -> None:
-        self._fold = Fold(subscription)
+        self._follower = Follower(subscription)
         self.wrong: list[BaseException] = []
         self._thread = threading.Thread(target=self._run, name="subscriber")
         self._thread.start()
 
     def _run(self) -> None:
         try:
-            for change in self._fold.subscription:
-                self._fold.take(change)
+            for change in self._follower.subscription:
+                self._follower.take(change)
         except BaseException as error:
             self.wrong.append(error)
 
     @property
     def known(self) -> dict[tuple[str, str], Any]:
         """What has been told so far, by namespace and name."""
-        return self._fold.known.copy()
+        return self._follower.objects.copy()
 
     def join(self) -> None:
         """Wait for the end of the subscription."""
@@ -41,7 +42,7 @@ class Subscriber:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._fold.subscription.close()
+        self._follower.subscription.close()
         self._thread.join()
 
 

@@ -68,13 +68,13 @@ class Following:
         self.thread.join(DEADLINE)
 
     def listed(self) -> list[Item]:
-        """Wait for the first list and the begin of the watch; give what was told until then."""
+        """Wait for the first list and the begin of the watch; return what was told until then."""
         told = self.until(lambda item: isinstance(item, InitDone))
         assert eventually(lambda: self.watcher.state == "Watching")
         return told
 
     def until(self, wanted: Callable[[Item], bool]) -> list[Item]:
-        """Give what was told since the last call, up to and with the first item wanted."""
+        """Return what was told since the last call, up to and with the first item wanted."""
         told: list[Item] = []
         deadline = time.monotonic() + DEADLINE
         while not told or not wanted(told[-1]):

@@ -11,8 +11,9 @@ from kubernetes import client
 from kube_reflect import Applied, Config, Deleted, InitialListFailed, NotReady, Phase
 from kube_reflect.indexers import by_label
 
+from tests.support.follower import Follower
+
 from ..e2e._apiserver import READER
-from ..history._folding import Fold
 from ._churn import Churn
 from ._objects import CONFIG_MAPS, config_map
 from ._servers import ContractServer, by_key
@@ -91,23 +92,23 @@ def test_added_and_removed_at_run_time(
     with reflecting(v1.list_namespaced_config_map, namespaces=[a, b], config=CONFIG, model=dict,
                     indexers={"app": by_label("app")}, backoff=quick) as r, \
             r.subscribe() as subscription:
-        fold = Fold(subscription)
+        follower = Follower(subscription)
 
         def check(*wanted: str) -> None:
             keys = {(where, "one") for where in wanted}
             assert eventually(lambda: by_key(r.store.state()).keys() == keys)
             assert set(r.store.index_values("app")) == r.status.namespaces.keys() == set(wanted)
-            fold.drain()
-            assert fold.known == by_key(r.store.state())
+            follower.drain()
+            assert follower.objects == by_key(r.store.state())
 
         check(a, b)
         r.add_namespace(c)
         r.store.wait_until_ready(timeout=DEADLINE)
         check(a, b, c)
         r.remove_namespace(a)
-        change = fold.subscription.get(0)
+        change = follower.subscription.get(0)
         assert isinstance(change, Deleted) and (change.ref.namespace, change.ref.name) == (a, "one")
-        fold.take(change)
+        follower.take(change)
         check(b, c)
         server.create(config_map("unseen", a, "1", OURS))
         written = server.create(config_map("two", c, "1", OURS))
@@ -134,17 +135,17 @@ def test_one_may_be_removed_while_a_subscriber_blocks(
         # By the very thread that would have to take for the others to go on.
         r.remove_namespace(b)
         assert r.store.state() == [kept]
-        fold = Fold(slow)
-        fold.drain()
-        assert fold.known == by_key([kept]) == by_key(r.store.state())
+        follower = Follower(slow)
+        follower.drain()
+        assert follower.objects == by_key([kept]) == by_key(r.store.state())
         # It has the others wait again.
         for number in range(3):
             server.create(config_map(f"c{number}", a, "1", OURS))
         assert eventually(lambda: len(r.store) == 3)
         assert not r.store.get("c2", a)
         for _ in range(3):
-            fold.take(slow.get(DEADLINE))
-        assert len(fold.known) == 4 == len(r.store)
+            follower.take(slow.get(DEADLINE))
+        assert len(follower.objects) == 4 == len(r.store)
 
 
 def test_one_reads_ones_own_writes_where_others_are_quiet_or_removed(
@@ -171,19 +172,19 @@ def test_a_churn_in_several_namespaces(
     config = Config(label_selector=f"of={namespaces[0]}", page_size=3)
     with reflecting(v1.list_namespaced_config_map, namespaces=namespaces, config=config,
                     model=dict, backoff=quick) as r, r.subscribe() as subscription:
-        fold, churn = Fold(subscription), Churn(server, namespaces, seed=3)
+        follower, churn = Follower(subscription), Churn(server, namespaces, seed=3)
         for step in range(45):
             churn.step()
             if step == 15:
                 r.remove_namespace(namespaces[1])
             elif step == 30:
                 r.add_namespace(namespaces[1])
-            fold.drain()
+            follower.drain()
         expected = server.objects(CONFIG_MAPS, labelSelector=f"of={namespaces[0]}")
         assert expected and eventually(lambda: by_key(r.store.state()) == expected)
         for where in namespaces:
             assert by_key(r.store.state(namespace=where)) == {
                 key: one for key, one in expected.items() if key[0] == where}
         r.close()
-        fold.drain()
-        assert fold.known == expected
+        follower.drain()
+        assert follower.objects == expected

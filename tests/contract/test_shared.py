@@ -8,7 +8,8 @@ from kubernetes import client
 
 from kube_reflect import Config, Phase, shared
 
-from ..history._folding import Fold
+from tests.support.follower import Follower
+
 from ._objects import config_map
 from ._servers import ContractServer, by_key
 from ._waiting import DEADLINE, Requests, eventually, quick
@@ -34,17 +35,17 @@ def test_one_watch_for_all_until_the_last_is_closed(
     with first, second:
         second.store.wait_until_ready(DEADLINE)
         assert first.store is second.store and second.store.state() == [one]
-        fold = Fold(second.subscribe())
+        follower = Follower(second.subscribe())
         assert eventually(lambda: first.status.live)
         first.close()
         two = server.create(config_map("two", namespace, "1", OURS))
         second.store.wait_for_version(two["metadata"]["resourceVersion"], DEADLINE)
-        fold.drain()
-        assert fold.known == by_key([one, two]) == by_key(second.store.state())
+        follower.drain()
+        assert follower.objects == by_key([one, two]) == by_key(second.store.state())
         assert len(threads(namespace)) == 1 and len(asked.initial()) == 1
     assert second.status.phase is Phase.STOPPED and threads(namespace) == []
-    fold.drain()
-    assert fold.subscription.is_over
+    follower.drain()
+    assert follower.subscription.is_over
 
 
 def test_others_have_their_own(

@@ -13,7 +13,8 @@ from kubernetes import client
 
 from kube_reflect import Applied, Config, Deleted, Phase, Reflector, Resync, Status
 
-from ..history._folding import Fold
+from tests.support.follower import Follower
+
 from ._churn import Churn, disturbances
 from ._objects import CONFIG_MAPS, config_map
 from ._servers import ContractServer, by_key
@@ -55,7 +56,7 @@ def test_replay_and_changes_are_the_store_after_a_churn(
             reflecting(v1.list_config_map_for_all_namespaces, config=config, model=dict) as r:
         subscribers: list[Subscriber] = []
         # One who never takes before the end would, by blocking, keep the store from it.
-        sleepers: list[Fold] = []
+        sleepers: list[Follower] = []
         churn = Churn(server, [namespace, other], seed=1)
         for step in range(60):
             if step in (0, 20, 40):
@@ -63,7 +64,7 @@ def test_replay_and_changes_are_the_store_after_a_churn(
                 subscribers.append(stack.enter_context(
                     Subscriber(r.subscribe(buffer_size=size, overflow=overflow))))
                 if overflow != "block":
-                    sleepers.append(Fold(r.subscribe(buffer_size=size, overflow=overflow)))
+                    sleepers.append(Follower(r.subscribe(buffer_size=size, overflow=overflow)))
             churn.step()
             if disturb and draw.random() < 0.05:
                 draw.choice(disturb)()
@@ -77,7 +78,7 @@ def test_replay_and_changes_are_the_store_after_a_churn(
             assert not subscriber.wrong
         for sleeper in sleepers:
             sleeper.drain()
-            assert sleeper.known == expected and sleeper.subscription.is_over
+            assert sleeper.objects == expected and sleeper.subscription.is_over
 
 
 def test_before_the_start_nothing_is_told_and_then_everything(

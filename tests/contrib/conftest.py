@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,21 +11,13 @@ from kube_reflect.contrib import workers
 from kube_reflect.testing import FakeApiServer
 
 from tests.support import _examples
-
-
-def pod(name: str, namespace: str = "shop") -> dict[str, Any]:
-    return {
-        "apiVersion": "v1", "kind": "Pod",
-        "metadata": {"name": name, "namespace": namespace, "labels": {"app": name}},
-        "spec": {"containers": [{"name": "main", "image": "nginx"}], "nodeName": "node-1"},
-        "status": {"phase": "Running"},
-    }
+from tests.support.objects import running_pod
 
 
 @pytest.fixture
 def server() -> Iterator[FakeApiServer]:
     with FakeApiServer() as server:
-        server.create(pod("web-0"))
+        server.create(running_pod("web-0"))
         yield server
 
 

@@ -15,7 +15,7 @@ from kubernetes import client, config
 from kube_reflect import Apply
 from kube_reflect.testing import FakeApiServer
 
-from tests.contrib.conftest import pod
+from tests.support.objects import running_pod as pod
 from tests.support.waiting import wait_until
 
 django = pytest.importorskip("django")
@@ -225,6 +225,6 @@ def test_objects_for_a_test_without_a_server() -> None:
 
 
 @override_settings(KUBE_REFLECT={"STORES": {"pods": PODS}})
-@stored(pods=[pod("web-0")])
+@stored(pods=[pod("web-0", app="web-0")])
 def test_as_a_decorator() -> None:
     assert stores["pods"].get("web-0", "shop").metadata.labels == {"app": "web-0"}

@@ -14,7 +14,7 @@ from kubernetes import client, config
 from kube_reflect import Apply, Phase, Reflector
 from kube_reflect.testing import FakeApiServer
 
-from tests.contrib.conftest import pod
+from tests.support.objects import running_pod as pod
 from tests.support.waiting import wait_until
 
 flask = pytest.importorskip("flask")

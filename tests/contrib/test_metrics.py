@@ -18,7 +18,7 @@ import kube_reflect
 from kube_reflect import Backoff, Reflector, shared
 from kube_reflect.testing import FakeApiServer
 
-from tests.contrib.conftest import pod
+from tests.support.objects import running_pod as pod
 from tests.support.waiting import wait_until
 
 pytest.importorskip("prometheus_client")
@@ -186,7 +186,7 @@ def test_a_collector_has_names_that_a_registry_may_check(pods: Reflector[Any]) -
 
 
 def labels_of(pods: Reflector[Any]) -> dict[str, set[str]]:
-    """Give the labels of each metric, as they are on a page."""
+    """Return the labels of each metric, as they are on a page."""
     return {one.name + "_total" * (one.type == "counter"): set(one._labelnames)
             for one in Collector(pods).describe()}
 

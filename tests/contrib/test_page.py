@@ -27,7 +27,7 @@ def chapter(title: str) -> str:
 
 
 def blocks(title: str) -> list[str]:
-    """Give the pieces of Python in a chapter."""
+    """Return the pieces of Python in a chapter."""
     return [textwrap.dedent(one) for one in re.findall(
         r"^\.\. code-block:: python\n\n((?:    .*\n|\n)+)", chapter(title), re.M)]
 

@@ -174,8 +174,8 @@ def test_a_timeout_that_is_none_is_refused(timeout: float) -> None:
 def test_a_slow_subscriber_gets_the_newest_state_and_every_deletion() -> None:
     writer, store = listed(*(pod(f"p{number}") for number in range(10)))
     subscription = writer.subscribe(buffer_size=3)
-    follower = Follower()
-    follower.drain(subscription)
+    follower = Follower(subscription)
+    follower.drain()
     for version in range(2, 200):
         feed(writer, Apply(pod(f"p{version % 10}", version=str(version))))
     for number in range(5):
@@ -202,7 +202,7 @@ def test_a_slow_subscriber_can_have_the_writer_wait() -> None:
     with running(write):
         wait_until(lambda: store.resource_version == "3", "two pending, and one waiting")
         assert applied == [1, 2]
-        follower = Follower()
+        follower = Follower(subscription)
         changes = []
         for change in subscription:
             changes.append(change)
@@ -226,8 +226,8 @@ def test_a_writer_does_not_wait_for_a_subscriber_that_is_gone(end: str) -> None:
 def test_a_slow_subscriber_can_have_a_resync() -> None:
     writer, store = listed(pod("a"), pod("b"))
     subscription = writer.subscribe(buffer_size=3, overflow="resync")
-    follower = Follower()
-    follower.drain(subscription)
+    follower = Follower(subscription)
+    follower.drain()
     feed(writer, *(Apply(pod(f"p{number}", version="5")) for number in range(4)),
          Delete(pod("a", version="6")))
     changes = taken(subscription)
@@ -266,8 +266,8 @@ def test_a_sleeping_subscriber_does_not_hold_the_store(overflow: str) -> None:
     for number in range(1, 2001):
         feed(writer, Apply(pod(f"p{number % 100}", version=str(number))))
     assert store.resource_version == "2000" and len(store) == 100
-    follower = Follower()
-    follower.drain(subscription)
+    follower = Follower(subscription)
+    follower.drain()
     assert follower.versions() == versions(store)
 
 
@@ -285,8 +285,8 @@ def test_a_thousand_subscribers() -> None:
     subscriptions = [writer.subscribe() for _ in range(1000)]
     feed(writer, Apply(pod("c", version="2")), Delete(pod("a", version="3")))
     for subscription in subscriptions:
-        follower = Follower()
-        follower.drain(subscription)
+        follower = Follower(subscription)
+        follower.drain()
         assert follower.versions() == versions(store)
 
 

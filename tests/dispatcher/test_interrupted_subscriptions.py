@@ -32,7 +32,7 @@ class Scene:
         self.writer, self.store = listed(pod("a"), pod("b"))
         self.subscription: Subscription[Any] = self.writer.subscribe(
             overflow=overflow, buffer_size=buffer_size)
-        self.follower = Follower()
+        self.follower = Follower(self.subscription)
         self.versions = itertools.count(10)
         #: What the operation got, in the interrupted thread.
         self.got: list[Any] = []
@@ -44,11 +44,11 @@ class Scene:
         feed(self.writer, Delete(pod(name, version=str(next(self.versions)))))
 
     def drained(self) -> Scene:
-        self.follower.drain(self.subscription)
+        self.follower.drain()
         return self
 
     def changed(self) -> Scene:
-        """Take what is there, and have a step of each kind pending."""
+        """Take what is there, and then let a step of each kind be pending."""
         self.drained()
         self.apply("a")
         self.delete("b")
@@ -70,7 +70,7 @@ class Scene:
         for name in "bdc":
             self.apply(name)
         self.delete("c")
-        self.follower.drain(self.subscription)
+        self.follower.drain()
         if run.interrupted:
             left = {key[1] for key, known in versions(self.store).items()
                     if self.follower.versions().get(key) != known}
@@ -79,8 +79,8 @@ class Scene:
             assert left <= self.in_hand(), "lost"
         assert repr(self.subscription).startswith("<Subscription changes")
         assert isinstance(self.subscription.pending, int)
-        other = Follower()
-        other.drain(self.writer.subscribe())
+        other = Follower(self.writer.subscribe())
+        other.drain()
         assert other.versions() == versions(self.store)
         self.subscription.close()
         assert self.subscription.get() is None
@@ -242,8 +242,8 @@ def test_close_lets_go_of_a_writer_that_waits(error: Any) -> None:
 def test_subscribe(error: Any) -> None:
     def check(scene: Scene, run: Run) -> None:
         if isinstance(run.value, Subscription):
-            other = Follower()
-            other.drain(run.value)
+            other = Follower(run.value)
+            other.drain()
             assert other.versions() == versions(scene.store)
         scene.is_whole(run)
 
@@ -257,7 +257,7 @@ def test_a_writer_that_tells(error: Any, overflow: str) -> None:
     def check(scene: Scene, run: Run) -> None:
         # The next event completes what was interrupted.
         scene.apply("z")
-        scene.follower.drain(scene.subscription)
+        scene.follower.drain()
         assert scene.follower.versions() == versions(scene.store)
         assert scene.follower.resyncs == 0
 
@@ -289,7 +289,7 @@ def test_a_writer_that_overruns(error: Any) -> None:
         changes = [scene.subscription.get(timeout=0)]
         assert changes == [Resync()]
         scene.follower.take(changes[0])
-        scene.follower.drain(scene.subscription)
+        scene.follower.drain()
         assert scene.follower.versions() == versions(scene.store)
 
     interrupt_everywhere(make, lambda one: one.apply("w"), check, error=error)
@@ -303,7 +303,7 @@ def test_a_writer_that_waits_for_its_subscriber(error: Any) -> None:
 
         def take() -> None:
             wait_until(lambda: scene.subscription._pending._room._queues or scene.got)
-            scene.follower.drain(scene.subscription, 1)
+            scene.follower.drain(1)
 
         body = running(take)
         body.__enter__()
@@ -318,11 +318,11 @@ def test_a_writer_that_waits_for_its_subscriber(error: Any) -> None:
     def check(made: Any, run: Run) -> None:
         scene, body = made
         body.__exit__(None, None, None)
-        scene.follower.drain(scene.subscription)
+        scene.follower.drain()
         with running(lambda: [scene.apply("c"), scene.apply("d")]):
-            wait_until(lambda: scene.follower.drain(scene.subscription)
+            wait_until(lambda: scene.follower.drain()
                        and len(scene.follower.objects) == 4)
-        scene.follower.drain(scene.subscription)
+        scene.follower.drain()
         assert scene.follower.versions() == versions(scene.store)
 
     interrupt_everywhere(make, operate, check, error=error)

@@ -65,7 +65,7 @@ def test_interrupts_at_any_moment(error: Any, overflow: str) -> None:
         pass
     worker.join(DEADLINE)
     assert not worker.is_alive() and interrupts
-    follower = Follower()
+    follower = Follower(subscription)
     for change in got:
         follower.take(change)
     assert follower.versions() == versions(store)

@@ -104,7 +104,7 @@ def resolve_links(app: Any, doctree: Any, docname: str) -> None:
 
 
 def add_first_page(app: Any, error: Exception | None) -> None:
-    """Have the folder begin with the README."""
+    """Let the folder begin with the README."""
     if error is None and app.builder.name == "html":
         shutil.copyfile(Path(app.outdir, f"{root_doc}.html"), Path(app.outdir, "index.html"))
 

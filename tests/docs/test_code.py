@@ -19,6 +19,7 @@ from kube_reflect.signals import Stop
 from kube_reflect.testing import ApiStatusError, FakeApiServer
 
 from tests.support._examples import ROOT
+from tests.support.objects import running_pod as pod
 from tests.support.pages import Block, code_in, pages
 
 #: Pods that go as soon as a program waits for it.
@@ -63,15 +64,6 @@ SHOWN: dict[str, list[list[str]]] = {
 #: Pages with code that have a test in their room.
 ELSEWHERE = {"kube_reflect/cli/README.rst", "kube_reflect/contrib/README.rst",
              "kube_reflect/testing/README.rst"}
-
-
-def pod(name: str, phase: str = "Running", **labels: str) -> dict[str, Any]:
-    return {
-        "apiVersion": "v1", "kind": "Pod",
-        "metadata": {"name": name, "namespace": "shop", "labels": labels},
-        "spec": {"containers": [{"name": "main", "image": "nginx"}], "nodeName": "node-1"},
-        "status": {"phase": phase},
-    }
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from kubernetes import client
 
 from kube_reflect import Backoff, InitialListStrategy, Phase, Reflector, WriterDropped
-from kube_reflect.testing import FaultServer, faults
+from kube_reflect.testing import Exchange, FaultServer, faults
 
 from tests.support.cache_helpers import running as running_threads
+from tests.support.reflector_helpers import api_of
 from tests.support.waiting import DEADLINE, wait_until
 
 from ._common import (
@@ -63,30 +63,38 @@ def check_starts_again(r: Reflector, server: FaultServer) -> None:
     r.close()
 
 
-#: What the server does at first, the strategy, and what it must have done before the close.
-PHASES: dict[str, tuple[faults.Fault, str | Callable[[Any], bool] | None, Any]] = {
-    "waiting for the headers of a list": (faults.Silent(), None, LIST_WATCH),
-    "waiting for the headers of a streaming list": (faults.Silent(), None, AUTO),
-    "waiting for the headers of a watch": (faults.Silent(), faults.plain_watch, LIST_WATCH),
-    "headers of a list and nothing": (faults.HeadersOnly(), None, LIST_WATCH),
-    "headers of a watch and nothing": (faults.HeadersOnly(), "watch", LIST_WATCH),
-    "mid-page": (faults.Truncate(100_000, then="silence"), "list", LIST_WATCH),
-    "mid-page, later": (faults.Truncate(100_000, then="silence"), faults.next_page, LIST_WATCH),
-    "mid-line of a watch": (faults.HalfLine(), "watch", LIST_WATCH),
-    "mid-line of a streaming list": (faults.HalfLine(), None, AUTO),
-    "amid a streaming list": (faults.Truncate(100_000, then="silence"), None, AUTO),
-    "an error's body that does not end": (
-        lambda exchange: (exchange.start(500, []), faults.Silent()(exchange)), None, AUTO),
-    "a quiet watch": (faults.Stop(), faults.plain_watch, LIST_WATCH),
-    "a slow list": (faults.Delay(3600), "list", LIST_WATCH),
-}
+def error_without_end(exchange: Exchange) -> None:
+    """Begin an answer that is an error, and never end it."""
+    exchange.start(500, [])
+    faults.Silent()(exchange)
 
 
-@pytest.mark.parametrize("phase", PHASES)
+When = str | Callable[[Any], bool] | None
+SILENT, HALF_PAGE = faults.Silent(), faults.Truncate(100_000, then="silence")
+#: What the reflector is at when it is closed; and what the server does that it stays at it, with
+#: which request (None: with any), and how it lists.
+AMID: list[tuple[str, faults.Fault, When, InitialListStrategy]] = [
+    ("waiting for the headers of a list", SILENT, None, LIST_WATCH),
+    ("waiting for the headers of a streaming list", SILENT, None, AUTO),
+    ("waiting for the headers of a watch", SILENT, faults.plain_watch, LIST_WATCH),
+    ("headers of a list and nothing", faults.HeadersOnly(), None, LIST_WATCH),
+    ("headers of a watch and nothing", faults.HeadersOnly(), "watch", LIST_WATCH),
+    ("mid-page", HALF_PAGE, "list", LIST_WATCH),
+    ("mid-page, later", HALF_PAGE, faults.next_page, LIST_WATCH),
+    ("mid-line of a watch", faults.HalfLine(), "watch", LIST_WATCH),
+    ("mid-line of a streaming list", faults.HalfLine(), None, AUTO),
+    ("amid a streaming list", HALF_PAGE, None, AUTO),
+    ("an error's body that does not end", error_without_end, None, AUTO),
+    ("a quiet watch", faults.Stop(), faults.plain_watch, LIST_WATCH),
+    ("a slow list", faults.Delay(3600), "list", LIST_WATCH),
+]
+
+
+@pytest.mark.parametrize("what, fault, request_of, strategy", AMID, ids=[one[0] for one in AMID])
 def test_while_the_server_is_at_it(
-        server: FaultServer, caplog: pytest.LogCaptureFixture, phase: str) -> None:
-    fault, when, strategy = PHASES[phase]
-    injection = server.fault(fault, when=when)
+        server: FaultServer, caplog: pytest.LogCaptureFixture, what: str, fault: faults.Fault,
+        request_of: When, strategy: InitialListStrategy) -> None:
+    injection = server.fault(fault, when=request_of)
     r = reflector(server, config(strategy, page_size=500)).start()
     injection.wait(timeout=DEADLINE)
     check_closes(r, caplog)
@@ -153,12 +161,6 @@ def test_while_a_name_is_looked_up(
     check_starts_again(r, server)
 
 
-def client_of(url: str) -> client.CoreV1Api:
-    configuration = client.Configuration()
-    configuration.host, configuration.proxy, configuration.verify_ssl = url, None, False
-    return client.CoreV1Api(client.ApiClient(configuration))
-
-
 def test_while_it_connects_to_a_black_hole(caplog: pytest.LogCaptureFixture) -> None:
     with contextlib.ExitStack() as stack:
         # A full queue drops what more would connect, like a host that is not there.
@@ -167,7 +169,7 @@ def test_while_it_connects_to_a_black_hole(caplog: pytest.LogCaptureFixture) -> 
             one = stack.enter_context(socket.socket())
             one.setblocking(False)
             one.connect_ex(hole.getsockname())
-        r = Reflector(client_of("http://127.0.0.1:%d" % hole.getsockname()[1]).list_node).start()
+        r = Reflector(api_of("http://127.0.0.1:%d" % hole.getsockname()[1]).list_node).start()
         threading.Event().wait(0.3)
         assert r.status.phase is Phase.LISTING and r.status.last_error is None
         check_closes(r, caplog)
@@ -175,7 +177,7 @@ def test_while_it_connects_to_a_black_hole(caplog: pytest.LogCaptureFixture) -> 
 
 def test_within_a_tls_handshake(caplog: pytest.LogCaptureFixture) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
-        r = Reflector(client_of("https://127.0.0.1:%d" % mute.getsockname()[1]).list_node).start()
+        r = Reflector(api_of("https://127.0.0.1:%d" % mute.getsockname()[1]).list_node).start()
         mute.settimeout(DEADLINE)
         sock, _ = mute.accept()
         with sock:

@@ -51,7 +51,7 @@ def dripping(begun: bytes) -> faults.Fault:
 
 
 def first_error(server: FaultServer, strategy: Any) -> tuple[WatcherError, float]:
-    """Follow a server until something fails; give what did, and the seconds since the last item."""
+    """Follow a server until something fails; return what, and the seconds since the last item."""
     watcher = Watcher(api(server).list_namespaced_pod, NAMESPACE,
                       config=config(strategy, **IMPATIENT))
     began = time.monotonic()

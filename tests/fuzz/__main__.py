@@ -1,4 +1,4 @@
-"""Give the readers of lines, pages and views damaged input for a while.
+"""Feed the readers of lines, pages and views with damaged input for a while.
 
 Whatever it is, a reader gives objects or says what is wrong by an error of its own, and soon; and
 the memory does not grow.
@@ -42,7 +42,7 @@ Read = Callable[[random.Random, bytes], str]
 
 
 def bodies(kind: str) -> list[bytes]:
-    """Give the bodies of answers that were recorded from real API servers."""
+    """Return the bodies of answers that were recorded from real API servers."""
     found = []
     for path in sorted(DATA.glob(f"wire/*/{kind}-*.json")):
         body = "".join(json.loads(path.read_text("utf-8"))["response"]["chunks"]).encode()

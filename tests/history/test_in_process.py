@@ -27,8 +27,10 @@ from kube_reflect import (  # noqa: E402
 )
 from kube_reflect.watcher import Machine  # noqa: E402
 
+from tests.support.follower import Follower, by_key  # noqa: E402
+from tests.support.objects import by_app  # noqa: E402
+
 from ._cluster import Cluster, Key, Source, State  # noqa: E402
-from ._folding import Fold, by_key  # noqa: E402
 from ._settings import histories  # noqa: E402
 
 KEYS = st.sampled_from([("x", "a"), ("x", "b"), ("y", "a"), ("y", "b"), ("y", "c")])
@@ -39,10 +41,6 @@ LINE_FAULTS = st.sampled_from([
     "cut", "end", "expired", "error", "blank error", "unknown", "versionless", "behind"])
 # Items after which a client that has no more faults to meet must be in step.
 PATIENCE = 500
-
-
-def by_app(pod: Any) -> list[str]:
-    return [pod["metadata"]["labels"]["app"]]
 
 
 class Histories(RuleBasedStateMachine):
@@ -62,36 +60,40 @@ class Histories(RuleBasedStateMachine):
         self.items = self.machine.run()
         self.writer = Writer(model=dict, indexers={"app": by_app})
         self.store = self.writer.as_reader()
-        self.folds: list[Fold] = []
+        self.followers: list[Follower] = []
         self.version = 0
+        #: While a list is under way, what the store held at its begin, and the version of that.
         self.before_list: tuple[State, str | None] | None = None
-        #: Whether the cluster went back, and whether it did so behind what the client knows, since
-        #: the client was last in step.
-        self.restored = self.must_look = False
+        #: Whether the cluster was restored from a backup since the client was last in step: then
+        #: the store's version may go back.
+        self.restored = False
+        #: Whether that backup was older than what the client knows: then the client is to find out
+        #: before anything is written, since it could not find out after it.
+        self.client_is_ahead = False
 
     # What happens to the cluster.
 
     @rule(key=KEYS, app=APPS)
     def put(self, key: Key, app: str) -> None:
-        self.look_before_writes()
+        self.before_a_write()
         self.cluster.put(key, app)
 
     @rule(key=KEYS)
     def delete(self, key: Key) -> None:
-        self.look_before_writes()
+        self.before_a_write()
         if key in self.cluster.objects:
             self.cluster.remove(key)
 
     @rule(key=KEYS, app=APPS)
     def make_anew(self, key: Key, app: str) -> None:
-        self.look_before_writes()
+        self.before_a_write()
         if key in self.cluster.objects:
             self.cluster.remove(key)
         self.cluster.put(key, app)
 
     @rule()
     def compact(self) -> None:
-        self.look_before_writes()
+        self.before_a_write()
         self.cluster.compact()
 
     @rule()
@@ -104,11 +106,11 @@ class Histories(RuleBasedStateMachine):
         version = data.draw(st.sampled_from(sorted(self.cluster.past)))
         self.cluster.restore(version)
         self.restored = True
-        known = self.machine.resource_version or "0"
-        self.must_look = self.must_look or int(known) > version
+        if int(self.machine.resource_version or "0") > version:
+            self.client_is_ahead = True
 
-    def look_before_writes(self) -> None:
-        if self.must_look:
+    def before_a_write(self) -> None:
+        if self.client_is_ahead:
             self.come_to_rest()
 
     # What happens on the way.
@@ -132,17 +134,17 @@ class Histories(RuleBasedStateMachine):
         for _ in range(count):
             self.step()
 
-    @precondition(lambda self: len(self.folds) < 4)
+    @precondition(lambda self: len(self.followers) < 4)
     @rule(size=st.sampled_from([1, 2, 1024]), overflow=st.sampled_from(["coalesce", "resync"]))
     def subscribe(self, size: int, overflow: str) -> None:
-        self.folds.append(Fold(self.writer.subscribe(buffer_size=size, overflow=overflow)))
+        self.followers.append(Follower(self.writer.subscribe(buffer_size=size, overflow=overflow)))
 
-    @precondition(lambda self: self.folds)
+    @precondition(lambda self: self.followers)
     @rule(data=st.data())
     def take_changes(self, data: st.DataObject) -> None:
-        fold = data.draw(st.sampled_from(self.folds))
-        fold.drain()
-        assert fold.known == self.held()
+        follower = data.draw(st.sampled_from(self.followers))
+        follower.drain()
+        assert follower.objects == self.held()
 
     @rule()
     def come_to_rest(self) -> None:
@@ -153,11 +155,11 @@ class Histories(RuleBasedStateMachine):
                 break
         else:
             raise AssertionError(f"never in step; {self.machine.state}, {item!r}")
-        self.restored = self.must_look = False
+        self.restored = self.client_is_ahead = False
         assert self.held() == self.cluster.view()
-        for fold in self.folds:
-            fold.drain()
-            assert fold.known == self.held()
+        for follower in self.followers:
+            follower.drain()
+            assert follower.objects == self.held()
 
     def step(self) -> Any:
         self.source.patience = 20

@@ -26,8 +26,10 @@ from kube_reflect.store import (  # noqa: E402
 )
 from kube_reflect.watcher import Machine  # noqa: E402
 
+from tests.support.follower import Follower, by_key  # noqa: E402
+from tests.support.objects import by_app  # noqa: E402
+
 from ._cluster import Cluster, Key, Source, State  # noqa: E402
-from ._folding import Fold, by_key  # noqa: E402
 from ._settings import histories  # noqa: E402
 
 SPACES = ("x", "y", "z")
@@ -36,10 +38,6 @@ APPS = st.sampled_from(["web", "web", "db"])
 REQUEST_FAULTS = st.sampled_from(["refused", "cut", "403", "500", "410", "duplicates", "nameless"])
 LINE_FAULTS = st.sampled_from(["cut", "end", "expired", "error", "unknown", "versionless"])
 PATIENCE = 500
-
-
-def by_app(pod: Any) -> list[str]:
-    return [pod["metadata"]["labels"]["app"]]
 
 
 def within(namespace: str, objects: State) -> State:
@@ -98,7 +96,7 @@ class Histories(RuleBasedStateMachine):
         self.cache = Cache(None, StoreOptions(indexers={"app": by_app}))
         self.store: Store[Any] = Store(self.cache)
         self.watched: dict[str, Watched] = {}
-        self.folds: list[Fold] = []
+        self.followers: list[Follower] = []
         for namespace in "xy":
             self.toggle(namespace)
 
@@ -155,17 +153,17 @@ class Histories(RuleBasedStateMachine):
             watched.step()
             self.check()
 
-    @precondition(lambda self: len(self.folds) < 4)
+    @precondition(lambda self: len(self.followers) < 4)
     @rule(size=st.sampled_from([1, 2, 1024]), overflow=st.sampled_from(["coalesce", "resync"]))
     def subscribe(self, size: int, overflow: str) -> None:
-        self.folds.append(Fold(Subscription(self.cache, self.store, buffer_size=size,
-                                            overflow=overflow)))
+        self.followers.append(Follower(Subscription(self.cache, self.store, buffer_size=size,
+                                                    overflow=overflow)))
 
     @rule()
     def take_changes(self) -> None:
-        for fold in self.folds:
-            fold.drain()
-            assert fold.known == by_key(self.store.state())
+        for follower in self.followers:
+            follower.drain()
+            assert follower.objects == by_key(self.store.state())
 
     @rule()
     def come_to_rest(self) -> None:

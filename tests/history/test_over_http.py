@@ -19,8 +19,9 @@ from kubernetes import client  # noqa: E402
 from kube_reflect import Backoff, Config, InitialListStrategy, Reflector  # noqa: E402
 from kube_reflect.testing import FaultServer, faults  # noqa: E402
 
+from tests.support.follower import Follower  # noqa: E402
+from tests.support.objects import by_app  # noqa: E402
 from tests.support.waiting import wait_until  # noqa: E402
-from ._folding import Fold  # noqa: E402
 from ._settings import histories  # noqa: E402
 
 NAMES = st.sampled_from("abcde")
@@ -35,10 +36,6 @@ FAULTS: dict[str, Callable[[], Any]] = {
     "a null": lambda: faults.Lines(faults.NULL),
     "expired": lambda: faults.ErrorEvent(410),
 }
-
-
-def by_app(pod: Any) -> list[str]:
-    return [pod["metadata"]["labels"]["app"]]
 
 
 def versions(objects: Any) -> dict[str, str]:
@@ -101,9 +98,12 @@ class Histories(RuleBasedStateMachine):
             backoff=Backoff(initial=0.01, maximum=0.05), model=dict, indexers={"app": by_app},
         ).start()
         self.observer = Observer(self.reflector)
-        self.folds: list[Fold] = []
+        self.followers: list[Follower] = []
         self.verified = 0
-        self.must_look = self.restored = False
+        self.restored = False
+        #: Whether that was since the client was last in step: then the store's version may go
+        #: back, and the client is to find out before anything is written.
+        self.client_is_ahead = False
 
     def remember(self) -> None:
         version = int(self.server.resource_version)
@@ -114,10 +114,13 @@ class Histories(RuleBasedStateMachine):
         return [obj for obj in self.server.objects("Pod", "ns")
                 if not self.selects or by_app(obj) == ["web"]]
 
-    def write(self, name: str, app: str | None) -> None:
-        if self.must_look:
+    def before_a_write(self) -> None:
+        if self.client_is_ahead:
             # No client can tell a history that has gone on past what it knows from its own.
             self.come_to_rest()
+
+    def write(self, name: str, app: str | None) -> None:
+        self.before_a_write()
         if app is None:
             self.server.delete("Pod", name, "ns")
             self.there.discard(name)
@@ -145,8 +148,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule()
     def compact(self) -> None:
-        if self.must_look:
-            self.come_to_rest()
+        self.before_a_write()
         self.server.compact()
         self.past.clear()
         self.remember()
@@ -168,7 +170,7 @@ class Histories(RuleBasedStateMachine):
         self.there = set(self.past[version])
         self.past = {known: there for known, there in self.past.items() if known <= version}
         # Once in each history: it takes a client its time to find out.
-        self.restored = self.must_look = True
+        self.restored = self.client_is_ahead = True
 
     @rule(fault=st.sampled_from(sorted(FAULTS)), times=st.integers(1, 3),
           verb=st.sampled_from([None, "list", "watch"]), cut=st.booleans())
@@ -181,15 +183,16 @@ class Histories(RuleBasedStateMachine):
     def freeze(self) -> None:
         self.server.freeze("watch", half_line=True)
 
-    @precondition(lambda self: len(self.folds) < 3)
+    @precondition(lambda self: len(self.followers) < 3)
     @rule(size=st.sampled_from([1, 2, 1024]), overflow=st.sampled_from(["coalesce", "resync"]))
     def subscribe(self, size: int, overflow: str) -> None:
-        self.folds.append(Fold(self.reflector.subscribe(buffer_size=size, overflow=overflow)))
+        subscription = self.reflector.subscribe(buffer_size=size, overflow=overflow)
+        self.followers.append(Follower(subscription))
 
-    @precondition(lambda self: self.folds)
+    @precondition(lambda self: self.followers)
     @rule(data=st.data())
     def take_changes(self, data: st.DataObject) -> None:
-        data.draw(st.sampled_from(self.folds)).drain()
+        data.draw(st.sampled_from(self.followers)).drain()
 
     @rule()
     def come_to_rest(self) -> None:
@@ -203,12 +206,12 @@ class Histories(RuleBasedStateMachine):
                    "in step with the server")
         assert {obj["metadata"]["uid"] for obj in store.state()} == {
             obj["metadata"]["uid"] for obj in self.expected()}
-        for fold in self.folds:
+        for follower in self.followers:
             # What is in the store was told to the subscribers before the bookmark after it.
-            fold.drain()
-            wait_until(lambda: fold.drain() or versions(fold.known.values()) == expected)
+            follower.drain()
+            wait_until(lambda: follower.drain() or versions(follower.objects.values()) == expected)
         self.check_observed()
-        self.must_look = False
+        self.client_is_ahead = False
 
     def check_observed(self) -> None:
         """Everything that was ever read was there at that version, which never went back."""
@@ -217,7 +220,7 @@ class Histories(RuleBasedStateMachine):
         seen = self.observer.seen[self.verified:count]
         for version, objects in seen:
             assert objects in self.views[version], (version, objects)
-        if not self.must_look:
+        if not self.client_is_ahead:
             assert [version for version, _ in seen] == sorted(version for version, _ in seen)
         self.verified = count
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tests.hosts._process import free_port, until
+from tests.e2e._processes import free_port
+from tests.hosts._process import until
 
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -62,12 +63,12 @@ class Browser:
         return self._ask("POST", "/execute/async", {"script": script, "args": arguments})
 
     def errors(self) -> list[str]:
-        """Give what the page complained of."""
+        """Return what the page complained of."""
         return [one["message"] for one in self._ask("POST", "/se/log", {"type": "browser"})
                 if one["level"] == "SEVERE"]
 
     def picture(self, path: Path) -> Path:
-        """Take a picture of what is seen."""
+        """Save a picture of what is seen."""
         path.write_bytes(base64.b64decode(self._ask("GET", "/screenshot")))
         return path
 

@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,10 +16,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from tests.e2e._processes import free_port
 from tests.support._examples import ROOT
 from tests.support.waiting import eventually
 
-__all__ = ["HERE", "Host", "environment", "free_port", "until"]
+__all__ = ["HERE", "Host", "environment", "until"]
 
 HERE = Path(__file__).resolve().parent
 #: Seconds for whatever must happen.
@@ -39,14 +39,8 @@ def until(condition: Callable[[], Any], what: Callable[[], str],
     return found
 
 
-def free_port() -> int:
-    """Give a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
 def environment(**more: str) -> dict[str, str]:
-    """Give the environment of a process that imports this checkout."""
+    """Return the environment of a process that imports this checkout."""
     return os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"} | more
 
 
@@ -100,7 +94,7 @@ class Host:
             return 0, str(error)
 
     def page(self, path: str) -> Any:
-        """Ask until there is an answer that is good; give it."""
+        """Ask until there is an answer that is good; return it."""
         def ask() -> Any:
             assert self.process.poll() is None, self.output()
             code, found = self.get(path)
@@ -109,7 +103,7 @@ class Host:
         return until(ask, lambda: f"{path}\n{self.output()}")
 
     def workers(self, count: int, path: str = "/pid", without: Collection[int] = ()) -> set[int]:
-        """Ask until so many workers have answered; give their process ids."""
+        """Ask until so many workers have answered; return their process ids."""
         found: set[int] = set()
 
         def ask() -> bool:

@@ -83,7 +83,7 @@ def read() -> int:
 
 @app.task  # type: ignore[misc]
 def look(name: str) -> dict[str, Any]:
-    """Tell whether this process has what is new, by every method; None where it waits for ever."""
+    """Return whether this process has what is new, by every method; None if it waits for ever."""
     found: list[Any] = []
 
     def ask() -> None:

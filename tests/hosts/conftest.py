@@ -9,7 +9,7 @@ import pytest
 
 from kube_reflect.testing import FakeApiServer
 
-from tests.contrib.conftest import pod
+from tests.support.objects import running_pod as pod
 from tests.support import _examples
 
 

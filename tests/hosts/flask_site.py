@@ -24,7 +24,7 @@ app.register_blueprint(health)
 
 @app.get("/pid")
 def pid() -> Any:
-    """Tell which process answers, and what it has started."""
+    """Say which process answers, and what it has started."""
     threads = [one.name for one in threading.enumerate() if one.name.startswith("kube-reflect")]
     return {"pid": os.getpid(), "threads": threads}
 

@@ -13,7 +13,7 @@ import pytest
 
 from kube_reflect.testing import FakeApiServer
 
-from tests.contrib.conftest import pod
+from tests.support.objects import running_pod as pod
 from tests.hosts._process import Host, until
 
 pytestmark = [
@@ -52,7 +52,7 @@ def celery(kubeconfig: Path, *options: str) -> Host:
 
 def check_all_follow(application: Any, server: FakeApiServer, count: int, say: Callable[[], str],
                      name: str) -> None:
-    """Have every process of the pool tell what it has."""
+    """Return what every process of the pool has."""
     server.create(pod(name))
     objects = len(server.objects("pods"))
     told: dict[int, Any] = {}

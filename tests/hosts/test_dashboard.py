@@ -14,7 +14,7 @@ import pytest
 
 from kube_reflect.testing import FakeApiServer
 
-from tests.contrib.conftest import pod
+from tests.support.objects import running_pod as pod
 from tests.hosts._browser import Browser
 from tests.hosts._process import Host, until
 

@@ -13,7 +13,7 @@ import pytest
 
 from kube_reflect.testing import FakeApiServer
 
-from tests.contrib.conftest import pod
+from tests.support.objects import running_pod as pod
 from tests.hosts._process import HERE, Host, environment, until
 from tests.support._examples import ROOT
 

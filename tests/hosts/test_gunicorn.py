@@ -12,7 +12,7 @@ import pytest
 
 from kube_reflect.testing import FakeApiServer
 
-from tests.contrib.conftest import pod
+from tests.support.objects import running_pod as pod
 from tests.hosts._process import HERE, Host, until
 
 MISSING = [name for name in ("flask", "gunicorn") if importlib.util.find_spec(name) is None]
@@ -30,7 +30,7 @@ def gunicorn(kubeconfig: Path, *options: str, kind: str = "sync",
 
 
 def check_all_follow(host: Host, server: FakeApiServer, name: str) -> set[int]:
-    """Have each worker answer with what is new; give their process ids."""
+    """Wait until each worker has answered with what is new; return their process ids."""
     server.create(pod(name))
     return host.workers(WORKERS, f"/pods/{name}")
 

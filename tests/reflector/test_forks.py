@@ -51,7 +51,7 @@ def playing(server: FaultServer, name: str, *arguments: str) -> Iterator[subproc
 
 
 def check(server: FaultServer, name: str, *arguments: str) -> str:
-    """Play a scenario to its end, in silence; give what it printed."""
+    """Play a scenario to its end, in silence; return what it printed."""
     with playing(server, name, *arguments) as process:
         try:
             printed, complaints = process.communicate(timeout=DEADLINE)

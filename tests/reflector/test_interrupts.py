@@ -83,8 +83,8 @@ class Scene:
         wait_until(lambda: store.get("a", "ns") == written, "the object as it was written")
         assert versions(store.by_index("n", "all")) == versions(store)
         with reflector.subscribe() as subscription:
-            other = Follower()
-            other.drain(subscription)
+            other = Follower(subscription)
+            other.drain()
             assert other.versions() == versions(store)
         status = reflector.status
         assert status.live and status.ready and status.thread_alive and not status.relists

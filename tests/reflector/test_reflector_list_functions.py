@@ -49,7 +49,7 @@ def dynamic(server: FakeApiServer) -> DynamicClient:
 
 def check_follows(server: FakeApiServer, make: Any, reflector: Reflector,
                   close_timeout: float = 5.0) -> tuple[Any, list[str]]:
-    """See that it lists "a" and follows changes; give "a", and the verbs that were used."""
+    """See that it lists "a" and follows changes; return "a", and the verbs that were used."""
     with reflector:
         reflector.store.wait_until_ready(timeout=DEADLINE)
         found = reflector.store.get("a", "ns")

@@ -17,7 +17,7 @@ from kube_reflect import (
     Backoff, Config, NotReady, Phase, Reflector, Shard, StaleCache,
     WarmStart, drop_managed_fields, keep, shared,
 )
-from kube_reflect.store import saved
+from kube_reflect.store import CacheFile
 from kube_reflect.testing import FakeApiServer
 
 from tests.support.cache_helpers import names as names_of
@@ -222,13 +222,13 @@ def test_it_is_written_now_and_then_and_only_if_something_has_changed(
         server: FakeApiServer, v1: client.CoreV1Api, path: Path,
         monkeypatch: pytest.MonkeyPatch) -> None:
     written = []
-    real = saved.save
+    real = CacheFile.save
 
     def count(*arguments: Any) -> bool:
         written.append(threading.current_thread().name)
         return real(*arguments)
 
-    monkeypatch.setattr("kube_reflect.reflector.warm_start.save", count)
+    monkeypatch.setattr(CacheFile, "save", count)
     with pods(v1, WarmStart(path, every=0.01)) as reflector:
         wait_until(path.exists)
         reflector.store.wait_until_live(DEADLINE)

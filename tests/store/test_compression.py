@@ -21,7 +21,7 @@ from tests.support.waiting import DEADLINE
 
 
 def backported() -> list[Backend]:
-    """Give that of Python 3.14, where its module is installed as a package."""
+    """Return that of Python 3.14, where its module is installed as a package."""
     try:
         return [StandardLibrary("backports.zstd")]
     except ImportError:

@@ -14,8 +14,9 @@ from kube_reflect import (
 from kube_reflect.events import Init, InitDone
 from kube_reflect.testing import FaultServer, faults
 
+from tests.support.fork_helpers import worker_of
 from tests.support.objects import new_pod as pod
-from tests.support.reflector_helpers import Deadly, worker_of
+from tests.support.reflector_helpers import Deadly
 from tests.support.waiting import wait_until
 
 PAGES = Config(initial_list_strategy=InitialListStrategy.LIST_WATCH, page_size=1)

@@ -257,7 +257,7 @@ def test_closing(error: Any) -> None:
         scene.writer.close()
         with pytest.raises(WriterDropped):
             scene.store.wait_for("never", is_created, namespace="ns")
-        scene.follower.drain(scene.subscription)
+        scene.follower.drain()
         assert scene.follower.versions() == versions(scene.store)
         assert scene.subscription.get() is None
 

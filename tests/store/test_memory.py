@@ -16,7 +16,7 @@ from tests.support.objects import pod
 
 
 def check_sum(store: Store[Any]) -> Memory:
-    """Check the sum that is kept against one that is made; give what the store says."""
+    """Check the sum that is kept against one that is made; return what the store says."""
     packed = [entry.packed for entry in store._cache.table.entries.values()]
     found = store.memory()
     assert found.bytes_at_rest == sum(map(sys.getsizeof, packed))

@@ -22,7 +22,7 @@ class Case:
         self.readiness = Readiness(self.waiters)
 
     def outcome_of_a_wait(self, then: Callable[[Readiness], None]) -> BaseException | None:
-        """Wait on another thread while something is done; give what was raised."""
+        """Wait on another thread while something is done; return what was raised."""
         outcomes: list[BaseException | None] = []
 
         def wait() -> None:

@@ -14,11 +14,9 @@ from typing import Any
 import pytest
 
 from kube_reflect.events import Apply
-from kube_reflect.store import (
-    BadFile, Cache, NamespaceWriter, load, remove_leftovers, save,
-)
+from kube_reflect.store import Cache, CacheFile, NamespaceWriter
 from kube_reflect.store import saved as module
-from kube_reflect.store.saved import DIGEST, MAGIC
+from kube_reflect.store.saved import DIGEST, MAGIC, BadFile
 
 from tests.support.objects import pod
 from tests.support.saved_helpers import (
@@ -37,7 +35,7 @@ def by_name(obj: Any) -> list[str]:
 
 def restored(path: Path, *namespaces: str | None, **options: Any) -> Cache:
     cache = new_cache(**options)
-    found = load(path, cache, OF)
+    found = CacheFile(path, cache).load(OF)
     assert found is not None
     for namespace in namespaces or (None,):
         version, entries = found.namespaces[namespace]
@@ -47,7 +45,7 @@ def restored(path: Path, *namespaces: str | None, **options: Any) -> Cache:
 
 def test_all_comes_back_and_is_not_complete(path: Path) -> None:
     before = filled(indexers={"name": by_name})
-    assert save(path, before, OF)
+    assert CacheFile(path, before).save(OF)
     cache = restored(path, indexers={"name": by_name})
     assert contents(cache) == contents(before) and len(cache.entries) == 100
     assert cache.counters == before.counters
@@ -63,26 +61,26 @@ def test_all_comes_back_and_is_not_complete(path: Path) -> None:
 def test_what_follows_is_packed_with_the_same_dictionary(path: Path) -> None:
     before = filled()
     assert before.maker.compressor.dictionaries()
-    save(path, before, OF)
+    CacheFile(path, before).save(OF)
     cache = restored(path)
     writer = NamespaceWriter(cache)
     alike = pod("new", "ns", "2000", text=COMMON)
     writer.apply(Apply(alike))
     assert len(cache.table.entries["ns", "new"].packed) < 150
-    save(path, cache, OF)
+    CacheFile(path, cache).save(OF)
     again = restored(path)
     assert contents(again) == contents(cache)
     writer = NamespaceWriter(again)
     for number in range(2000):
         writer.apply(Apply(pod(f"more-{number}", "ns", "3000", text=f"{number}" * 99)))
-    save(path, again, OF)
+    CacheFile(path, again).save(OF)
     assert contents(restored(path)) == contents(again)
 
 
 def test_several_namespaces_have_their_versions(path: Path) -> None:
     before = filled(3, namespaces=("a", "b"))
-    save(path, before, OF)
-    found = load(path, new_cache(), OF)
+    CacheFile(path, before).save(OF)
+    found = CacheFile(path, new_cache()).load(OF)
     assert found is not None
     assert {name: (version, len(entries)) for name, (version, entries)
             in found.namespaces.items()} == {"a": ("1000", 3), "b": ("1001", 3)}
@@ -91,9 +89,9 @@ def test_several_namespaces_have_their_versions(path: Path) -> None:
 
 
 def test_a_confirmed_cache_is_ready(path: Path) -> None:
-    save(path, filled(), OF)
+    CacheFile(path, filled()).save(OF)
     cache = new_cache()
-    found = load(path, cache, OF)
+    found = CacheFile(path, cache).load(OF)
     assert found is not None
     writer = NamespaceWriter(cache)
     version, entries = found.namespaces[None]
@@ -106,7 +104,7 @@ def test_a_confirmed_cache_is_ready(path: Path) -> None:
 
 
 def test_without_a_version_nothing_is_written(path: Path) -> None:
-    assert not save(path, new_cache(), OF)
+    assert not CacheFile(path, new_cache()).save(OF)
     assert not path.exists()
 
 
@@ -122,7 +120,7 @@ def test_nobody_else_may_read_it_at_any_moment(path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(os, "replace", look)
     before = os.umask(0)
     try:
-        save(path, filled(2), OF)
+        CacheFile(path, filled(2)).save(OF)
     finally:
         os.umask(before)
     assert modes == [0o600] and stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -131,7 +129,7 @@ def test_nobody_else_may_read_it_at_any_moment(path: Path, monkeypatch: pytest.M
 
 def test_a_disk_that_is_full_leaves_the_file_before(path: Path, monkeypatch: pytest.MonkeyPatch
                                                     ) -> None:
-    save(path, filled(2), OF)
+    CacheFile(path, filled(2)).save(OF)
     content = path.read_bytes()
 
     def full(number: int) -> None:
@@ -139,34 +137,34 @@ def test_a_disk_that_is_full_leaves_the_file_before(path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        save(path, filled(3), OF)
+        CacheFile(path, filled(3)).save(OF)
     assert path.read_bytes() == content and list(path.parent.iterdir()) == [path]
 
 
 def test_a_link_is_neither_followed_nor_written_through(path: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
-    save(other, filled(2), OF)
+    CacheFile(other, filled(2)).save(OF)
     content = other.read_bytes()
     path.symlink_to(other)
     with pytest.raises(OSError):
-        load(path, new_cache(), OF)
-    save(path, filled(3), OF)
+        CacheFile(path, new_cache()).load(OF)
+    CacheFile(path, filled(3)).save(OF)
     assert not path.is_symlink() and other.read_bytes() == content
 
 
 def test_what_is_no_file_is_refused_at_once(path: Path) -> None:
     os.mkfifo(path)
     with pytest.raises(BadFile, match="no regular file"):
-        load(path, new_cache(), OF)
+        CacheFile(path, new_cache()).load(OF)
     path.unlink()
-    assert load(path, new_cache(), OF) is None
+    assert CacheFile(path, new_cache()).load(OF) is None
 
 
 def test_another_users_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    save(path, filled(2), OF)
+    CacheFile(path, filled(2)).save(OF)
     monkeypatch.setattr(os, "geteuid", lambda: 4711 + path.stat().st_uid)
     with pytest.raises(BadFile, match="another user"):
-        load(path, new_cache(), OF)
+        CacheFile(path, new_cache()).load(OF)
 
 
 def test_leftovers_are_removed_when_they_are_old(path: Path, tmp_path: Path) -> None:
@@ -175,7 +173,7 @@ def test_leftovers_are_removed_when_they_are_old(path: Path, tmp_path: Path) -> 
         one.write_bytes(b"")
     for one in (old, other):
         os.utime(one, (time.time() - 7200,) * 2)
-    remove_leftovers(path)
+    CacheFile(path, new_cache()).remove_leftovers()
     assert not old.exists() and new.exists() and other.exists()
 
 
@@ -214,7 +212,7 @@ BAD_HEADS: list[tuple[str, Any]] = [
 
 @pytest.mark.parametrize("why, changes", BAD_HEADS, ids=range(len(BAD_HEADS)))
 def test_a_head_is_not_believed(path: Path, why: str, changes: dict[str, Any]) -> None:
-    save(path, filled(3), OF)
+    CacheFile(path, filled(3)).save(OF)
     head, rest = parts_of(path)
     assert read_back(with_head(head, rest)) is not None
     cache = new_cache()
@@ -234,7 +232,7 @@ def test_a_head_that_cannot_be_read(head: bytes) -> None:
 
 @pytest.fixture
 def whole(path: Path) -> Iterator[bytes]:
-    save(path, filled(40), OF)
+    CacheFile(path, filled(40)).save(OF)
     yield path.read_bytes()
 
 
@@ -257,17 +255,17 @@ def test_a_file_of_any_length_is_not_read(path: Path, monkeypatch: pytest.Monkey
         # It takes no room.
         file.truncate(module.LONGEST_FILE + 1)
     with pytest.raises(BadFile, match="bytes"):
-        load(path, new_cache(), OF)
+        CacheFile(path, new_cache()).load(OF)
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(path: Path) -> None:
     cache = filled(1)
     bomb = pod("bomb", "ns", "7", text="0" * (65 << 20))
     NamespaceWriter(cache).apply(Apply(bomb))
-    save(path, cache, OF)
+    CacheFile(path, cache).save(OF)
     assert path.stat().st_size < 1 << 20
     with pytest.raises(BadFile, match="so much is not in so few"):
-        load(path, new_cache(), OF)
+        CacheFile(path, new_cache()).load(OF)
 
 
 def test_many_small_bombs_are_refused_together(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,13 +274,13 @@ def test_many_small_bombs_are_refused_together(path: Path, monkeypatch: pytest.M
     cache = filled(1)
     for number in range(9):
         NamespaceWriter(cache).apply(Apply(pod(f"b{number}", "ns", "7", text="0" * (1 << 18))))
-    save(path, cache, OF)
+    CacheFile(path, cache).save(OF)
     with pytest.raises(BadFile, match="so much is not in so few"):
-        load(path, new_cache(), OF)
+        CacheFile(path, new_cache()).load(OF)
 
 
 def test_it_gives_up_when_it_is_told_to(path: Path) -> None:
-    save(path, filled(), OF)
+    CacheFile(path, filled()).save(OF)
     cache = new_cache()
-    assert load(path, cache, OF, stopped=lambda: True) is None
+    assert CacheFile(path, cache).load(OF, stopped=lambda: True) is None
     assert not cache.maker.compressor.dictionaries()

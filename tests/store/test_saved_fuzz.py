@@ -20,8 +20,8 @@ from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 from kube_reflect.events import Apply  # noqa: E402
-from kube_reflect.store import BadFile, NamespaceWriter, save  # noqa: E402
-from kube_reflect.store.saved import DIGEST, MAGIC  # noqa: E402
+from kube_reflect.store import CacheFile, NamespaceWriter  # noqa: E402
+from kube_reflect.store.saved import DIGEST, MAGIC, BadFile  # noqa: E402
 
 from tests.support.objects import pod  # noqa: E402
 from tests.support.saved_helpers import (  # noqa: E402
@@ -40,7 +40,7 @@ pytestmark = pytest.mark.timeout(SECONDS + 120)
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path: Path = tmp_path_factory.mktemp("saved") / "pods"
-    save(path, filled(40), OF)
+    CacheFile(path, filled(40)).save(OF)
     return path.read_bytes()
 
 
@@ -135,7 +135,7 @@ def test_whatever_is_stored_comes_back(
     for number, ((namespace, name), (text, labels)) in enumerate(objects.items()):
         writer.apply(Apply(pod(name, namespace, str(number + 2000), labels=labels, text=text)))
     path = tmp_path_factory.mktemp("any") / "file"
-    save(path, cache, OF)
+    CacheFile(path, cache).save(OF)
     other = new_cache()
     found = read_back(path.read_bytes(), other)
     assert found is not None

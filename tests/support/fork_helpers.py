@@ -14,7 +14,9 @@ from typing import Any
 from kubernetes import client
 
 from kube_reflect import Backoff, Reflector
+from kube_reflect.reflector.worker import Worker
 
+from tests.support.objects import by_app
 from tests.support.waiting import wait_until
 
 #: Seconds after which a process says where it hangs, and ends.
@@ -121,10 +123,6 @@ class Cluster:
         return reflector
 
 
-def by_app(pod: Any) -> list[str]:
-    return [pod["metadata"]["labels"]["app"]]
-
-
 def goes_on(reflector: Reflector, cluster: Cluster) -> None:
     """Check that the cache follows the cluster, and is whole."""
     name = cluster.create()
@@ -150,9 +148,11 @@ def is_whole(reflector: Reflector) -> None:
         assert not table.moves & 1 and cache.entries is table.entries
 
 
-def worker_of(reflector: Reflector) -> Any:
+def worker_of(reflector: Reflector) -> Worker:
     """Return what owns the thread that runs; this is no use of the reflector."""
-    return reflector._namespaces.watches[None]._worker
+    worker = reflector._namespaces.watches[None]._worker
+    assert worker is not None
+    return worker
 
 
 def connection(reflector: Reflector) -> tuple[int, Any]:

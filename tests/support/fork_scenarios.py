@@ -20,17 +20,15 @@ if "unhooked" in sys.argv:
         importlib.import_module(module)
     os.register_at_fork = lambda **_: None
 
-from kube_reflect import Applied, Phase, Reflector, Resync, StaleCache
+from kube_reflect import Applied, Phase, Reflector, Resync, StaleCache, _locks
 from kube_reflect.store.table import Table
 
 from tests.support import fork_servers
 from tests.support.fork_helpers import (
-    SOON, Child, Cluster, Unchanged, by_app, connection, goes_on, is_whole, watch_dog,
-    worker_of,
+    SOON, Child, Cluster, Unchanged, connection, goes_on, is_whole, watch_dog, worker_of,
 )
+from tests.support.objects import by_app
 from tests.support.waiting import wait_until
-
-Hold = Callable[[Reflector], Any]
 
 
 @contextlib.contextmanager
@@ -53,17 +51,9 @@ def held(lock: Any) -> Iterator[None]:
         thread.join(SOON)
 
 
-LOCKS: dict[str, Hold] = {
-    "write lock": lambda r: r.store._cache.lock.gen_wlock(),
-    "read lock": lambda r: r.store._cache.lock.gen_rlock(),
-    "mutex": lambda r: r.store._cache.mutex,
-    "decoded": lambda r: r.store._cache.decoder._lock,
-    "counter": lambda r: r.store._cache.bad_objects._lock,
-    "reflector": lambda r: r._engine._lock,
-    "handler": lambda r: r._engine._handlers[0]._lock,
-    "subscription": lambda r: r.store._cache.listeners[0]._lock,
-    "link": lambda r: worker_of(r)._watcher._source._requests._handle._lock,
-}
+def all_locks() -> list[Any]:
+    """Return each lock of the library that there is, whoever has it."""
+    return [lock for ref in list(_locks._locks) if (lock := ref()) is not None]
 
 
 def locks(cluster: Cluster, how: str, *_: str) -> None:
@@ -71,24 +61,25 @@ def locks(cluster: Cluster, how: str, *_: str) -> None:
     with cluster.started() as reflector, reflector.subscribe() as subscription:
         seen: list[Any] = []
         reflector.add_handler(on_add=seen.append)
-        for name, lock in LOCKS.items():
 
-            def body() -> None:
-                store = reflector.store
-                assert store.get("first", "a") is not None
-                assert len(store) and store.keys() and store.state(namespace="a"), name
-                assert isinstance(subscription.get(SOON), Resync)
-                store.wait_until_ready(SOON)
-                goes_on(reflector, cluster)
-                wait_until(lambda: "first" in {pod.metadata.name for pod in seen}, "the handler")
-                reflector.close()
-                assert reflector.status.phase is Phase.STOPPED
-                reflector.start()
-                goes_on(reflector, cluster)
+        def body() -> None:
+            store = reflector.store
+            assert store.get("first", "a") is not None
+            assert len(store) and store.keys() and store.state(namespace="a")
+            assert isinstance(subscription.get(SOON), Resync)
+            store.wait_until_ready(SOON)
+            goes_on(reflector, cluster)
+            wait_until(lambda: "first" in {pod.metadata.name for pod in seen}, "the handler")
+            reflector.close()
+            assert reflector.status.phase is Phase.STOPPED
+            reflector.start()
+            goes_on(reflector, cluster)
 
+        for lock in all_locks():
             with Unchanged(reflector, cluster):
-                with held(lock(reflector)):
-                    child = Child(seen.clear() or body)
+                seen.clear()
+                with held(lock):
+                    child = Child(body)
                 child.join()
 
 
@@ -118,8 +109,7 @@ def first_use(cluster: Cluster, how: str, *unhooked: str) -> None:
             def body() -> None:
                 use(reflector)
                 # Not by its status, which would be another use.
-                worker = worker_of(reflector)
-                assert worker is not None and worker.is_alive, number
+                assert worker_of(reflector).is_alive, number
                 goes_on(reflector, cluster)
 
             Child(body).join()

@@ -109,7 +109,7 @@ class Scene:
             model=model, indexers={"app": by_app}, **settings)
         self.numbers = itertools.count(1000)
         self.subscription = self.writer.subscribe()
-        self.follower = Follower()
+        self.follower = Follower(self.subscription)
         #: What there must be, if it is known.
         self.snapshot = self.store.snapshot()
         self.before = versions(self.store)
@@ -135,7 +135,7 @@ class Scene:
                                     labels={"app": "web"}, **more)))
 
     def drained(self) -> Scene:
-        self.follower.drain(self.subscription)
+        self.follower.drain()
         return self
 
     def is_whole(self, run: Run) -> None:
@@ -149,10 +149,10 @@ class Scene:
         self.apply("y")
         check_reads(self.store)
         check_reads(self.store.snapshot())
-        self.follower.drain(self.subscription)
+        self.follower.drain()
         assert self.follower.versions() == versions(self.store)
-        other = Follower()
-        other.drain(self.writer.subscribe())
+        other = Follower(self.writer.subscribe())
+        other.drain()
         assert other.versions() == versions(self.store)
         entries = list(cache.table.entries.values())
         assert cache.counters.bytes_at_rest == sum(len(entry.packed) for entry in entries)

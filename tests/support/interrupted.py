@@ -157,8 +157,8 @@ def check(scene: Scene, name: str) -> None:
     """Check, in this thread, that the cache is right, and its subscriber was told all."""
     scene.apply("y")
     check_reads(scene.store)
-    follower = Follower()
-    follower.drain(scene.subscription)
+    follower = Follower(scene.subscription)
+    follower.drain()
     assert follower.versions() == versions(scene.store), name
     assert not scene.writer._cache.waiters._queues, name
     assert scene.writer._cache.bad_objects.count == 0, name

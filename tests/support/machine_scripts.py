@@ -12,6 +12,8 @@ from kube_reflect.config import Config, InitialListStrategy
 from kube_reflect.watcher import Machine
 from kube_reflect.wire import Closed, RequestError, WatchLine
 
+from tests.support import objects
+
 T = TypeVar("T")
 
 LIST = Config(initial_list_strategy=InitialListStrategy.LIST_WATCH)
@@ -19,9 +21,8 @@ STREAM = Config(initial_list_strategy=InitialListStrategy.STREAMING_LIST)
 AUTO = Config()
 
 
-def pod(name: str, version: str = "1", **metadata: Any) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "Pod",
-            "metadata": {"name": name, "namespace": "ns", "resourceVersion": version, **metadata}}
+def pod(name: str, version: str = "1", **more: Any) -> dict[str, Any]:
+    return objects.pod(name, version=version, **more)
 
 
 def status(code: int | None = None, reason: str | None = None, **fields: Any) -> dict[str, Any]:

@@ -12,6 +12,19 @@ def new_pod(name: str, namespace: str = "ns", **labels: str) -> dict[str, Any]:
             "spec": {"containers": [{"name": "main", "image": "image:1"}]}}
 
 
+def running_pod(name: str, namespace: str = "shop", phase: str = "Running",
+                **labels: str) -> dict[str, Any]:
+    """Return a pod that runs on a node, or is in another phase there."""
+    made = new_pod(name, namespace, **labels)
+    made["spec"]["nodeName"] = "node-1"
+    return {**made, "status": {"phase": phase}}
+
+
+def by_app(obj: Any) -> list[str]:
+    """Index objects by their label ``app``."""
+    return [obj["metadata"]["labels"]["app"]]
+
+
 def pod(name: str, namespace: str = "ns", version: str = "1", uid: str | None = None,
         labels: dict[str, str] | None = None, **spec: Any) -> dict[str, Any]:
     """Return a pod that a server has, with little in it."""

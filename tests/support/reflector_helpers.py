@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from kube_reflect import Backoff, Reflector
+from kube_reflect import Backoff
 from kube_reflect.config import Config, InitialListStrategy
-from kube_reflect.reflector.worker import Worker
 from kube_reflect.testing import FakeApiServer
 
 from tests.support.objects import new_pod
@@ -52,13 +51,6 @@ class Deadly(Backoff):
             self.deadly = False
             raise SystemExit("as if")
         return super().next_delay(retry_after, requests, **more)
-
-
-def worker_of(reflector: Reflector[Any], namespace: str | None = None) -> Worker:
-    """Return what owns the thread that runs now."""
-    worker = reflector._namespaces.watches[namespace]._worker
-    assert worker is not None
-    return worker
 
 
 def threads_of(name: str) -> list[threading.Thread]:

@@ -12,16 +12,12 @@ from kubernetes import client
 from kube_reflect.testing import FakeApiServer
 from kube_reflect.shard import fnv1a
 
-from tests.support.objects import new_pod
+from tests.support.objects import new_pod as pod
 
 from ._raw import ask
 
 PODS = "/api/v1/pods"
 HALF, WHOLE = 1 << 63, 1 << 64
-
-
-def pod(name: str, namespace: str = "shop") -> dict[str, Any]:
-    return new_pod(name, namespace)
 
 
 def part(start: int, end: int, field: str = "uid") -> str:

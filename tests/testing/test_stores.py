@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from kubernetes import client
@@ -13,11 +12,7 @@ from kubernetes import client
 from kube_reflect import ApiResource
 from kube_reflect.testing import store_of
 
-
-def pod(name: str, **labels: str) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "Pod",
-            "metadata": {"name": name, "namespace": "shop", "labels": labels},
-            "spec": {"containers": [], "nodeName": "node-1"}}
+from tests.support.objects import running_pod as pod
 
 
 def test_it_is_ready_and_holds_what_was_given() -> None:

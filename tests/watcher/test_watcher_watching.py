@@ -21,7 +21,7 @@ GARBAGE = RequestError("a line that is no JSON", started=True)
 
 
 def play(*answers: Any) -> Played:
-    """Play what comes after a list of version 10; give what came of it alone."""
+    """Play what comes after a list of version 10; return what came of it alone."""
     played = play_all(ScriptedPage([], "10"), *answers)
     assert played.items[:2] == [Init(), InitDone("10")]
     assert played.requests[:1] == [List(500)]

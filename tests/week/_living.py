@@ -117,7 +117,7 @@ def _listeners(reflector: Any) -> tuple[dict[Any, str], dict[Any, str]]:
 
 
 def _wait(reflectors: list[Any], told: list[dict[Any, str]], version: str) -> str:
-    """Wait until all is at a version, and live; give what is not."""
+    """Wait until all is at a version, and live; return what is not."""
     end = _real() + _DEADLINE
     pause = threading.Event()
     while True:

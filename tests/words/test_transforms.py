@@ -38,7 +38,7 @@ IDENTITY = {"apiVersion": "v1", "kind": "Pod", "metadata": {
 
 
 def check_unchanged(transform: Any, obj: dict[str, Any]) -> dict[str, Any]:
-    """Check that a transform leaves what it is given as it is; give what it makes."""
+    """Check that a transform leaves what it is given as it is; return what it makes."""
     before = copy.deepcopy(obj)
     found = transform(obj)
     assert obj == before and type(found) is dict

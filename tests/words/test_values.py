@@ -82,7 +82,7 @@ def again(value: Any) -> list[Any]:
 
 
 def known(value: Any) -> Any:
-    """Give what a value knows, comparable also where errors are part of it."""
+    """Return what a value knows, comparable also where errors are part of it."""
     if isinstance(value, BaseException):
         return type(value), str(value), vars(value)
     if isinstance(value, dict):

@@ -13,7 +13,7 @@ from kube_reflect.contrib.django import stores
 
 
 def pid(request: HttpRequest) -> HttpResponse:
-    """Tell which process answers, and what it has started."""
+    """Say which process answers, and what it has started."""
     threads = [one.name for one in threading.enumerate() if one.name.startswith("kube-reflect")]
     return JsonResponse({"pid": os.getpid(), "threads": threads})
 
