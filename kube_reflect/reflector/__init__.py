@@ -5,12 +5,9 @@ and closes, `namespaces` has the watches, `worker` is the thread of one, `health
 `warm_start` the file that the next process begins with.
 """
 
-from kube_reflect.dispatcher import Handler
 from kube_reflect.reflector.engine import close_all
 from kube_reflect.reflector.reflector import ListOf, Reflector
 from kube_reflect.reflector.sharing import Shared, shared
 from kube_reflect.reflector.warm_start import WarmStart
-from kube_reflect.streams import reflect
 
-__all__ = ["Handler", "ListOf", "Reflector", "Shared", "WarmStart", "close_all", "reflect",
-           "shared"]
+__all__ = ["ListOf", "Reflector", "Shared", "WarmStart", "close_all", "shared"]

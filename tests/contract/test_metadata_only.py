@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from kubernetes import client, dynamic
 
-from kube_reflect.client import eager_maker
 from kube_reflect import ApiResource, Applied, Config, InitialListStrategy, ObjectRef, Reflector
+
+from tests.support.models import eager_maker
 
 from ._objects import CONFIG_MAPS, DEPLOYMENTS, config_map, deployment, thing
 from ._servers import ContractServer, by_key
