@@ -14,11 +14,10 @@ from kube_reflect import ApiResource, Applied, Config, InitialListStrategy, Obje
 
 from tests.support.models import eager_maker
 
-from ._objects import CONFIG_MAPS, DEPLOYMENTS, config_map, deployment, thing
+from ._objects import CONFIG_MAPS, DEPLOYMENTS, OURS, config_map, deployment, thing
 from ._servers import ContractServer, by_key
 from ._waiting import Requests, eventually, reflecting
 
-OURS = {"ours": ""}
 PARTIAL = {"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata"}
 STRATEGIES = [InitialListStrategy.AUTO, InitialListStrategy.LIST_WATCH]
 
