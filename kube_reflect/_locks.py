@@ -39,7 +39,7 @@ from readerwriterlock.rwlock import Lockable, RWLockable
 from kube_reflect._frame_lock import FrameLock
 
 __all__ = ["Deadline", "ReadWriteLock", "Waiters", "checked_timeout", "new_lock",
-           "register", "renew"]
+           "register", "renew", "wait_until_free"]
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +66,8 @@ def _wiped_on_fork() -> MutableSequence[int] | None:
 #: What each is renewed by, and in which order.
 _registered: dict[weakref.ref[Any], tuple[int, Callable[[Any], object]]] = {}
 _locks: dict[weakref.ref[Any], None] = {}
+#: Seconds for which a thread may be kept off the processor while it holds a lock; more is stuck.
+_STUCK = 0.2
 # Its first byte is 0 in a child process in which nothing was renewed yet: a look at it is cheap
 # enough for any read, which a system call is not.
 _page = _wiped_on_fork()
@@ -181,6 +183,31 @@ class Deadline:
 
     def __str__(self) -> str:
         return "in time" if self.timeout is None else f"within {self.timeout:g} s"
+
+
+def wait_until_free(deadline: Deadline, *locks: Any) -> bool:
+    """Wait until no other thread holds any of some locks; return whether that is so.
+
+    For who has a deadline: to be given a lock by a call that has one is not safe (see above), and
+    ``with`` has none. Another thread may take the lock right after, and will release it as soon as
+    always: what is looked for is one that never does. Also with no time left it is given a
+    fifth of a second.
+    """
+    grace, pause = Deadline(_STUCK), 0.0005
+    for lock in locks:
+        while _is_held_by_another(lock):
+            if deadline.left() == 0 and grace.left() == 0:
+                return False
+            time.sleep(pause)
+            pause = min(2 * pause, 0.02)
+    return True
+
+
+def _is_held_by_another(lock: Any) -> bool:
+    if lock._is_owned():
+        return False
+    # Before Python 3.14 nothing else tells of a reentrant lock of C.
+    return lock.locked() if isinstance(lock, FrameLock) else repr(lock).startswith("<locked")
 
 
 class Waiters:

@@ -57,7 +57,8 @@ LEAVES: dict[str, set[str]] = {
     "metrics": set(),
     # An application declares what it reads before it has a client: what kind that is, and by which
     # model it is read, is to be known all the same.
-    "contrib": {"kube_reflect.client", "kube_reflect.reflector.ListOf", "kube_reflect.metrics"},
+    "contrib": {"kube_reflect.client", "kube_reflect.reflector.ListOf",
+                "kube_reflect.reflector.Unnamed", "kube_reflect.metrics"},
     # A store without a server hands out what a reflector's would.
     "testing": {"kube_reflect.client.view_maker"},
     "__main__": {"kube_reflect.cli"},

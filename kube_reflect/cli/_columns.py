@@ -11,14 +11,14 @@ from kubernetes.client.exceptions import ApiException
 from kube_reflect.cli._connection import Connection
 from kube_reflect.cli._discovery import Kind
 from kube_reflect.cli._failure import CommandFailed
-from kube_reflect.cli._paths import path
-from kube_reflect.testing.columns import Column, age_of, columns_of, dig
+from kube_reflect.testing.columns import (
+    Column, columns_of, defined_columns, dig, path, text_of,
+)
 
 __all__ = ["CUSTOM", "as_yaml", "custom_columns", "headings_of", "known_columns"]
 
 CUSTOM = "custom-columns="
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-_NAME = Column("Name", lambda obj: dig(obj, "metadata.name"))
 _NAMESPACE = Column("Namespace", lambda obj: dig(obj, "metadata.namespace", ""))
 
 
@@ -64,11 +64,7 @@ def _parts(text: str) -> list[str]:
 
 def _joined(where: str) -> Callable[[Mapping[str, Any]], str]:
     find = path(where)
-    return lambda obj: ",".join(map(_text, find(obj))) or "<none>"
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return lambda obj: ",".join(map(text_of, find(obj))) or "<none>"
 
 
 def known_columns(connection: Connection, kind: Kind, *, wide: bool, namespace: bool,
@@ -91,17 +87,4 @@ def _defined(connection: Connection, kind: Kind) -> tuple[Column, ...]:
         definition = connection.get(f"{_DEFINITIONS}/{kind.qualified}")
     except (ApiException, CommandFailed):
         return ()
-    for version in dig(definition, "spec.versions", []):
-        if version.get("name") == kind.resource.version:
-            told = version.get("additionalPrinterColumns") or []
-            return (_NAME, *map(_column, told)) if told else ()
-    return ()
-
-
-def _column(told: Mapping[str, Any]) -> Column:
-    find = path(str(told.get("jsonPath", "")))
-    wide = bool(told.get("priority"))
-    if told.get("type") == "date":
-        return Column(str(told.get("name")), lambda obj: "".join(
-            age_of({"at": value}, "at") for value in find(obj)[:1]), wide)
-    return Column(str(told.get("name")), lambda obj: "".join(map(_text, find(obj)[:1])), wide)
+    return defined_columns(definition, kind.resource.version)

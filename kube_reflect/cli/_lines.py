@@ -19,7 +19,7 @@ from kube_reflect.dispatcher import Applied, Deleted
 from kube_reflect.reflector import Reflector
 from kube_reflect.testing.columns import Column
 
-__all__ = ["Errors", "event_of", "run"]
+__all__ = ["Errors", "Rows", "event_of", "run"]
 
 
 def event_of(change: Applied[Any] | Deleted[Any]) -> str:
@@ -50,15 +50,18 @@ class Errors:
             print("kube-reflect: in touch with the API server again", file=sys.stderr)
 
 
-class _Rows:
+class Rows:
     """Prints rows: those of the first list at once, the others as they come."""
 
     def __init__(self, columns: list[Column], headings: list[str]) -> None:
         self._columns = columns
         self._plain = Plain(["EVENT", *headings])
+        # The longest event will come.
+        self._plain.fit([["MODIFIED"]])
         self._first: list[list[str]] | None = []
 
     def show(self, event: str, obj: Mapping[str, Any]) -> None:
+        """Show an object, and what has happened to it."""
         row = [event, *(printable(one.cell(obj)) for one in self._columns)]
         if self._first is not None:
             self._first.append(row)
@@ -67,6 +70,7 @@ class _Rows:
             print(self._plain.line(row), flush=True)
 
     def all_listed(self) -> None:
+        """Print what there was at first."""
         if self._first is not None:
             self._plain.fit(self._first)
             self._plain.show_all(self._first)
@@ -93,15 +97,15 @@ class _Documents:
 
 
 def _printer(connection: Connection, kind: Kind, scope: Scope, output: str | None,
-             ) -> _Rows | _Documents:
+             ) -> Rows | _Documents:
     if output in ("json", "yaml", "name"):
         return _Documents(kind, output)
     if output is not None and output.startswith(_columns.CUSTOM):
         columns = _columns.custom_columns(output)
-        return _Rows(columns, [one.name for one in columns])
+        return Rows(columns, [one.name for one in columns])
     columns = _columns.known_columns(connection, kind, wide=output == "wide",
                                      namespace=scope.namespace is None)
-    return _Rows(columns, _columns.headings_of(columns))
+    return Rows(columns, _columns.headings_of(columns))
 
 
 def run(connection: Connection, kind: Kind, scope: Scope, options: argparse.Namespace) -> int:

@@ -116,9 +116,10 @@ class Plain:
         self._widths = [len(one) for one in headings]
 
     def fit(self, rows: Iterable[Sequence[str]]) -> None:
-        """Make the columns as wide as these rows need; never narrower."""
+        """Make the columns as wide as these rows need, which may be short; never narrower."""
         for row in rows:
-            self._widths = [max(width, len(cell)) for width, cell in zip(self._widths, row)]
+            for number, cell in enumerate(row):
+                self._widths[number] = max(self._widths[number], len(cell))
 
     @property
     def width(self) -> int:

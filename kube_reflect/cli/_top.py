@@ -7,7 +7,7 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from kube_reflect.cli._printing import console, show_table, size
 from kube_reflect.cli._scope import Scope
 from kube_reflect.config import Config, InitialListStrategy
 from kube_reflect.errors import WatcherError
-from kube_reflect.events import Event, InitApply, InitDone
+from kube_reflect.events import Event, Init, InitApply, InitDone
 from kube_reflect.store import Writer
 from kube_reflect.transforms import drop_managed_fields, keep
 from kube_reflect.watcher import Watcher
@@ -32,9 +32,9 @@ List each resource once, and tell what a reflector of it would cost: how many ob
 how much JSON they are, and what a store of them takes at rest: in FULL, without managed fields
 (NO-MANAGED, with drop_managed_fields as transform), and with METADATA only (metadata_only=True).
 SECONDS is how long it takes to list and store them in full. Objects that resemble one another are
-packed with a dictionary (some 100 kB, not counted here) once there are enough of them, so a few
-may seem to take less in full. Without resources, all that can be listed and watched. Without -n,
-all namespaces."""
+packed with a dictionary (some 100 kB, not counted here) once that pays; where it does not yet in
+each of the three ways, none of them is shown with it. Without resources, all that can be listed and
+watched. Without -n, all namespaces."""
 _HEADINGS = ("RESOURCE", "OBJECTS", "JSON", "FULL", "NO-MANAGED", "METADATA", "SECONDS")
 _WAYS: tuple[Callable[[Any], Any], ...] = (dict, drop_managed_fields, keep("metadata"))
 
@@ -132,6 +132,7 @@ def _measure(connection: Connection, kind: Kind, scope: Scope) -> _Cost:
                     initial_list_strategy=InitialListStrategy.LIST_WATCH)
     cost = _Cost(kind.qualified)
     writers = [Writer(kind.resource) for _ in _WAYS]
+    plain = [_Plain(kind) for _ in _WAYS]
     watcher = Watcher(kind.list_function(connection, scope.namespace), config=config)
     try:
         began = time.perf_counter()
@@ -140,22 +141,64 @@ def _measure(connection: Connection, kind: Kind, scope: Scope) -> _Cost:
                 raise CommandFailed(f"{kind.qualified}: {event}")
             writers[0].apply_watcher_event(event)
             cost.seconds += time.perf_counter() - began
-            _store_otherwise(cost, event, zip(_WAYS[1:], writers[1:]))
+            if isinstance(event, InitApply):
+                obj = dict(event.object)
+                cost.objects += 1
+                cost.json += len(_compact(obj))
+                for way, weighed in zip(_WAYS, plain):
+                    weighed.add(way(obj))
+            for way, writer in zip(_WAYS[1:], writers[1:]):
+                writer.apply_watcher_event(InitApply(way(obj)) if isinstance(
+                    event, InitApply) else event)
             if isinstance(event, InitDone):
                 break
             began = time.perf_counter()
     finally:
         watcher.close()
-    cost.stores = tuple(writer.as_reader().memory().bytes_at_rest for writer in writers)
+    cost.stores = _comparable([_at_rest(writer) for writer in writers],
+                              [weighed.total() for weighed in plain])
     return cost
 
 
-def _store_otherwise(cost: _Cost, event: Event,
-                     writers: Iterable[tuple[Callable[[Any], Any], Writer]]) -> None:
-    """Keep an object in the other ways too, and weigh its JSON."""
-    if isinstance(event, InitApply):
-        obj = dict(event.object)
-        cost.objects += 1
-        cost.json += len(json.dumps(obj, separators=(",", ":"), ensure_ascii=False).encode())
-    for way, writer in writers:
-        writer.apply_watcher_event(InitApply(way(obj)) if isinstance(event, InitApply) else event)
+def _comparable(stores: Sequence[int], plain: Sequence[int]) -> tuple[int, ...]:
+    """Return what each way takes, never more than the first, which keeps all.
+
+    The more there is of each object, the sooner a dictionary pays. With one here and none there,
+    what keeps less would seem to cost more.
+    """
+    full = max(stores) == stores[0]
+    return tuple(stores if full else (min(one, plain[0]) for one in plain))
+
+
+def _compact(obj: Any) -> bytes:
+    return json.dumps(obj, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _at_rest(writer: Writer) -> int:
+    return writer.as_reader().memory().bytes_at_rest
+
+
+class _Plain:
+    """What objects take at rest without a dictionary: in stores of too few for one."""
+
+    _FEW = 8
+
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
+        self._done = 0
+        self._few: list[Any] = []
+
+    def add(self, obj: Any) -> None:
+        """Take an object too."""
+        self._few.append(obj)
+        if len(self._few) == self._FEW:
+            self._done = self.total()
+            self._few.clear()
+
+    def total(self) -> int:
+        """Return the bytes of all so far."""
+        writer = Writer(self._kind.resource)
+        events: list[Event] = [Init(), *map(InitApply, self._few), InitDone()]
+        for event in events:
+            writer.apply_watcher_event(event)
+        return self._done + _at_rest(writer)

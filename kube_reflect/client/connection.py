@@ -23,6 +23,8 @@ __all__ = ["Closed", "ConnectionHandle", "ConnectionState"]
 
 T = TypeVar("T")
 
+_NOW = _locks.Deadline(0)
+
 
 class Closed(Exception):
     """The handle was closed while something was under way on it."""
@@ -125,6 +127,9 @@ class ConnectionHandle:
                         pass
                 duplicate.close()
                 self._duplicates.pop(fileno, None)
+        if self._closed and self._duplicates:
+            # Closed meanwhile, by who did not wait for the lock.
+            self.shutdown()
 
     def close(self) -> None:
         """Shut down, and let no other request begin; from any thread, any number of times."""
@@ -132,7 +137,9 @@ class ConnectionHandle:
         waiting = self._waiting
         if waiting is not None:
             waiting.put(None)
-        self.shutdown()
+        # Else the thread that has the lock shuts down, when it sees that this is closed.
+        if _locks.wait_until_free(_NOW, self._lock):
+            self.shutdown()
 
     def run_abandonable(self, work: Callable[[], T], timeout: float) -> T:
         """Run what cannot be interrupted on a thread that can be left behind.

@@ -19,8 +19,8 @@ import kubernetes
 from kubernetes import client
 from urllib3 import exceptions
 
-__all__ = ["item_model", "known_parameters", "listed_model", "name_resolution_error", "path_of",
-           "read_some", "warn_if_untried"]
+__all__ = ["answer_of", "item_model", "known_parameters", "listed_model", "name_resolution_error",
+           "path_of", "read_some", "warn_if_untried"]
 
 logger = logging.getLogger(__name__)
 
@@ -120,6 +120,11 @@ def name_resolution_error(connection: Any, error: OSError) -> Exception:
         connection, f"Failed to resolve '{connection.host}' ({error})")
 
 
+def answer_of(response: Any) -> Any:
+    """Return the answer of ``http.client`` within a response of urllib3 (None: it is none)."""
+    return getattr(response, "_fp", None)
+
+
 def read_some(response: Any, amount: int) -> bytes:
     """Read what there is of a body, waiting for the first byte only; b"" at its end.
 
@@ -128,7 +133,7 @@ def read_some(response: Any, amount: int) -> bytes:
     if hasattr(response, "read1"):
         return response.read1(amount)  # type: ignore[no-any-return]
     # Up to urllib3 2.1; where it is no response of urllib3's, a byte at a time is never wrong.
-    within = getattr(response, "_fp", None)
+    within = answer_of(response)
     if hasattr(within, "read1"):
-        return within.read1(amount)  # type: ignore[no-any-return, union-attr]
+        return within.read1(amount)  # type: ignore[no-any-return]
     return response.read(1)  # type: ignore[no-any-return]

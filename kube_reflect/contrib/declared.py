@@ -19,6 +19,7 @@ from typing import Any
 from kubernetes import client, config
 
 from kube_reflect.client import ListFunction, view_maker
+from kube_reflect.config import Config
 from kube_reflect.contrib import workers
 from kube_reflect.errors import NotReady
 from kube_reflect.events import Init, InitApply, InitDone
@@ -41,9 +42,18 @@ def _client_of_nothing() -> client.ApiClient:
 
 
 def default_client() -> client.ApiClient:
-    """Make a client as `kubernetes.config.load_config` says: a kubeconfig, or the pod's own."""
+    """Make a client as `kubernetes.config.load_config` says: a kubeconfig, or the pod's own.
+
+    :raises ConfigException: there is neither, or it cannot be used.
+    """
     configuration = client.Configuration()
-    config.load_config(client_configuration=configuration)
+    try:
+        config.load_config(client_configuration=configuration)
+    except config.ConfigException as error:
+        # Of a missing kubeconfig it says only that there is no service account.
+        raise config.ConfigException(
+            "no kubeconfig that can be used, as KUBECONFIG or ~/.kube/config, and no service "
+            f"account of a pod: {error}") from error
     return client.ApiClient(configuration)
 
 
@@ -110,6 +120,22 @@ class Declaration:
         if self._is_unbound:
             options.setdefault("new_client", new_client)
         return Reflector(self.list_func(api_client), *self.args, **options)
+
+    def check(self) -> None:
+        """Check the arguments as far as they can be without a client; calls no factory.
+
+        :raises TypeError, ValueError: for some that are missing, or that there are not.
+        """
+        if self.is_factory:
+            return
+        others = {key: value for key, value in self.options.items() if key not in _OPTIONS}
+        if self.options.get("namespaces") is not None:
+            others["namespace"] = ""
+        try:
+            ListFunction(self.list_func(_client_of_nothing), self.args, others,
+                         ).check_arguments(Config())
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{self.name}: {error}") from error
 
     def writer(self) -> Writer:
         """Make a writer whose store hands out what the reflector's would; calls no factory."""

@@ -29,12 +29,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import Any, Generic, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 import click
 from flask import Blueprint, Flask, current_app
 from flask.cli import AppGroup
 from flask.typing import ResponseReturnValue
+from kubernetes.config import ConfigException
 from werkzeug.exceptions import ServiceUnavailable
 
 from kube_reflect.contrib import health as answers
@@ -44,6 +45,11 @@ from kube_reflect.errors import KubeReflectError, NotReady, StaleCache, WriterDr
 from kube_reflect.reflector import ListOf, Reflector
 from kube_reflect.status import Status
 from kube_reflect.store import Store, Writer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from kube_reflect.reflector import Unnamed
 
 __all__ = ["Declared", "KubeReflect", "health"]
 
@@ -132,15 +138,16 @@ class KubeReflect:
     @overload
     def reflector(self, name: str, list_func: Callable[..., ListOf[K]], *args: Any,
                   model: None = None, metadata_only: Literal[False] = False,
-                  **options: Any) -> Declared[K]: ...
+                  **options: Unpack[Unnamed]) -> Declared[K]: ...
 
     @overload
     def reflector(self, name: str, list_func: Callable[..., object], *args: Any,
-                  model: Callable[[dict[str, Any]], K], **options: Any) -> Declared[K]: ...
+                  model: Callable[[dict[str, Any]], K], metadata_only: bool = ...,
+                  **options: Unpack[Unnamed]) -> Declared[K]: ...
 
     @overload
-    def reflector(self, name: str, list_func: Any, *args: Any, **options: Any,
-                  ) -> Declared[Any]: ...
+    def reflector(self, name: str, list_func: Any, *args: Any, model: None = None,
+                  metadata_only: bool = ..., **options: Unpack[Unnamed]) -> Declared[Any]: ...
 
     def reflector(self, name: str, list_func: Any, *args: Any, **options: Any) -> Declared[Any]:
         """Declare a reflector; asks no server and starts no thread.
@@ -152,11 +159,14 @@ class KubeReflect:
         :param args: for the list function.
         :param options: for `Reflector`.
         :raises ValueError: for a name that was used before.
-        :raises TypeError: for what is no function.
+        :raises TypeError: for what is no function, and for arguments that it does not take, which
+            a misspelt option looks like.
         """
         if name in self._declarations:
             raise ValueError(f"there is a reflector {name!r} already")
-        self._declarations[name] = Declaration(name, list_func, args, options)
+        declaration = Declaration(name, list_func, args, options)
+        declaration.check()
+        self._declarations[name] = declaration
         return Declared(name)
 
     def start(self, app: Flask, timeout: float | None = 10.0) -> None:
@@ -240,6 +250,8 @@ def _status(timeout: float, as_json: bool) -> None:
     except KubeReflectError as error:
         click.echo(f"not ready: {error}", err=True)
         good = False
+    except ConfigException as error:
+        raise click.ClickException(str(error)) from error
     click.echo(json.dumps(answers.statuses(group), indent=2) if as_json else answers.table(group))
     group.close()
     raise SystemExit(0 if good else 1)

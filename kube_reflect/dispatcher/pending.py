@@ -202,9 +202,10 @@ class Pending:
 
     def ended(self) -> None:
         """Note that the writer has ended; what is pending stays."""
-        with self._lock:
-            self.writer_ended = not self._lasting
-            self.news += 1
+        # Without the lock, for a close may not wait for one. First the state, so that a thread that
+        # misses this count, since another adds to it at the same moment, has seen the state.
+        self.writer_ended = not self._lasting
+        self.news += 1
         self._room.notify()
         self._waiters.notify()
 

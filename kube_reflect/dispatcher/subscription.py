@@ -23,7 +23,7 @@ __all__ = ["Subscription"]
 K = TypeVar("K")
 T = TypeVar("T")
 
-_FOREVER = Deadline(None)
+_FOREVER, _NOW = Deadline(None), Deadline(0)
 #: Seconds after which a thread looks again whether another one has returned with what it took.
 _RETURNED = 0.01
 
@@ -184,6 +184,8 @@ class Subscription(Generic[K]):
         """
         self._cache.touch()
         while True:
+            if deadline.timeout is not None and not _locks.wait_until_free(deadline, self._lock):
+                raise TimeoutError("another thread kept the subscription locked")
             with self._lock:
                 pending = self._pending
                 has_news = pending.settle_locked()
@@ -202,6 +204,8 @@ class Subscription(Generic[K]):
             if taken is not None:
                 return taken
             if pending.state is State.OVERFLOWED:
+                if deadline.timeout is not None and not self._cache.is_free(deadline):
+                    raise TimeoutError("another thread kept the store locked")
                 self._replace(pending)
             else:
                 self._wait(pending, news, deadline, _RETURNED if is_between else LOOK_AGAIN)
@@ -225,6 +229,9 @@ class Subscription(Generic[K]):
 
     def _done(self) -> None:
         """Let others have what this thread is working on; what it did not get, it puts back."""
+        if not _locks.wait_until_free(_NOW, self._lock):
+            # It is done when this thread takes again, or ends.
+            return
         with self._lock:
             has_news = self._pending.settle_locked()
         if has_news:

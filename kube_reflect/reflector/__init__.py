@@ -5,9 +5,10 @@ and closes, `namespaces` has the watches, `worker` is the thread of one, `health
 `warm_start` the file that the next process begins with.
 """
 
+from kube_reflect.reflector.arguments import Unnamed
 from kube_reflect.reflector.engine import close_all
 from kube_reflect.reflector.reflector import ListOf, Reflector
 from kube_reflect.reflector.sharing import Shared, shared
 from kube_reflect.reflector.warm_start import WarmStart
 
-__all__ = ["ListOf", "Reflector", "Shared", "WarmStart", "close_all", "shared"]
+__all__ = ["ListOf", "Reflector", "Shared", "Unnamed", "WarmStart", "close_all", "shared"]

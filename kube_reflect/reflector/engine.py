@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import logging
 import os
 import weakref
@@ -18,6 +19,14 @@ from kube_reflect.store import Cache
 __all__ = ["Engine", "close_all"]
 
 logger = logging.getLogger(__name__)
+
+
+class _State(enum.Enum):
+    NEW = "never started"
+    #: Its watches are still to be told to begin anew.
+    STARTING = "starting"
+    RUNNING = "running"
+    CLOSED = "closed"
 
 
 class Engine:
@@ -38,21 +47,24 @@ class Engine:
         self.cache = cache
         self.namespaces = namespaces
         self._what = what
-        # Guards the six below, and which watches and handlers there are.
+        # Guards what is below, and which watches and handlers there are; but a signal handler may
+        # close it amid a start, and so who goes on from one state looks first, without a call
+        # between.
         self._lock = new_lock()
-        self._running = False
-        #: Whether all watches were told to begin anew since it last began to run.
-        self._begun = False
+        self._state = _State.NEW
         self._handlers: tuple[Handler[Any], ...] = ()
         # What calls off that the threads end when this is forgotten; None: there are none.
         self._keep: Callable[[], object] | None = None
-        self._was_started = False
         self._pid = os.getpid()
         cache.not_begun("the reflector was never started")
         _locks.register(self, Engine.after_fork, 3)
 
     def __repr__(self) -> str:
-        return f"<Engine {self.name} {'running' if self._running else 'stopped'}>"
+        return f"<Engine {self.name} {self._state.value}>"
+
+    @property
+    def _is_running(self) -> bool:
+        return self._state in (_State.STARTING, _State.RUNNING)
 
     def after_fork(self) -> None:
         """Arrange for the next use to start again what ran in the parent."""
@@ -61,7 +73,7 @@ class Engine:
             return
         self._pid = os.getpid()
         self.namespaces.after_fork()
-        if self._running:
+        if self._is_running:
             # What is there is the parent's: it may be read, and is not complete.
             self.cache.begin()
             weak = weakref.ref(self)
@@ -80,23 +92,21 @@ class Engine:
         with self._lock:
             self.cache.restart_on_use(None)
             # Ended without a close: a thread died.
-            if not self._running or self.cache.ended:
-                self._begun = False
-                self._running = True
-            if not self._begun:
+            if self._state is not _State.RUNNING or self.cache.ended:
+                self._state = _State.STARTING
                 # Those that go on, since a close was interrupted or another's thread died, would
                 # not list again, and the cache waits for a list of each.
                 self.namespaces.close()
                 self.cache.begin()
-                self._begun = True
-            self._was_started = True
+                if self._state is _State.STARTING:
+                    self._state = _State.RUNNING
             if self._keep is None:
                 # First, for who is interrupted from here on may forget it.
                 self._keep = when_forgotten(self, self.namespaces.close)
             self.namespaces.start()
             for handler in self._handlers:
                 handler.start()
-            if not self._running:
+            if self._state is _State.CLOSED:
                 # Closed meanwhile, by a signal handler of this very thread.
                 self.namespaces.close()
                 self.cache.end()
@@ -105,8 +115,11 @@ class Engine:
         """Stop the threads, and wait for their end; see `Reflector.close`."""
         _locks.renew()
         deadline = Deadline(timeout)
+        if not _locks.wait_until_free(deadline, self._lock):
+            self._end_though_locked(deadline)
+            return
         with self._lock:
-            self._running = False
+            self._close_state()
             self.cache.restart_on_use(None)
             # These and no later ones: another thread may start it again at once.
             workers, handlers = self.namespaces.close(), self._handlers
@@ -114,8 +127,11 @@ class Engine:
         late = [worker.what for worker in workers if not worker.join(deadline.left())]
         for what in dict.fromkeys(late):
             logger.warning("%s: %s did not end %s", self.name, what, deadline)
+        if not _locks.wait_until_free(deadline, self._lock):
+            self._end_though_locked(deadline)
+            return
         with self._lock:
-            if self._running:
+            if self._is_running:
                 return
             self.cache.end()
             keep, self._keep = self._keep, None
@@ -126,6 +142,17 @@ class Engine:
             return
         if not all([handler.join(deadline.left()) for handler in handlers]):
             logger.warning("%s: a callback did not end %s", self.name, deadline)
+
+    def _close_state(self) -> None:
+        if self._state is not _State.NEW:
+            self._state = _State.CLOSED
+
+    def _end_though_locked(self, deadline: Deadline) -> None:
+        """End the threads, though another thread starts or closes it, and is stuck in there."""
+        self._close_state()
+        self.abandon()
+        logger.warning("%s: another thread kept it locked; it was not closed wholly %s",
+                       self.name, deadline)
 
     def abandon(self) -> None:
         """End it in the middle of anything, and so without waiting for a thread."""
@@ -143,7 +170,7 @@ class Engine:
                 raise ValueError(f"namespace {namespace!r} is watched already")
             try:
                 watch = self.namespaces.add(namespace)
-                if self._running:
+                if self._is_running:
                     watch.start()
             except BaseException:
                 # As if nobody had asked for it; else the cache would wait for its list for ever.
@@ -154,9 +181,12 @@ class Engine:
         """Watch a namespace no more, and take its objects out of the cache.
 
         :raises ValueError: if it is not watched.
+        :raises TimeoutError: if another thread keeps the reflector or its store locked.
         """
         _locks.renew()
         deadline = Deadline(timeout)
+        if not (_locks.wait_until_free(deadline, self._lock) and self.cache.is_free(deadline)):
+            raise TimeoutError(f"another thread kept {self.name} locked {deadline}")
         watch = self.namespaces.watches.get(namespace)
         if watch is None:
             raise ValueError(f"namespace {namespace!r} is not watched")
@@ -181,7 +211,7 @@ class Engine:
         if worker is not None:
             worker.join(deadline.left())
         watch.writer.remove()
-        if self._running or not self._was_started:
+        if self._state is not _State.CLOSED:
             self.cache.unblock(False)
 
     def add_handler(self, new_handler: Callable[[str, Callable[[Handler[Any]], None]],
@@ -197,7 +227,7 @@ class Engine:
                 handler = new_handler(f"{self.name}:handler-{len(before) + 1}",
                                       self._forget_handler)
                 self._handlers = (*before, handler)
-                if self._running:
+                if self._is_running:
                     handler.start()
             except BaseException:
                 # Nobody gets it, and so nobody could remove it.
@@ -212,10 +242,10 @@ class Engine:
 
     def _warn_of_another(self) -> None:
         _engines.add(self)
-        if self._what is None or self._running:
+        if self._what is None or self._is_running:
             return
         others = [one for one in _engines
-                  if one is not self and one._running and one._what == self._what]
+                  if one is not self and one._is_running and one._what == self._what]
         if len(others) == 1:
             logger.warning(
                 "%s: %s watches the same, made by the same line, and was not closed; "

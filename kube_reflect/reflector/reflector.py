@@ -8,7 +8,7 @@ import sys
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Generic, Literal, Protocol, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, Union, overload
 
 from kube_reflect._describe import no_value
 from kube_reflect.backoff import Backoff
@@ -21,11 +21,17 @@ from kube_reflect.reflector.engine import Engine
 from kube_reflect.reflector.namespaces import Namespaces
 from kube_reflect.reflector.warm_start import WarmFile, WarmStartOption, checked_warm_start
 from kube_reflect.reflector.watchers import (
-    WatcherFactory, backoff_factory, checked_config, checked_namespaces,
+    WatcherFactory, backoff_factory, checked_config, checked_indexers, checked_namespaces,
 )
 from kube_reflect.status import Status
 from kube_reflect.store import Cache, Store, StoreOptions, add_index
 from kube_reflect.transforms import Transform
+
+if TYPE_CHECKING:
+    # Of Python itself from 3.11 on. Type checkers have it, and nobody else looks.
+    from typing_extensions import Unpack
+
+    from kube_reflect.reflector.arguments import Arguments
 
 __all__ = ["CustomObjects", "ListOf", "Reflector"]
 
@@ -56,10 +62,6 @@ class _InAllNamespaces(Protocol):
 #: The list methods of `CustomObjectsApi`, whose annotations do not say what they return, and
 #: partials of them.
 CustomObjects = Union[_InNamespace, _InCluster, _InAllNamespaces, "functools.partial[object]"]
-
-
-# Each overload names all options, so that editors offer them and checkers know them.
-WhenNotReady = Literal["wait", "raise", "empty"]
 
 
 class Reflector(Generic[K]):
@@ -108,10 +110,12 @@ class Reflector(Generic[K]):
     :param warm_start: the path of a file, or a `WarmStart`: the objects are written there on
         `close`, and now and then before, and a later process reads them at its `start`. They can
         be read from then on; the store is ready when the server has confirmed them: by an event or
-        a bookmark of a watch from where they are, or by its end (after two seconds, where nothing
+        a bookmark of a watch from where they are, or by its end (after a second, where nothing
         has changed), or by a list if it does not go on from there. A file that is damaged, or of
         something else, is passed over, with a line in the log.
-    :param kwargs: for the list function.
+    :param kwargs: for the list function. Type checkers know what those of the official client take,
+        so that a misspelt name is an error; what only a function of your own takes, a
+        `functools.partial` gives it.
     :raises TypeError: for what is no list function, or lacks arguments.
     :raises ValueError: for arguments that the watcher sets by itself, a `Backoff` that several
         namespaces would share, or a warm start that has no directory, or is of Secrets and was not
@@ -122,55 +126,23 @@ class Reflector(Generic[K]):
 
     @overload
     def __init__(self: Reflector[dict[str, Any]], list_func: Callable[..., object], *args: Any,
-                 config: Config | None = ..., model: None = None,
-                 metadata_only: Literal[True],
-                 transform: Transform | None = ..., copies: bool = ...,
-                 indexers: Mapping[str, IndexFunction] | None = ...,
-                 detect_mutations: bool | None = ..., new_client: Callable[[], Any] | None = ...,
-                 namespaces: Iterable[str] | None = ..., name: str | None = ...,
-                 backoff: Backoff | Callable[[], Backoff] | None = ...,
-                 when_not_ready: WhenNotReady = ..., ready_timeout: float = ...,
-                 decoded_limit: int = ..., warm_start: WarmStartOption = ...,
-                 **kwargs: Any) -> None: ...
+                 model: None = None, metadata_only: Literal[True],
+                 **kwargs: Unpack[Arguments]) -> None: ...
 
     @overload
     def __init__(self: Reflector[M], list_func: Callable[..., object], *args: Any,
-                 config: Config | None = ..., model: Callable[[dict[str, Any]], M],
-                 metadata_only: bool = ...,
-                 transform: Transform | None = ..., copies: bool = ...,
-                 indexers: Mapping[str, IndexFunction] | None = ...,
-                 detect_mutations: bool | None = ..., new_client: Callable[[], Any] | None = ...,
-                 namespaces: Iterable[str] | None = ..., name: str | None = ...,
-                 backoff: Backoff | Callable[[], Backoff] | None = ...,
-                 when_not_ready: WhenNotReady = ..., ready_timeout: float = ...,
-                 decoded_limit: int = ..., warm_start: WarmStartOption = ...,
-                 **kwargs: Any) -> None: ...
+                 model: Callable[[dict[str, Any]], M], metadata_only: bool = ...,
+                 **kwargs: Unpack[Arguments]) -> None: ...
 
     @overload
     def __init__(self: Reflector[K], list_func: Callable[..., ListOf[K]], *args: Any,
-                 config: Config | None = ..., model: None = None,
-                 metadata_only: Literal[False] = False,
-                 transform: Transform | None = ..., copies: bool = ...,
-                 indexers: Mapping[str, IndexFunction] | None = ...,
-                 detect_mutations: bool | None = ..., new_client: Callable[[], Any] | None = ...,
-                 namespaces: Iterable[str] | None = ..., name: str | None = ...,
-                 backoff: Backoff | Callable[[], Backoff] | None = ...,
-                 when_not_ready: WhenNotReady = ..., ready_timeout: float = ...,
-                 decoded_limit: int = ..., warm_start: WarmStartOption = ...,
-                 **kwargs: Any) -> None: ...
+                 model: None = None, metadata_only: Literal[False] = False,
+                 **kwargs: Unpack[Arguments]) -> None: ...
 
     @overload
     def __init__(self: Reflector[dict[str, Any]], list_func: CustomObjects, *args: Any,
-                 config: Config | None = ..., model: None = None,
-                 metadata_only: Literal[False] = False,
-                 transform: Transform | None = ..., copies: bool = ...,
-                 indexers: Mapping[str, IndexFunction] | None = ...,
-                 detect_mutations: bool | None = ..., new_client: Callable[[], Any] | None = ...,
-                 namespaces: Iterable[str] | None = ..., name: str | None = ...,
-                 backoff: Backoff | Callable[[], Backoff] | None = ...,
-                 when_not_ready: WhenNotReady = ..., ready_timeout: float = ...,
-                 decoded_limit: int = ..., warm_start: WarmStartOption = ...,
-                 **kwargs: Any) -> None: ...
+                 model: None = None, metadata_only: Literal[False] = False,
+                 **kwargs: Unpack[Arguments]) -> None: ...
 
     def __init__(
         self,
@@ -204,7 +176,8 @@ class Reflector(Generic[K]):
         model, view = _reading(watchers, model, metadata_only)
         cache = Cache(watchers.resource, StoreOptions(
             max_objects=watchers.config.max_objects, model=model, view=view, transform=transform,
-            indexers=dict(indexers or {}), ready_timeout=ready_timeout, decoded_limit=decoded_limit,
+            indexers=checked_indexers(indexers), ready_timeout=ready_timeout,
+            decoded_limit=decoded_limit,
             copies=copies, detect_mutations=detect_mutations, when_not_ready=when_not_ready))
         self._several = several
         file = None if warm_start is None else WarmFile(
@@ -284,6 +257,7 @@ class Reflector(Generic[K]):
 
         :param timeout: seconds to wait for the thread at most.
         :raises ValueError: if the reflector does not watch it.
+        :raises TimeoutError: if another thread keeps the reflector or its store locked.
         """
         self._check_several()
         self._engine.remove_namespace(namespace, timeout)

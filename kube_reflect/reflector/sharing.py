@@ -6,17 +6,25 @@ import functools
 import inspect
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Generic, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from kube_reflect._describe import no_value
 from kube_reflect._forgotten import when_forgotten
-from kube_reflect._locks import new_lock
+from kube_reflect._locks import Deadline, new_lock, wait_until_free
 from kube_reflect.client import ListFunction
 from kube_reflect.config import Config
 from kube_reflect.dispatcher import Handler, Subscription
 from kube_reflect.reflector.reflector import CustomObjects, ListOf, Reflector
+from kube_reflect.reflector.watchers import (
+    checked_config, checked_indexers, checked_namespaces,
+)
 from kube_reflect.status import Status
 from kube_reflect.store import Store
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from kube_reflect.reflector.arguments import Arguments
 
 __all__ = ["Shared", "shared"]
 
@@ -63,6 +71,10 @@ class _Registry:
                 return None
             del self._users[key]
             return users.reflector
+
+    def is_free(self, deadline: Deadline) -> bool:
+        """Return whether, by a deadline, no other thread is in here."""
+        return wait_until_free(deadline, self._lock)
 
     def is_used(self, key: Any, reflector: Reflector[Any]) -> bool:
         """Return whether anybody uses a reflector."""
@@ -111,10 +123,14 @@ class Shared(Generic[K]):
 
         :param timeout: seconds to wait for its thread at most.
         """
+        deadline = Deadline(timeout)
+        if not _registry.is_free(deadline):
+            # It ends with this handle, or with another call.
+            return
         _registry.release(self._key, self._token)
         if not _registry.is_used(self._key, self._reflector):
             # Not only for the one who released the last token: that call may have been interrupted.
-            self._reflector.close(timeout)
+            self._reflector.close(deadline.left())
         self._keep()
 
     def __enter__(self) -> Shared[K]:
@@ -132,27 +148,24 @@ def _forget(key: Any, token: object) -> None:
 
 
 @overload
-def shared(list_func: Callable[..., object], *args: Any, config: Config | None = ...,
-           model: None = None, metadata_only: Literal[True],
-           **kwargs: Any) -> Shared[dict[str, Any]]: ...
+def shared(list_func: Callable[..., object], *args: Any, model: None = None,
+           metadata_only: Literal[True], **kwargs: Unpack[Arguments]) -> Shared[dict[str, Any]]: ...
 
 
 @overload
-def shared(list_func: Callable[..., object], *args: Any, config: Config | None = ...,
-           model: Callable[[dict[str, Any]], M], metadata_only: bool = ...,
-           **kwargs: Any) -> Shared[M]: ...
+def shared(list_func: Callable[..., object], *args: Any, model: Callable[[dict[str, Any]], M],
+           metadata_only: bool = ..., **kwargs: Unpack[Arguments]) -> Shared[M]: ...
 
 
 @overload
-def shared(list_func: Callable[..., ListOf[K]], *args: Any, config: Config | None = ...,
-           model: None = None, metadata_only: Literal[False] = False,
-           **kwargs: Any) -> Shared[K]: ...
+def shared(list_func: Callable[..., ListOf[K]], *args: Any, model: None = None,
+           metadata_only: Literal[False] = False, **kwargs: Unpack[Arguments]) -> Shared[K]: ...
 
 
 @overload
-def shared(list_func: CustomObjects, *args: Any, config: Config | None = ...,
-           model: None = None, metadata_only: Literal[False] = False,
-           **kwargs: Any) -> Shared[dict[str, Any]]: ...
+def shared(list_func: CustomObjects, *args: Any, model: None = None,
+           metadata_only: Literal[False] = False,
+           **kwargs: Unpack[Arguments]) -> Shared[dict[str, Any]]: ...
 
 
 def shared(list_func: Any, *args: Any, config: Config | None = None, **kwargs: Any) -> Any:
@@ -165,19 +178,20 @@ def shared(list_func: Any, *args: Any, config: Config | None = None, **kwargs: A
     :raises TypeError: for arguments that cannot be compared, such as a list, and as `Reflector`
         does.
     """
+    config = checked_config(config)
     options = {name: kwargs.pop(name) for name in _OPTIONS if name in kwargs}
     namespaces = options.get("namespaces")
     if namespaces is not None:
         # Once and in order, for it is looked at twice.
-        options["namespaces"] = tuple(sorted(set(namespaces)))
+        options["namespaces"] = tuple(sorted(checked_namespaces(namespaces)))
         identity = ListFunction(list_func, args, {**kwargs, "namespace": ""}).identity
     else:
         identity = ListFunction(list_func, args, kwargs).identity
-    indexers = options.get("indexers")
+    indexers = checked_indexers(options.get("indexers"))
     compared = {**options, "indexers": tuple(sorted(indexers.items())) if indexers else None}
     # The first user names it.
     compared.pop("name", None)
-    key = identity, config if config is not None else Config(), tuple(sorted(compared.items()))
+    key = identity, config, tuple(sorted(compared.items()))
     return Shared(key, lambda: Reflector(list_func, *args, config=config, **options, **kwargs))
 
 

@@ -132,6 +132,18 @@ def checked_namespaces(namespaces: Iterable[Any]) -> list[str]:
     return names
 
 
+def checked_indexers(indexers: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the index functions by the name of the index.
+
+    :raises TypeError: for what is no mapping.
+    """
+    if indexers is None:
+        return {}
+    if not isinstance(indexers, Mapping):
+        raise TypeError(f"indexers must be a mapping of names to functions: {indexers!r}")
+    return dict(indexers)
+
+
 def backoff_factory(backoff: Callable[[], Backoff] | Backoff | None,
                     several: bool) -> Callable[[], Backoff]:
     """Return what makes the backoff of each watch.

@@ -22,6 +22,8 @@ class Backend(Protocol):
     name: str
     #: How much of a dictionary it makes use of, in bytes.
     reach: int
+    #: What is longer gains nothing by a dictionary, in bytes.
+    longest: int = 128 * 1024
     #: A byte cannot become more than so many.
     ratio: int
     #: What it raises for what it cannot read.
@@ -50,7 +52,7 @@ FRAME = b"\x28\xb5\x2f\xfd\x00"
 
 
 class Zstandard(Backend):
-    """The package zstandard, the quickest: 7 us for a pod of 11,600 bytes, 2.5 us to read it."""
+    """The package zstandard, the quickest: 6 us for a pod of 11,600 bytes, 2 us to read it."""
 
     name = "zstandard"
     reach = 32 * 1024
@@ -60,11 +62,16 @@ class Zstandard(Backend):
     def __init__(self) -> None:
         self._zstandard = import_module("zstandard")
         self.errors = (self._zstandard.ZstdError,)
+        # The dictionary's table is copied for each object, so it is small; and what is found by it
+        # is mostly long, for the objects resemble one another. Else as for the largest of them.
+        self._params = self._zstandard.ZstdCompressionParameters.from_level(
+            self.level, source_size=self.longest, hash_log=12, min_match=7,
+            write_content_size=False, write_dict_id=False)
 
     def dictionary(self, content: bytes) -> Any:
         made = self._zstandard.ZstdCompressionDict(
             content, dict_type=self._zstandard.DICT_TYPE_RAWCONTENT)
-        made.precompute_compress(self.level)
+        made.precompute_compress(compression_params=self._params)
         # Its other half is made when it is first needed: now, before other threads see it.
         self.decompressor(made)
         return made
@@ -73,9 +80,9 @@ class Zstandard(Backend):
         return bytes(dictionary.as_bytes())
 
     def compressor(self, dictionary: Any) -> Compress:
-        made = self._zstandard.ZstdCompressor(
-            self.level, dict_data=dictionary, write_content_size=False, write_dict_id=False)
-        compress: Compress = made.compress
+        options = ({"level": self.level, "write_content_size": False} if dictionary is None
+                   else {"dict_data": dictionary, "compression_params": self._params})
+        compress: Compress = self._zstandard.ZstdCompressor(**options).compress
         return compress
 
     def decompressor(self, dictionary: Any) -> Decompress:

@@ -80,9 +80,12 @@ class Cache:
             sharing=not options.copies and not options.detecting, limit=options.decoded_limit,
             bad_objects=self.bad_objects, name=lambda entry: str(self.ref(entry)))
         self.detector = MutationDetector(self) if options.detecting else None
+        # All that a read may take.
+        self._taken_by_reads = [self._read_lock, self.decoder.lock, self.bad_objects.lock]
         #: Return the object of an entry, as readers share it; None if it cannot be parsed.
         self.read: Callable[[Entry], Any] = self.decoder.read
         if self.detector is not None:
+            self._taken_by_reads.append(self.detector.lock)
             self.listeners = (self.detector,)
             self.read = self.detector.read
         #: Return a number for a delta, greater than all before it; from any thread.
@@ -288,8 +291,11 @@ class Cache:
         with self._write_lock:
             self.listeners = tuple(one for one in self.listeners if one not in gone)
 
-    def all_decoded(self, decode: Callable[[list[Entry]], list[Any]]) -> list[Any]:
-        """Return all objects of one moment; a copy of a list, until one of them changes."""
+    def all_decoded(self) -> list[Any]:
+        """Return all objects of one moment; a copy of a list, until one of them changes.
+
+        What cannot be parsed is left out.
+        """
         # As in `Store.get`, no lock: a moment is known by the count of the table's moves, which is
         # odd while its entries change. What is kept is one tuple, which is replaced whole.
         table, known = self.table, self.everything
@@ -297,10 +303,21 @@ class Cache:
         if known is not None and known[0] is table and known[1] == moves:
             return list(known[2])
         entries = list(table.entries.values())
-        is_one_moment = not moves & 1 and moves == table.moves
-        values = decode(entries)
-        if is_one_moment and self.decoder.keeps(len(entries)) and all(
-                entry.value is not None for entry in entries):
+        is_to_keep = (not moves & 1 and moves == table.moves
+                      and self.decoder.keeps(len(entries)))
+        unshared: list[Entry] = []
+
+        def read(entry: Entry) -> Any:
+            value = self.read(entry)
+            if entry.value is None:
+                # It is this reader's own, or there is none.
+                unshared.append(entry)
+            return value
+
+        # In one pass: there may be thousands, of which few are new.
+        values = [value for entry in entries
+                  if (value := entry.value) is not None or (value := read(entry)) is not None]
+        if is_to_keep and not unshared:
             self.everything = table, moves, tuple(values)
         return values
 
@@ -331,6 +348,10 @@ class Cache:
         if self.options.when_not_ready == "raise" or self.lifecycle is not Lifecycle.RUNNING:
             raise self.readiness.not_ready("not ready")
         self.readiness.wait(Deadline(self.options.ready_timeout), is_there)
+
+    def is_free(self, deadline: Deadline) -> bool:
+        """Return whether, by a deadline, no other thread holds a lock that reads take."""
+        return _locks.wait_until_free(deadline, *self._taken_by_reads)
 
     def touch(self) -> None:
         """Start again in a child process what ran in the parent; the first thing of each use."""

@@ -111,9 +111,8 @@ class Compressor:
         self._objects = objects
         self._backend = backend
         self._errors: tuple[type[Exception], ...] = (LookupError, ValueError, *backend.errors)
-        self._current = plain = _plains.setdefault(
-            backend.name, _Generation(backend))
-        self._generations = {_PLAIN: plain}
+        self._current = self._plain = _plains.setdefault(backend.name, _Generation(backend))
+        self._generations = {_PLAIN: self._plain}
         # Nobody makes so many: `_MOST` of them.
         self._tags: Iterator[int] = iter(range(_PLAIN + 1, _LAST + 1))
         # How many objects came, at which number one is a sample, how far it is to the next one.
@@ -131,7 +130,7 @@ class Compressor:
         length = len(json)
         packed = _RAW_HEAD
         if length <= _LONGEST:
-            generation = self._current
+            generation = self._current if length <= self._backend.longest else self._plain
             frame = generation.compress(json)
             if frame.startswith(FRAME):
                 # The length at seven bits a byte.

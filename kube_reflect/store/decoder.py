@@ -44,7 +44,7 @@ class Decoder:
         self._bad_objects = bad_objects
         self._name = name
         # Guards `value` of all entries, and which of them have one, in the order they got it.
-        self._lock = new_lock()
+        self.lock = new_lock()
         self._decoded: OrderedDict[Entry, None] = OrderedDict()
         #: Those that the model refused and that were counted; dicts as ordered sets.
         self._refused: dict[Entry, None] = {}
@@ -70,7 +70,7 @@ class Decoder:
         if not self._sharing or not is_sound:
             return value
         gone: list[Any] = []
-        with self._lock:
+        with self.lock:
             if entry.value is not None:
                 # Another reader was quicker.
                 return entry.value
@@ -87,13 +87,13 @@ class Decoder:
     def forget(self, entry: Entry | None) -> None:
         """Stop counting an entry that was replaced; whoever still has it may go on reading it."""
         if entry is not None and (entry.value is not None or entry in self._refused):
-            with self._lock:
+            with self.lock:
                 self._decoded.pop(entry, None)
                 self._refused.pop(entry, None)
 
     def pass_on(self, old: Entry, new: Entry) -> None:
         """Move what is decoded from an entry to the one that is to replace it."""
-        with self._lock:
+        with self.lock:
             if old in self._decoded and new.value is None:
                 del self._decoded[old]
                 self._decoded[new] = None
@@ -152,7 +152,7 @@ class Decoder:
 
     def _record_once(self, entry: Entry, why: str, consequence: str, cause: str) -> None:
         """Count an entry once, however often it is read."""
-        with self._lock:
+        with self.lock:
             is_news = entry not in self._refused
             if is_news and len(self._refused) >= _REFUSED:
                 self._refused.clear()

@@ -45,7 +45,7 @@ class MutationDetector(Listener):
 
     def __init__(self, cache: Any) -> None:
         self._cache = weakref.ref(cache)
-        self._lock = new_lock()
+        self.lock = new_lock()
         self._shared: dict[Key, _Shared] = {}
 
     def __len__(self) -> int:
@@ -68,7 +68,7 @@ class MutationDetector(Listener):
             # An old state, of a snapshot or a change: each reader gets one of its own.
             return value
         made = _Shared(entry, value, announced)
-        with self._lock:
+        with self.lock:
             present = self._shared.get(key)
             if present is None or present is known or present.entry is not entry:
                 self._shared[key] = made
@@ -86,7 +86,7 @@ class MutationDetector(Listener):
         except RuntimeError:
             # A dict changed while it was looked at: somebody is changing the object right now.
             paths = [""]
-        with self._lock:
+        with self.lock:
             announced, known.announced = known.announced, True
         if not announced:
             where = ", ".join(paths[:_NAMED]) + (", …" if len(paths) > _NAMED else "")
@@ -99,7 +99,7 @@ class MutationDetector(Listener):
     # What the cache calls, as of any `Listener`.
 
     def changed(self, delta: Delta) -> bool:
-        with self._lock:
+        with self.lock:
             known = self._shared.get(delta.key)
             if known is None or known.entry is delta.new:
                 return True

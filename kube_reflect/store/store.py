@@ -261,7 +261,7 @@ class Store(Reads[K]):
         self._cache.admit(namespace)
 
     def _all(self) -> list[K]:
-        return self._cache.all_decoded(self._decoded)
+        return self._cache.all_decoded()
 
     def __repr__(self) -> str:
         cache = self._cache

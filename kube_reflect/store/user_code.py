@@ -60,7 +60,7 @@ class BadObjects:
     """Counts objects that something is wrong with, and logs each of them once for each cause."""
 
     def __init__(self) -> None:
-        self._lock = new_lock()
+        self.lock = new_lock()
         #: How often something was wrong; from any thread.
         self.count = 0
         self._seen: set[tuple[str, str]] = set()
@@ -74,7 +74,7 @@ class BadObjects:
         :param cause: what is wrong, said alike for all objects that have the same.
         """
         cause = why if cause is None else cause
-        with self._lock:
+        with self.lock:
             self.count += 1
             if len(self._seen) >= _REMEMBERED or len(self._counts) >= _REMEMBERED:
                 self._seen.clear()

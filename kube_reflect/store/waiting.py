@@ -70,8 +70,10 @@ class _States(Listener):
         return state
 
     def close(self) -> None:
+        # Enough for the cache, which lets go of it when something changes, or somebody listens.
         self._over = True
-        self._cache.unsubscribe(self)
+        if self._cache.is_free(Deadline(0)):
+            self._cache.unsubscribe(self)
 
 
 def wait_for(cache: Cache, key: Key, condition: Callable[[Any], object],
@@ -82,6 +84,7 @@ def wait_for(cache: Cache, key: Key, condition: Callable[[Any], object],
     deadline = Deadline(timeout)
     what = f"{cache.ref(key)} to meet {_name_of(condition)}"
     _wait_until_ready(cache, what, deadline)
+    _wait_until_free(cache, what, deadline)
     states = _States(cache, key)
     seen: _State = (key, None)
     try:
@@ -94,6 +97,7 @@ def wait_for(cache: Cache, key: Key, condition: Callable[[Any], object],
             if state is None:
                 _dropped(cache, what, _describe(cache, *seen))
             seen = state
+            _wait_until_free(cache, what, deadline)
             value = None if state[1] is None else cache.read(state[1])
             # An object that cannot be read does not end the waiting: its next state may be good.
             if cache.decoder.holds(condition, value):
@@ -141,6 +145,11 @@ def _wait_until_ready(cache: Cache, what: str, deadline: Deadline) -> None:
         cache.readiness.wait(deadline)
     except NotReady as error:
         raise NotReady(f"waited for {what}; the store was {error}") from error.__cause__
+
+
+def _wait_until_free(cache: Cache, what: str, deadline: Deadline) -> None:
+    if not cache.is_free(deadline):
+        raise TimeoutError(f"waited for {what}, and another thread kept the store locked")
 
 
 def _dropped(cache: Cache, what: str, seen: str) -> NoReturn:

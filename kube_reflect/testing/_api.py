@@ -22,7 +22,7 @@ from kube_reflect.testing._reviews import is_review, review
 from kube_reflect.testing._selection import Selection
 from kube_reflect.testing._status import ApiStatusError
 from kube_reflect.testing._storage import Storage, key_of
-from kube_reflect.testing._tables import table
+from kube_reflect.testing._tables import columns_in, table
 from kube_reflect.testing._watching import Watch, WatchOptions
 
 logger = logging.getLogger(__name__)
@@ -165,7 +165,8 @@ class Api:
         if form is Form.TABLE:
             metadata = {"resourceVersion": str(entry.version)}
             include = request.query.get("includeObject", "Metadata")
-            self._send_object(exchange, code, table(resource, [entry], metadata, include))
+            columns = columns_in(self._storage, resource)
+            self._send_object(exchange, code, table(columns, [entry], metadata, include))
         else:
             self._send_entry(exchange, code, entry, partial=form is Form.PARTIAL)
 

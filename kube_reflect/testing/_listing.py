@@ -15,7 +15,7 @@ from kube_reflect.testing._negotiation import Form
 from kube_reflect.testing._requests import Request
 from kube_reflect.testing._selection import Selection
 from kube_reflect.testing._storage import Collection, Storage, key_of
-from kube_reflect.testing._tables import table
+from kube_reflect.testing._tables import columns_in, table
 
 _INCONSISTENT = -1
 _OPTIONS = ("meta.k8s.io", "ListOptions", "")
@@ -125,7 +125,8 @@ class Lister:
                 metadata["remainingItemCount"] = left
         if form is Form.TABLE:
             include = query.get("includeObject", "Metadata")
-            return [dumps(table(self._resource, page, metadata, include)) + b"\n"]
+            columns = columns_in(self._storage, self._resource)
+            return [dumps(table(columns, page, metadata, include)) + b"\n"]
         return self._body(page, metadata, form is Form.PARTIAL)
 
     def _where(

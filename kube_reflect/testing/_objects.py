@@ -18,6 +18,9 @@ from kube_reflect.testing._storage import Collection, Storage, object_key
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
 _OURS = ("uid", "creationTimestamp", "generation", "deletionTimestamp",
          "deletionGracePeriodSeconds")
+#: The phase that the real server gives what comes without one, by the plural.
+_FIRST_PHASES = {"pods": "Pending", "namespaces": "Active", "persistentvolumes": "Pending",
+                 "persistentvolumeclaims": "Pending"}
 
 
 def now() -> str:
@@ -102,7 +105,7 @@ class Objects:
             collection = self.collection(resource)
             if object_key(namespace, name) in collection.entries:
                 raise status.already_exists(resource, name)
-            return self._write(resource, collection, None, obj)
+            return self._write(resource, collection, None, _with_phase(resource, obj))
 
     def update(
         self, resource: ApiResource, namespace: str | None, given: Any, *,
@@ -192,7 +195,8 @@ class Objects:
         metadata = {key: value for key, value in obj["metadata"].items() if key not in _OURS}
         metadata.update({key: current[key] for key in _OURS if key in current})
         metadata["resourceVersion"] = current["resourceVersion"]
-        obj = arrange({**obj, "metadata": metadata}, resource, before.custom)
+        obj = arrange({**_with_phase(resource, obj), "metadata": metadata}, resource,
+                      before.custom)
         if obj == stored:
             return before
         if "generation" in metadata and _spec_of(obj) != _spec_of(stored):
@@ -214,6 +218,14 @@ class Objects:
         after = Entry(obj, before.custom).with_version(self._storage.next_version())
         self._storage.write(self.collection(resource), before, after, deleted=True)
         return after
+
+
+def _with_phase(resource: ApiResource, obj: dict[str, Any]) -> dict[str, Any]:
+    phase = None if resource.group else _FIRST_PHASES.get(str(resource.plural))
+    state = obj.get("status") or {}
+    if phase is None or not isinstance(state, Mapping) or state.get("phase"):
+        return obj
+    return {**obj, "status": {**state, "phase": phase}}
 
 
 def _spec_of(obj: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kube_reflect.object_ref import ApiResource
 from kube_reflect.testing._encoding import Entry
-from kube_reflect.testing.columns import columns_of
+from kube_reflect.testing._storage import Storage
+from kube_reflect.testing.columns import Column, columns_of, defined_columns
 
 _META = "meta.k8s.io/v1"
 
 
-def table(resource: ApiResource, entries: Iterable[Entry], metadata: dict[str, Any],
+#: Where the definitions of custom resources are.
+_DEFINITIONS = ("apiextensions.k8s.io", "v1", "customresourcedefinitions")
+
+
+def columns_in(storage: Storage, resource: ApiResource) -> tuple[Column, ...]:
+    """Return the columns of a resource: its definition's, if there is one that names some."""
+    with storage.lock:
+        found = storage.collection(_DEFINITIONS).entries.get(
+            f"{resource.plural}.{resource.group}")
+    return (found is not None and defined_columns(found.obj, resource.version)
+            or columns_of(resource.group, str(resource.plural)))
+
+
+def table(columns: Sequence[Column], entries: Iterable[Entry], metadata: dict[str, Any],
           include: str) -> dict[str, Any]:
     """Make the Table of some objects.
 
+    :param columns: see `columns_in`.
     :param include: the parameter ``includeObject``: what stands beside the cells.
     """
-    columns = columns_of(resource.group, str(resource.plural))
     definitions = [{"name": one.name, "type": one.type,
                     "format": "name" if one.name == "Name" else "", "description": one.name,
                     "priority": int(one.wide)} for one in columns]

@@ -11,7 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-__all__ = ["Column", "age", "age_of", "columns_of", "dig", "seconds_since"]
+from kube_reflect.testing._paths import path, text_of
+
+__all__ = ["Column", "age", "age_of", "columns_of", "defined_columns", "dig", "path",
+           "seconds_since", "text_of"]
 
 Object = Mapping[str, Any]
 _NONE = "<none>"
@@ -245,9 +248,9 @@ def _event_object(event: Object) -> str:
 
 
 def _event_seen(event: Object) -> str:
-    for path in ("series.lastObservedTime", "lastTimestamp", "eventTime", "firstTimestamp"):
-        if dig(event, path):
-            return age_of(event, path)
+    for where in ("series.lastObservedTime", "lastTimestamp", "eventTime", "firstTimestamp"):
+        if dig(event, where):
+            return age_of(event, where)
     return age_of(event)
 
 
@@ -338,3 +341,27 @@ _COLUMNS: dict[tuple[str, str], tuple[Column, ...]] = {
         Column("Created At", _text("metadata.creationTimestamp"))),
 }
 _COLUMNS["events.k8s.io", "events"] = _COLUMNS["", "events"]
+
+
+def defined_columns(definition: Object, version: str) -> tuple[Column, ...]:
+    """Return the columns that a CustomResourceDefinition names for a version; none if it does not.
+
+    :param definition: the definition, as a mapping.
+    """
+    for one in dig(definition, "spec.versions", []):
+        if dig(one, "name") == version:
+            told = dig(one, "additionalPrinterColumns", [])
+            return (*_named(), *map(_column, told)) if told else ()
+    return ()
+
+
+def _column(told: Object) -> Column:
+    try:
+        find = path(str(told.get("jsonPath", "")))
+    except ValueError:
+        return Column(str(told.get("name")), lambda obj: "<invalid>")
+    wide = bool(told.get("priority"))
+    if told.get("type") == "date":
+        return Column(str(told.get("name")), lambda obj: "".join(
+            age_of({"at": value}, "at") for value in find(obj)[:1]), wide)
+    return Column(str(told.get("name")), lambda obj: "".join(map(text_of, find(obj)[:1])), wide)

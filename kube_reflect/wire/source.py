@@ -19,7 +19,7 @@ __all__ = ["ApiSource", "Items", "Lines", "Source"]
 
 #: Seconds of a watch that is to show whether its version is known. A server that does not know it
 #: says so at once.
-_BRIEF = 2
+_BRIEF = 1
 
 
 class Items(Protocol):

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from kube_reflect import ApiResource
-from kube_reflect.cli import main
+from kube_reflect.cli import _lines, main
 from kube_reflect.testing import FakeApiServer
+from kube_reflect.testing.columns import Column
 
 from ._running import pod
 
@@ -196,3 +197,13 @@ def test_watching_prints_changes(server: FakeApiServer, capsys: Capture) -> None
     # Of what comes and goes at once, not every state need be told.
     assert all(line[0] in ("ADDED", "MODIFIED", "DELETED") for line in lines[1:])
     assert len(lines) >= 21
+
+
+def test_rows_of_later_events_stand_in_the_same_columns(capsys: Capture) -> None:
+    rows = _lines.Rows([Column("Name", lambda obj: obj["name"])], ["NAME"])
+    rows.show("ADDED", {"name": "pod-0"})
+    rows.all_listed()
+    for event in ("MODIFIED", "DELETED"):
+        rows.show(event, {"name": "pod-0"})
+    assert capsys.readouterr().out.splitlines() == [
+        "EVENT      NAME", "ADDED      pod-0", "MODIFIED   pod-0", "DELETED    pod-0"]

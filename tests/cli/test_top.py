@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import random
+import zlib
+from typing import Any
+
 import pytest
 
 from kube_reflect.cli import main
@@ -42,6 +46,29 @@ def test_all_that_is_there(server: FakeApiServer, capsys: Capture) -> None:
     assert [found[name][0] for name in ("pods", "nodes", "all")] == ["21", "1", "22"]
     full, slim, metadata = map(amount, found["pods"][2:5])
     assert 0 < metadata and slim < full and metadata < full
+
+
+def alike(number: int) -> dict[str, Any]:
+    """A pod that shares most of itself with the others, and has managed fields."""
+    some = random.Random(number)
+    found = pod(f"alike-{number}", "few")
+    found["metadata"]["managedFields"] = [{"manager": "kubelet", "fieldsV1": {
+        f"f:field-{place}-{zlib.crc32(b'%d' % place)}": {} for place in range(150)}}]
+    found["spec"]["nodeName"] = "".join(some.choices("abcdefghij", k=200))
+    found["spec"]["env"] = {
+        f"name-{place}": str(zlib.crc32(b"x%d" % place)) for place in range(50)}
+    return found
+
+
+@pytest.mark.parametrize("count", [2, 17, 40, 70, 130])
+def test_to_keep_less_never_seems_to_cost_more(
+    server: FakeApiServer, capsys: Capture, count: int,
+) -> None:
+    """Also where a dictionary pays for what has more to it, and not yet for what has less."""
+    for number in range(count):
+        server.create(alike(number))
+    full, slim, metadata = map(amount, rows(capsys, "pods", "-n", "few")["pods"][2:5])
+    assert full >= slim > 0 and full >= metadata > 0
 
 
 def test_some_and_a_namespace(server: FakeApiServer, capsys: Capture) -> None:

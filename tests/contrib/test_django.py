@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kubernetes import client
+from kubernetes import client, config
 
 from kube_reflect import Apply
 from kube_reflect.testing import FakeApiServer
@@ -197,6 +197,19 @@ def test_the_command(server: FakeApiServer) -> None:
             call_command("kube_reflect", "status", "--timeout", "0.1", stdout=io.StringIO())
         with pytest.raises(CommandError, match="there is no store 'cats'; there are pods"):
             call_command("kube_reflect", "watch", "cats")
+
+
+def test_the_command_says_in_a_line_that_there_is_no_cluster(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def load_config(**_: Any) -> None:
+        raise config.ConfigException("Service host/port is not set.")
+
+    monkeypatch.setattr(config, "load_config", load_config)
+    with override_settings(KUBE_REFLECT={"STORES": {"pods": PODS}}):
+        for command in (["status"], ["watch", "pods"]):
+            with pytest.raises(CommandError, match="no kubeconfig that can be used"):
+                call_command("kube_reflect", *command)
 
 
 def test_objects_for_a_test_without_a_server() -> None:

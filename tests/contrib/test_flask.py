@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from kubernetes import client
+from kubernetes import client, config
 
 from kube_reflect import Apply, Phase, Reflector
 from kube_reflect.testing import FakeApiServer
@@ -224,3 +224,33 @@ def test_objects_for_a_test_without_a_server() -> None:
         assert site.web.get("/pods/web-1").status_code == 200
         assert site.web.get("/readyz").status_code == 200
     assert not site.clients and not reflector_threads()
+
+
+@pytest.mark.parametrize(("args", "options", "said"), [
+    (["shop"], {"transfrom": dict}, "got an unexpected keyword argument 'transfrom'"),
+    ([], {}, "missing a required argument: 'namespace'"),
+])
+def test_wrong_arguments_are_told_where_they_are_written(
+    args: list[str], options: dict[str, Any], said: str,
+) -> None:
+    kube = KubeReflect()
+    with pytest.raises(TypeError, match=f"pods: .*{said}"):
+        kube.reflector("pods", client.CoreV1Api.list_namespaced_pod, *args, **options)
+    kube.reflector("pods", client.CoreV1Api.list_namespaced_pod, namespaces=["a"])
+
+
+def test_a_command_says_in_a_line_that_there_is_no_cluster(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = flask.Flask("site")
+    kube = KubeReflect(app)
+    kube.reflector("nodes", client.CoreV1Api.list_node)
+
+    def load_config(**_: Any) -> None:
+        raise config.ConfigException("Service host/port is not set.")
+
+    monkeypatch.setattr(config, "load_config", load_config)
+    result = app.test_cli_runner().invoke(args=["kube-reflect", "status"])
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: no kubeconfig that can be used")
+    assert result.output.count("\n") == 1

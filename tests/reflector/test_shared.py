@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import re
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from kube_reflect import Config, Phase, Shared, shared
+from kube_reflect import Config, Phase, Reflector, Shared, shared
 from kube_reflect._threads import start_thread
 from kube_reflect.reflector import sharing, worker
 from kube_reflect.testing import FakeApiServer
@@ -197,3 +198,19 @@ def test_a_mistake_is_said_at_once_and_leaves_nothing(api_client: client.ApiClie
     with pytest.raises(TypeError):
         shared(client.CoreV1Api(api_client).list_namespaced_config_map)
     assert threads() == []
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    ({"config": {"timeout": 7}}, "config must be a Config: {'timeout': 7}"),
+    ({"namespaces": "shop"}, "namespaces must be a list of names, not one name: 'shop'"),
+    ({"indexers": [len]}, "indexers must be a mapping of names to functions: [<built-in"),
+    ({"transfrom": None}, "got an unexpected keyword argument 'transfrom'"),
+])
+@pytest.mark.parametrize("make", [shared, Reflector])
+def test_a_mistake_is_told_as_by_a_reflector(
+    api_client: client.ApiClient, make: Any, options: dict[str, Any], said: str,
+) -> None:
+    with pytest.raises(TypeError, match=re.escape(said)):
+        make(client.CoreV1Api(api_client).list_namespaced_config_map, **options,
+             **({} if "namespaces" in options else {"namespace": "a"}))
+    assert not threads()

@@ -29,6 +29,28 @@ def test_create_fills_in_what_the_server_fills_in(server: FakeApiServer) -> None
     assert metadata["uid"] and metadata["creationTimestamp"] and metadata["generation"] == 1
 
 
+@pytest.mark.parametrize(("kind", "phase"), [
+    ("Pod", "Pending"), ("Namespace", "Active"), ("PersistentVolumeClaim", "Pending")])
+def test_what_has_no_phase_is_in_its_first_one(
+    server: FakeApiServer, kind: str, phase: str,
+) -> None:
+    """As the API server has it; what comes after is told by others, such as the kubelet."""
+    bare = {"apiVersion": "v1", "kind": kind, "metadata": {"name": "x"}}
+    assert server.create(bare)["status"] == {"phase": phase}
+    version = server.resource_version
+    server.load(bare)
+    assert server.resource_version == version, "nothing has changed"
+    server.load({**bare, "status": {"phase": "Lost", "reason": "said"}})
+    assert server.get(kind, "x")["status"] == {"phase": "Lost", "reason": "said"}
+    server.load({**bare, "status": {"reason": "said"}})
+    assert server.get(kind, "x")["status"]["phase"] == phase
+
+
+def test_what_else_has_no_phase_gets_none(server: FakeApiServer) -> None:
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "x"}}
+    assert "status" not in server.create(node)
+
+
 def test_what_is_returned_is_a_copy(server: FakeApiServer) -> None:
     given = pod("web")
     server.create(given)["metadata"]["name"] = "other"

@@ -27,6 +27,28 @@ def row(obj: Mapping[str, Any], group: str, plural: str) -> list[Any]:
     return [one.cell(obj) for one in columns_of(group, plural) if not one.wide]
 
 
+def test_custom_objects_have_the_columns_of_their_definition(server: FakeApiServer) -> None:
+    columns = [{"name": "Spec", "type": "string", "jsonPath": ".spec.cronSpec"},
+               {"name": "Much", "type": "string", "jsonPath": ".spec.much", "priority": 1},
+               {"name": "Bad", "type": "string", "jsonPath": ".spec[x"},
+               {"name": "Made", "type": "date", "jsonPath": ".metadata.creationTimestamp"}]
+    names = {"kind": "CronTab", "plural": "crontabs"}
+    tabs = [{"name": "v1", "additionalPrinterColumns": columns}, {"name": "v2"}]
+    server.load({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+                 "metadata": {"name": "crontabs.example.com"},
+                 "spec": {"group": "example.com", "names": names, "versions": tabs}},
+                {"apiVersion": "example.com/v1", "kind": "CronTab", "metadata": {"name": "x"},
+                 "spec": {"cronSpec": "* * * * 5", "much": True}})
+    where = "/apis/example.com/{}/namespaces/default/crontabs"
+    for path in (where.format("v1"), where.format("v1") + "/x"):
+        found = ask(server.url, path, headers=TABLE).json()
+        assert [(one["name"], one["priority"]) for one in found["columnDefinitions"]] == [
+            ("Name", 0), ("Spec", 0), ("Much", 1), ("Bad", 0), ("Made", 0)]
+        assert found["rows"][0]["cells"] == ["x", "* * * * 5", "true", "<invalid>", "0s"]
+    found = ask(server.url, where.format("v2"), headers=TABLE).json()
+    assert [one["name"] for one in found["columnDefinitions"]] == ["Name", "Age"]
+
+
 def test_a_list_as_a_table(server: FakeApiServer) -> None:
     for name in ("a", "b", "c"):
         server.create(pod(name))

@@ -9,6 +9,7 @@ from kubernetes import client
 from typing_extensions import assert_type
 
 from kube_reflect import Applied, Deleted, Reflector, Resync, Shared, Store, shared
+from kube_reflect.contrib.flask import Declared, KubeReflect
 
 v1 = client.CoreV1Api()
 custom = client.CustomObjectsApi()
@@ -37,12 +38,33 @@ assert_type(Reflector(custom.list_namespaced_custom_object, "example.org", "v1",
             Reflector[dict[str, Any]])
 assert_type(Reflector(custom.list_cluster_custom_object, "example.org", "v1", "foos"),
             Reflector[dict[str, Any]])
-assert_type(Reflector(v1.list_node, name="nodes", when_not_ready="raise", copies=True, watch_for=7,
+assert_type(Reflector(v1.list_node, name="nodes", when_not_ready="raise", copies=True,
                       indexers={"zone": lambda node: [node["metadata"]["name"]]}),
             Reflector[client.V1Node])
 assert_type(shared(v1.list_node), Shared[client.V1Node])
 assert_type(shared(v1.list_node).store.state(), list[client.V1Node])
 assert_type(shared(v1.list_node, model=Row), Shared[Row])
+assert_type(shared(v1.list_node, metadata_only=True), Shared[dict[str, Any]])
+assert_type(shared(v1.list_namespaced_pod, "shop", name="pods", copies=True, ready_timeout=5,
+                   pretty="true"), Shared[client.V1Pod])
+assert_type(shared(custom.list_cluster_custom_object, group="example.org", version="v1",
+                   plural="foos", decoded_limit=7), Shared[dict[str, Any]])
+
+
+def list_pods_of(tenant: str, *, watch: bool = False) -> client.V1PodList:
+    raise NotImplementedError
+
+
+# What only a function of one's own takes.
+assert_type(Reflector(list_pods_of, "x"), Reflector[client.V1Pod])
+assert_type(shared(functools.partial(list_pods_of, tenant="x"), name="x"), Shared[client.V1Pod])
+
+kube = KubeReflect()
+assert_type(kube.reflector("nodes", client.CoreV1Api.list_node, copies=True),
+            Declared[client.V1Node])
+assert_type(kube.reflector("rows", client.CoreV1Api.list_node, model=Row), Declared[Row])
+assert_type(kube.reflector("foos", client.CustomObjectsApi.list_cluster_custom_object,
+                           group="example.org", version="v1", plural="foos"), Declared[Any])
 
 for change in pods.subscribe():
     match change:

@@ -8,6 +8,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from kubernetes.config import ConfigException
+
 from kube_reflect import Applied, Deleted, KubeReflectError, stop_on_signals
 from kube_reflect.contrib import health
 from kube_reflect.contrib.django.conf import stores
@@ -38,6 +40,8 @@ class Command(BaseCommand):  # type: ignore[misc]
                 self._status(timeout, options["json"])
             else:
                 self._watch(options["name"], timeout)
+        except ConfigException as error:
+            raise CommandError(str(error)) from error
         finally:
             stores.close()
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-__all__ = ["path"]
+__all__ = ["path", "text_of"]
 
 _STEP = re.compile(r"""
     \.?(?P<key>(?:[^.\[\]\\]|\\.)+)
@@ -57,7 +57,7 @@ def _step(match: re.Match[str]) -> _Step:
         field, wanted = path("." + match["field"]), match["value"]
         equal = match["sign"] == "=="
         return lambda value: (one for one in _every(value)
-                              if (wanted in map(_text, field(one))) == equal)
+                              if (wanted in map(text_of, field(one))) == equal)
     key = match["quoted"] if match["quote"] else re.sub(r"\\(.)", r"\1", match["key"])
     return lambda value: iter([value[key]] if isinstance(value, Mapping) and key in value else [])
 
@@ -72,5 +72,6 @@ def _element(index: int) -> _Step:
     return lambda value: iter(value[index:index + 1 or None] if isinstance(value, list) else [])
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """Write a value as it stands in a cell."""
     return str(value).lower() if isinstance(value, bool) else str(value)
