@@ -20,11 +20,12 @@ from kube_reflect.errors import (
 )
 from kube_reflect.events import Apply, Bookmark, Delete, Event, Init, InitApply, InitDone
 from kube_reflect.object_ref import ApiResource, ObjectRef
-from kube_reflect.reflector import Reflector, Shared, WarmStart, close_all, reflect, shared
+from kube_reflect.reflector import Reflector, Shared, WarmStart, close_all, shared
 from kube_reflect.shard import Shard
 from kube_reflect.signals import stop_on_signals
 from kube_reflect.status import NamespaceStatus, Phase, Status
 from kube_reflect.store import Memory, Snapshot, Store, Writer
+from kube_reflect.streams import reflect
 from kube_reflect.transforms import drop_last_applied, drop_managed_fields, keep
 from kube_reflect.watcher import Watcher
 

@@ -1,4 +1,4 @@
-"""What is said of errors, and of what is no value, in one line."""
+"""How errors are described in one line, and why some objects cannot be pickled."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _fields(error: BaseException) -> list[dict[str, Any]]:
     try:
         found = error.errors(include_url=False)  # type: ignore[attr-defined]
     except TypeError:
-        # Another library's error by that name.
+        # An error of another library that has the same name.
         return []
     good = isinstance(found, list) and all(isinstance(one, dict) for one in found)
     return found if good else []
@@ -69,9 +69,9 @@ def _said(message: str, kind: str, value: Any) -> str:
 
 
 def _from_the_root(path: _Path, first: Mapping[str, Any], obj: Any, title: str) -> _Path:
-    """Return the path from the root of an object, where there is but one place that fits."""
+    """Return the path from the root of an object, if only one place in it fits."""
     value = first.get("input")
-    # Of a field that is missing, the input is what it is missing in.
+    # For a missing field, pydantic's input is the mapping that lacks it.
     ending = path[:-1] if first.get("type") == "missing" else path
     places = [place for place, found in _walk(obj, ())
               if found is value and place[len(place) - len(ending):] == ending]
@@ -79,7 +79,7 @@ def _from_the_root(path: _Path, first: Mapping[str, Any], obj: Any, title: str) 
 
 
 def _walk(value: Any, path: _Path) -> Iterator[tuple[_Path, Any]]:
-    """Yield what there is in a mapping, with the way to it; not by recursion, however deep."""
+    """Yield all values in a mapping, each with its path; without recursion, so of any depth."""
     left = [(path, value)]
     while left:
         path, value = left.pop()

@@ -1,4 +1,4 @@
-"""What is held weakly, and what is done when it is forgotten: with no step of Python where that is.
+"""Weak references, and calls when an object is forgotten; no Python code runs in the forgetting.
 
 Whoever lets go of the last reference to an object runs what was to be called then, amid anything:
 a thread of the user, too. An exception that arrives there in a function written in Python (Ctrl-C,
@@ -29,7 +29,7 @@ class WeakBag(Generic[T]):
     """Objects that are there for as long as somebody holds them; from any thread."""
 
     def __init__(self) -> None:
-        # A dict, for its `pop` is one step, and lets go of the reference that it is called with.
+        # A dict, because its `pop` is one step, and can be the callback of the reference itself.
         self._refs: dict[weakref.ref[T], None] = {}
 
     def add(self, one: T) -> None:

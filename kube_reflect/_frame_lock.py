@@ -14,7 +14,7 @@ from types import FrameType
 
 __all__ = ["FrameLock"]
 
-#: Seconds after which who waits looks whether the call that holds the lock still runs.
+#: Seconds after which a thread that waits looks whether the call with the lock still runs.
 _LOOK = 0.02
 
 
@@ -27,7 +27,7 @@ class _Holder:
         self.thread = thread
         #: Of the call; None once it has released the lock.
         self.frame = frame
-        #: Who has the lock next; a dict, for to be the first to put something in is one step.
+        #: Who has the lock next. A dict, because `setdefault` decides in one step who is first.
         self.next: dict[int, _Holder] = {}
 
     def runs(self) -> bool:
@@ -95,7 +95,7 @@ class FrameLock:
         queue: SimpleQueue[None] = SimpleQueue()
         self._waiting[queue] = None
         try:
-            # Released meanwhile, it has told nobody of this queue.
+            # Once the lock is released, nothing will be put into this queue.
             if holder.frame is not None:
                 queue.get(timeout=_LOOK)
         except Empty:

@@ -69,7 +69,7 @@ class Object(Mapping[str, Any]):
         elif self.name is None:
             self.problem = BadObject("it has no metadata.name")
         elif namespace and self.namespace is None:
-            # No key is better than another object's: that of one without a namespace.
+            # Better no key than that of another object, one without a namespace.
             self.problem = BadObject(f"its metadata.namespace is no string (of {self.name!r})")
             self.name = None
 
@@ -87,10 +87,10 @@ class Object(Mapping[str, Any]):
             try:
                 seen = fast.essentials(json)
             except (ValueError, RecursionError):
-                # Not the plainest of objects; the long way tells.
+                # The quick way takes plain objects only; try the long one.
                 pass
             else:
-                # Past __init__, for each of thousands of objects: the parser has checked the types.
+                # Not by __init__, for speed: the parser has checked the types already.
                 self = cls.__new__(cls)
                 metadata = seen.metadata
                 self.data = json
@@ -138,7 +138,7 @@ class Object(Mapping[str, Any]):
             try:
                 head[loads(name)] = loads(value)
             except (ValueError, RecursionError):
-                # What is wrong is in there: the object has no name that anybody could read.
+                # The metadata itself is wrong, so the object has no name that can be read.
                 continue
         self = cls(json, None, head.get("apiVersion"), head.get("kind"), head.get("metadata"))
         self.problem = self.problem or BadObject(
@@ -207,7 +207,8 @@ def _labels(labels: Any) -> Mapping[str, str]:
 
 
 def _is_number_too_long(error: ValueError) -> bool:
-    # What int() says of more digits than sys.set_int_max_str_digits allows; no syntax error.
+    # int() raises it for more digits than sys.set_int_max_str_digits allows. An error of syntax
+    # is of a subclass.
     return type(error) is ValueError
 
 
@@ -257,7 +258,7 @@ def compare_versions(one: str, other: str) -> int | None:
         return 0
     if not (one.isascii() and one.isdecimal() and other.isascii() and other.isdecimal()):
         return None
-    # Digits of any number; int() would not take too many.
+    # As digits, because int() refuses thousands of them.
     one, other = one.lstrip("0"), other.lstrip("0")
     left, right = (len(one), one), (len(other), other)
     return (left > right) - (left < right)
@@ -270,10 +271,11 @@ def newer_version(known: str, new: str) -> str:
     objects versions of another kind than lists, or delete with the version that the object had.
     """
     if len(known) == len(new) and (both := known + new).isascii() and both.isdecimal():
-        # As `compare_versions` tells it, without the call: nearly all are so.
+        # Nearly all are so; this saves the call of `compare_versions`.
         return new if new > known else known
     order = compare_versions(new, known)
     if order is None:
-        # Neither is a number: who knows. One is: they cannot be of one kind.
+        # A number and something else are of two kinds: stay. Of two that are no numbers, which is
+        # newer cannot be known: move on.
         return known if new.isdecimal() or known.isdecimal() else new
     return new if order > 0 else known

@@ -12,7 +12,7 @@ from typing import Protocol
 
 __all__ = ["end_all", "start_here", "start_thread"]
 
-#: Seconds that there are for all threads to end when the interpreter does.
+#: Seconds that all threads together have to end when the interpreter does.
 _EXIT_TIMEOUT = 1.0
 
 

@@ -90,7 +90,7 @@ class Condition:
     def __reduce__(self) -> str | tuple[Any, ...]:
         name = self._name
         if globals().get(name) is self:
-            # One of the ready-made: it is found again by its name.
+            # A ready-made one is pickled by its name.
             return name
         try:
             pickle.dumps(self._function)
@@ -101,7 +101,7 @@ class Condition:
 
 
 class _Joined(Condition):
-    """Of two; its name needs brackets within another."""
+    """A condition made of two; its name needs brackets within that of another."""
 
 
 def as_condition(function: Callable[[Any], object]) -> Condition:
@@ -112,7 +112,7 @@ def as_condition(function: Callable[[Any], object]) -> Condition:
 def _joined(join: Callable[[Condition, Condition, Any], bool], one: Condition, sign: str,
             other: Any) -> Condition:
     if not callable(other):
-        # As of an operator: Python then asks the other side, and raises the TypeError.
+        # So an operator says it: Python asks the other side, and then raises a TypeError.
         return NotImplemented  # type: ignore[no-any-return]
     two = as_condition(other)
     return _Joined(partial(join, one, two), f"{one._operand()} {sign} {two._operand()}")
@@ -127,7 +127,7 @@ def _either(one: Condition, two: Condition, obj: Any) -> bool:
         if one(obj):
             return True
     except ConditionFailed:
-        # The other one may hold yet; if that fails too, neither will.
+        # The other one may still hold; if it raises too, neither ever will.
         return two(obj)
     try:
         return two(obj)
@@ -156,13 +156,13 @@ def _field(obj: Any, *path: str) -> Any:
             obj = obj.get(key)
         else:
             value = getattr(obj, _CAPITAL.sub(r"_\1", key).lower(), None)
-            # The objects of the dynamic client keep the keys of the wire.
+            # Objects of the dynamic client have the keys as on the wire.
             obj = value if value is not None else getattr(obj, key, None)
     return obj
 
 
 def _number(obj: Any, *path: str) -> int:
-    """Read a number; 0 where there is none, as the API server leaves such out."""
+    """Read a number; 0 where there is none, because the API server leaves out zeros."""
     value = _field(obj, *path)
     return value if isinstance(value, int) else 0
 
@@ -244,7 +244,7 @@ def _is_rolled_out(obj: Any) -> bool:
     if _field(progress, "reason") == "ProgressDeadlineExceeded":
         raise _failed(obj, _DEPLOYMENT, progress, "has exceeded its progress deadline")
     updated = _number(obj, "status", "updatedReplicas")
-    # Enough of the new, none of the old, and all of the new can be used.
+    # Enough pods are new, none are old, and all the new ones are available.
     return (updated >= _wanted(obj) and _number(obj, "status", "replicas") <= updated
             and _number(obj, "status", "availableReplicas") >= updated)
 

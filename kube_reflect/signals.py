@@ -86,7 +86,7 @@ class Stop:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None:
-            # The first in a container gets here at the second signal; nothing else ends it.
+            # Process 1 of a container gets here at the second signal; nothing else would end it.
             os._exit(128 + number)
         self.signal = signal.Signals(number)
         self.set()
@@ -133,5 +133,5 @@ def stop_on_signals(*signals: int) -> Iterator[Stop]:
         pass
     finally:
         for number, handler in before.items():
-            # One that was not set from Python is None.
+            # A handler that was not set from Python is None.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -102,7 +102,7 @@ def _reflected(writer: EventWriter, stream: Iterable[Item]) -> Iterator[Item]:
                 writer.apply_watcher_event(item)
             yield item
     except Exception as error:
-        # Those who wait are to hear why.
+        # Let those who wait raise the reason.
         writer.close(error)
         raise
     finally:
@@ -206,7 +206,7 @@ class _Values:
         try:
             value = predicate(obj)
         except BadObject:
-            # Whoever stores it is to find out.
+            # It passes: whoever stores it will find out what is wrong.
             value = None
         if value is None:
             return True
@@ -295,7 +295,7 @@ def _life(stream: Iterable[Item]) -> Iterator[Object | None | WatcherError]:
             case InitApply(obj):
                 listed = obj
             case Delete(obj) if present is None:
-                # Shown by the list under way, and gone before its end.
+                # The list under way had it, and it was deleted before the end of the list.
                 listed = None
             case Delete():
                 present = listed = None

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import venv
 from pathlib import Path
 
@@ -113,25 +114,40 @@ def test_no_extra_brings_nothing_and_the_readme_names_all() -> None:
         assert requirements.split(), extra
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("extra", WORKS)
-def test_in_a_clean_environment(extra: str, tmp_path: Path) -> None:
-    venv.create(tmp_path / "venv", with_pip=True)
-    python = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
-    environment = {name: value for name, value in os.environ.items()
-                   if name not in ("PYTHONPATH", "KUBE_REFLECT_JSON")}
-    source = tmp_path / "kube_reflect"
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "kube_reflect"
     # A copy, since what builds it writes beside it.
     shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(
         ".*", "*.egg-info", "__pycache__", "build", "dist"))
-    installed = subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", f"{source}[{extra}]" if extra else source],
-        env=environment, cwd=tmp_path, capture_output=True, text=True)
-    if re.search("No matching distribution|[Cc]onnection|Temporary failure", installed.stderr) and (
-            installed.returncode):
-        pytest.skip(f"no registry here: {installed.stderr.strip().splitlines()[-1:]}")
-    assert installed.returncode == 0, installed.stderr
+    pip("wheel", "--no-deps", "--wheel-dir", str(folder), str(source), cwd=folder)
+    return next(folder.glob("*.whl"))
+
+
+def pip(*arguments: str, cwd: Path) -> None:
+    """Run pip; skip where it finds no registry."""
+    ran = subprocess.run([sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments],
+                         env=environment(), cwd=cwd, capture_output=True, text=True)
+    if ran.returncode and re.search("No matching distribution|[Cc]onnection|Temporary failure",
+                                    ran.stderr):
+        pytest.skip(f"no registry here: {ran.stderr.strip().splitlines()[-1:]}")
+    assert ran.returncode == 0, ran.stderr
+
+
+def environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items()
+            if name not in ("PYTHONPATH", "KUBE_REFLECT_JSON")}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("extra", WORKS)
+def test_in_a_clean_environment(extra: str, wheel: Path, tmp_path: Path) -> None:
+    venv.create(tmp_path / "venv")
+    python = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
+    pip("--python", str(python), "install", "--no-compile",
+        f"{wheel}[{extra}]" if extra else str(wheel), cwd=tmp_path)
     ran = subprocess.run([python, "-W", "error::ResourceWarning", "-c", WORKS[extra]],
-                         env=environment, cwd=tmp_path, capture_output=True, text=True)
+                         env=environment(), cwd=tmp_path, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout + ran.stderr

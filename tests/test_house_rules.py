@@ -74,7 +74,6 @@ REACHED = {
     "_replace": "public, of every NamedTuple",
     "_current_frames": "sys has no other",
     "_getframe": "sys has no other",
-    "_current_frames": "sys has no other",
     "_is_owned": "of a lock of C, after a fork",
     "_at_fork_reinit": "of a lock of C, after a fork",
     "_dangling": "of threading, for its tests: there is no other way out of it",
@@ -82,7 +81,6 @@ REACHED = {
     "_dns_host": "urllib3: whom to connect to",
     "_exit": "os has no other",
     "_proceed": "of an Exchange, by those who wrap it",
-    "_ApiClient__deserialize": "the official client has no other way to a model",
 }
 
 

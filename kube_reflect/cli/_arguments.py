@@ -9,20 +9,12 @@ from typing import Any
 from kube_reflect.selector import parse, parse_field_selector
 from kube_reflect.shard import Shard
 
-__all__ = ["add_connection", "add_scope", "add_seconds", "add_shard", "field_selector",
-           "label_selector", "seconds", "shard"]
-
-
-def add_connection(parser: argparse.ArgumentParser) -> None:
-    """Let it be said which cluster."""
-    group = parser.add_argument_group("the cluster")
-    group.add_argument("--kubeconfig", metavar="PATH", help=(
-        "default: $KUBECONFIG, ~/.kube/config, or in a pod its service account"))
-    group.add_argument("--context", metavar="NAME", help="of the kubeconfig")
+__all__ = ["add_scope", "add_seconds", "add_shard", "field_selector", "label_selector", "seconds",
+           "shard"]
 
 
 def add_scope(parser: argparse.ArgumentParser) -> None:
-    """Let it be said which objects of a resource."""
+    """Add the options that say which objects of a resource, and of which cluster."""
     group = parser.add_argument_group("which of them")
     where = group.add_mutually_exclusive_group()
     where.add_argument("-n", "--namespace", metavar="NAME",
@@ -32,16 +24,20 @@ def add_scope(parser: argparse.ArgumentParser) -> None:
                        help="a label selector: 'app=web,tier in (front, back),!canary'")
     group.add_argument("--field-selector", metavar="FIELDS", type=field_selector,
                        help="a field selector: 'spec.nodeName=node-1,status.phase!=Running'")
+    group = parser.add_argument_group("the cluster")
+    group.add_argument("--kubeconfig", metavar="PATH", help=(
+        "default: $KUBECONFIG, ~/.kube/config, or in a pod its service account"))
+    group.add_argument("--context", metavar="NAME", help="of the kubeconfig")
 
 
 def add_shard(parser: argparse.ArgumentParser) -> None:
-    """Let it be said which shard of the objects."""
+    """Add the option that says which shard of the objects."""
     parser.add_argument("--shard", metavar="I/N", type=shard,
                         help="only the objects of one shard of N, counted from 0: 2/5")
 
 
 def add_seconds(parser: argparse.ArgumentParser) -> None:
-    """Let it end by itself."""
+    """Add the option by which the command ends by itself."""
     parser.add_argument("--seconds", metavar="N", type=seconds, help="end after so many")
 
 

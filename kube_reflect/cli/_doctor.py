@@ -10,7 +10,7 @@ from typing import Any
 from kubernetes.client.exceptions import ApiException
 
 from kube_reflect.cli import _checks, _discovery, _watch_checks
-from kube_reflect.cli._arguments import add_connection, add_scope, seconds
+from kube_reflect.cli._arguments import add_scope, seconds
 from kube_reflect.cli._connection import Connection, connect
 from kube_reflect.cli._failure import NETWORK_ERRORS, CommandFailed, in_one_line
 from kube_reflect.cli._findings import Finding, Level, show
@@ -35,7 +35,6 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--wait", metavar="S", type=seconds,
                         help="watch for so many seconds; 90 shows bookmarks, 600 load balancers")
     add_scope(parser)
-    add_connection(parser)
     parser.set_defaults(run=run)
 
 

@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from kube_reflect.cli import _discovery
-from kube_reflect.cli._arguments import add_connection, add_scope, add_seconds, add_shard
+from kube_reflect.cli._arguments import add_scope, add_seconds, add_shard
 from kube_reflect.cli._connection import connect
 from kube_reflect.cli._following import AllListed, changes, following
 from kube_reflect.cli._lines import Errors, event_of
@@ -39,7 +39,6 @@ def add_to(commands: Any) -> None:
     add_seconds(parser)
     add_scope(parser)
     add_shard(parser)
-    add_connection(parser)
     parser.set_defaults(run=run)
 
 

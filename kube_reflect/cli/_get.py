@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from kubernetes.client.exceptions import ApiException
 
 from kube_reflect.cli import _columns, _discovery, _lines
-from kube_reflect.cli._arguments import add_connection, add_scope, add_seconds
+from kube_reflect.cli._arguments import add_scope, add_seconds
 from kube_reflect.cli._connection import Connection, connect
 from kube_reflect.cli._discovery import Kind
 from kube_reflect.cli._failure import CommandFailed, in_one_line
@@ -58,7 +58,6 @@ def add_to(commands: Any) -> None:
                         help="then print each change, until Ctrl-C")
     add_seconds(parser)
     add_scope(parser)
-    add_connection(parser)
     parser.set_defaults(run=run)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kube_reflect.cli import _discovery
-from kube_reflect.cli._arguments import add_connection, add_scope
+from kube_reflect.cli._arguments import add_scope
 from kube_reflect.cli._connection import Connection, connect
 from kube_reflect.cli._discovery import Kind
 from kube_reflect.cli._failure import CommandFailed
@@ -45,7 +45,6 @@ def add_to(commands: Any) -> None:
         "top", help="tell what reflectors would cost", description=_DESCRIPTION)
     parser.add_argument("resources", nargs="*", metavar="RESOURCE", help="as for get")
     add_scope(parser)
-    add_connection(parser)
     parser.set_defaults(run=run)
 
 

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from kube_reflect.cli import _columns, _discovery, _lines
-from kube_reflect.cli._arguments import add_connection, add_scope, add_seconds, add_shard
+from kube_reflect.cli._arguments import add_scope, add_seconds, add_shard
 from kube_reflect.cli._connection import Connection, connect
 from kube_reflect.cli._discovery import Kind
 from kube_reflect.cli._failure import NETWORK_ERRORS
@@ -36,7 +36,6 @@ def add_to(commands: Any) -> None:
     add_seconds(parser)
     add_scope(parser)
     add_shard(parser)
-    add_connection(parser)
     parser.set_defaults(run=run)
 
 

@@ -11,9 +11,8 @@ from kube_reflect.client.connection import Closed
 from kube_reflect.client.failures import RequestError
 from kube_reflect.client.list_function import ListFunction
 from kube_reflect.client.requests import Requests, Response
-from kube_reflect.client.versions import eager_maker
 from kube_reflect.client.views import view_maker
 from kube_reflect.client.watching import OfficialWatch
 
 __all__ = ["Closed", "ListFunction", "OfficialWatch", "RequestError", "Requests", "Response",
-           "eager_maker", "view_maker"]
+           "view_maker"]

@@ -43,7 +43,7 @@ _ERROR_BODY = 64 * 1024
 _RETRIES = urllib3.Retry(
     total=None, connect=0, read=0, status=0, other=0, redirect=3,
     respect_retry_after_header=False, raise_on_status=False, raise_on_redirect=False)
-#: Seconds for a connection whose timeout nobody has said, which none of ours is.
+#: Seconds for a connection that was given no timeout; ours all are.
 _TIMEOUT = 60.0
 
 
@@ -80,7 +80,7 @@ class Door:
 
     def request(self, method: str, url: str, *, headers: Any = None, fields: Any = None,
                 **kwargs: Any) -> Any:
-        """Send the request, and take a refusal before the client does.
+        """Send the request; raise for a refusal before the client can.
 
         :raises RequestError: for an answer that is no success.
         """
@@ -107,7 +107,8 @@ class Door:
             exchange.needs_credentials = is_of_tls(error)
             raise
         if "," in response.headers.get("Content-Encoding", ""):
-            # So a few bytes are gigabytes, which urllib3 up to 2.5 unpacks at once.
+            # A few bytes compressed twice may become gigabytes, which urllib3 up to 2.5 unpacks at
+            # once.
             response.close()
             raise RequestError("the answer is compressed more than once", started=True)
         if not 200 <= response.status <= 299:
@@ -119,7 +120,7 @@ class Door:
 
 def _pairs(fields: Any) -> list[tuple[str, Any]]:
     pairs = fields.items() if isinstance(fields, Mapping) else fields or ()
-    # The API server knows no "True".
+    # The API server understands "true", not "True".
     return [(name, str(value).lower() if isinstance(value, bool) else value)
             for name, value in pairs]
 
@@ -150,7 +151,7 @@ def unpatched_copy(original: T) -> T:
 def is_attachable(manager: Any) -> bool:
     """Return whether connections of such a pool can be attached to a handle.
 
-    Those cannot be that a test has put in the place of urllib3's, to record what is answered.
+    Not those that a test has put in the place of urllib3's, to record answers.
     """
     return all(issubclass(one.ConnectionCls, HTTPConnection)
                and one.ConnectionCls.getresponse.__module__ in ("urllib3.connection", "http.client")
@@ -185,7 +186,7 @@ def _attached_pool(pool_class: Any, handle: ConnectionHandle) -> Any:
     # A proxy's connection class (SOCKS) connects in its own way; it is attached once it has.
     direct = connection_class._new_conn is HTTPConnection._new_conn
     mixin = _Attached if direct else _AttachedLater
-    # (By their own names, which errors tell.)
+    # (With the names of the originals, which appear in errors.)
     attached = type(connection_class.__name__, (mixin, connection_class), {"handle": handle})
     return type(pool_class.__name__, (pool_class,), {"ConnectionCls": attached})
 
@@ -193,12 +194,12 @@ def _attached_pool(pool_class: Any, handle: ConnectionHandle) -> Any:
 class _Received(io.RawIOBase):
     """What comes from a socket until the handle's deadline.
 
-    The timeout of the socket itself is for silence: a byte now and then puts it off for ever.
+    The socket's own timeout is for silence only: a byte now and then begins it anew, for ever.
     """
 
     def __init__(self, sock: Any, handle: ConnectionHandle) -> None:
         self._raw = sock.makefile("rb", 0)
-        # (Wrapped by another than the ssl module, it is the socket within that has the timeout.)
+        # (Where TLS is not by the ssl module, the socket within has the timeout.)
         self._sock = getattr(sock, "socket", sock)
         self._handle = handle
 

@@ -71,8 +71,8 @@ class Requests:
         #: The pool of the client, and the watcher's own of the same settings.
         self._managers: tuple[Any, Any] = (None, None)
         self._needs_credentials = False
-        #: Asked for while the server takes it. (What is no method of the official client need not
-        #: know the parameter; whatever comes is filtered all the same.)
+        #: What to ask for, until the server refuses it. (A function that is no method of the client
+        #: may not know the parameter. The watcher filters what comes in any case.)
         self._shard_selector = (
             config.shard.selector if config.shard is not None and (
                 official or list_function.names("shard_selector")) else None)
@@ -115,7 +115,7 @@ class Requests:
         except RequestError as error:
             if not _is_of_shards(error) or wanted.pop("shard_selector", None) is None:
                 raise
-            # Alpha: the next version of Kubernetes may have another grammar.
+            # Shards are alpha: the next version of Kubernetes may want another grammar.
             logger.warning("the server takes no shardSelector, so all objects are fetched, and "
                            "those of other shards dropped: %s", error)
             self._shard_selector = None
@@ -195,7 +195,8 @@ class Requests:
                 raise refused(error.status, error.headers, error.body) from error
             translated = failure(error, started=started)
             if streaming and self._client is None and isinstance(error, (TypeError, ValueError)):
-                # A wrapper that hands all on to what does not know it; as an old server answers.
+                # A wrapper passes the parameter to a function that does not know it: treat that
+                # as the refusal of an old server.
                 translated.code = 400
             raise translated from error
 
@@ -280,7 +281,7 @@ class Response:
                 return next(chunks, None)
             finally:
                 if self._handle.closed:
-                    # Left behind, and the last who knows of it.
+                    # This thread was left behind, and nobody else can close the response.
                     self._response.close()
 
         while True:
@@ -298,7 +299,7 @@ class Response:
     def close(self) -> None:
         """Hang up, or give back the connection of an answer that was read to its end."""
         if not self._attached and self._handle.closed:
-            # Another thread may be reading, and closes it.
+            # The thread that is reading closes it.
             return
         if not self._ended:
             self._response.close()

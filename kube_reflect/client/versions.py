@@ -3,7 +3,7 @@
 There are three families of the client: up to 35, 36, and from 37 on. When the last version of a
 family is no longer supported, what is said of it here can be deleted, and nothing elsewhere.
 
-`INTERFACES` lists what we lean on, beside what is documented; a test checks each of them.
+What we lean on beside what is documented is listed, and checked, in ``tests/client``.
 """
 
 from __future__ import annotations
@@ -13,18 +13,14 @@ import inspect
 import logging
 import re
 from collections.abc import Callable
-from http.client import HTTPResponse
-from typing import Any, NamedTuple
+from typing import Any
 
 import kubernetes
-import urllib3
-from kubernetes import client, watch
-from kubernetes.dynamic.resource import Resource
+from kubernetes import client
 from urllib3 import exceptions
-from urllib3.connection import HTTPConnection, HTTPSConnection
 
-__all__ = ["INTERFACES", "Interface", "answer_of", "eager_maker", "item_model", "known_parameters",
-           "listed_model", "name_resolution_error", "path_of", "read_some", "warn_if_untried"]
+__all__ = ["answer_of", "item_model", "known_parameters", "listed_model", "name_resolution_error",
+           "path_of", "read_some", "warn_if_untried"]
 
 logger = logging.getLogger(__name__)
 
@@ -102,25 +98,6 @@ def item_model(listed: Any) -> Any:
     return getattr(client, found[1], None) if found else None
 
 
-def eager_maker(model: Any, api_client: Any = None) -> Any:
-    """Return what makes a whole instance of a model of a mapping, as on the wire.
-
-    :param model: a class of the official client's models; anything else is returned as it is.
-    :param api_client: up to 36 the client's deserializer, and its configuration, are used.
-    """
-    if hasattr(model, "from_dict"):
-        return model.from_dict
-    # Up to 36.
-    if not hasattr(model, "openapi_types"):
-        return model
-    if api_client is None:
-        api_client = client.ApiClient.__new__(client.ApiClient)
-        api_client.configuration = client.Configuration.get_default_copy()
-    api: Any = client.ApiClient
-    deserialize = api._ApiClient__deserialize
-    return lambda mapping: deserialize(api_client, mapping, model)
-
-
 def known_parameters(method: Any) -> frozenset[str] | None:
     """Return the names of the arguments of a typed method (None: its signature has them all).
 
@@ -160,85 +137,3 @@ def read_some(response: Any, amount: int) -> bytes:
     if hasattr(within, "read1"):
         return within.read1(amount)  # type: ignore[no-any-return]
     return response.read(1)  # type: ignore[no-any-return]
-
-
-class Interface(NamedTuple):
-    """Something of the client or of urllib3 that we lean on, and how to see that it is there."""
-
-    what: str
-    used_by: str
-    is_there: Callable[[], bool]
-
-
-def _takes(function: Any, *names: str) -> bool:
-    return set(names) <= set(inspect.signature(function).parameters)
-
-
-def _pod_list() -> Any:
-    return listed_model(client.CoreV1Api.list_namespaced_pod)
-
-
-def _has_path() -> bool:
-    api = client.CoreV1Api.__new__(client.CoreV1Api)
-
-    def ask(no_client: Any) -> Any:
-        api.api_client = no_client
-        return api.list_namespaced_pod("default")
-
-    class Plain:
-        client_side_validation = False
-        configuration: Any = None
-
-        @staticmethod
-        def select_header_accept(accepts: Any) -> Any:
-            return accepts[0]
-
-    return path_of(ask, Plain()) == "/api/v1/namespaces/{namespace}/pods"
-
-
-INTERFACES = (
-    Interface("ApiClient.rest_client.pool_manager is a urllib3.PoolManager", "list_function",
-              lambda: isinstance(client.ApiClient().rest_client.pool_manager,
-                                 urllib3.PoolManager)),
-    Interface("typed APIs hold their client as api_client", "list_function",
-              lambda: hasattr(client.CoreV1Api(), "api_client")),
-    Interface("CustomObjectsApi holds its client as api_client", "list_function",
-              lambda: hasattr(client.CustomObjectsApi(), "api_client")),
-    Interface("a Resource has group, api_version, kind, name, namespaced", "list_function",
-              lambda: _takes(Resource.__init__, "group", "api_version", "kind", "name",
-                             "namespaced")),
-    Interface("typed methods say which list class they return", "versions",
-              lambda: _pod_list() is client.V1PodList),
-    Interface("list classes say the class of their items", "versions",
-              lambda: item_model(_pod_list()) is client.V1Pod),
-    Interface("models can be made of a mapping", "versions",
-              lambda: eager_maker(client.V1Pod)({"metadata": {"name": "a"}}).metadata.name == "a"),
-    Interface("typed methods ask by param_serialize or call_api, with the path", "versions",
-              _has_path),
-    Interface("typed methods take _preload_content and _request_timeout, or any", "requests",
-              lambda: "_request_timeout" in (known_parameters(client.CoreV1Api.list_node) or
-                                             {"_request_timeout"})),
-    Interface("Watch reads lines by unmarshal_event", "wire",
-              lambda: _takes(watch.Watch.unmarshal_event, "data", "return_type")),
-    Interface("Watch has get_return_type and get_watch_argument_name", "wire",
-              lambda: _takes(watch.Watch.get_return_type, "func")
-              and _takes(watch.Watch.get_watch_argument_name, "func")),
-    Interface("a pool manager has pool_classes_by_scheme and connection_pool_kw", "pool",
-              lambda: {"http", "https"} <= set(urllib3.PoolManager().pool_classes_by_scheme)
-              and isinstance(urllib3.PoolManager().connection_pool_kw, dict)),
-    Interface("pool classes have a ConnectionCls", "pool",
-              lambda: urllib3.HTTPSConnectionPool.ConnectionCls is HTTPSConnection),
-    Interface("a connection connects by _new_conn, to _dns_host", "pool",
-              lambda: hasattr(HTTPConnection, "_new_conn")
-              and HTTPConnection("name", 80)._dns_host == "name"),
-    Interface("a connection has socket_options and source_address", "pool",
-              lambda: all(hasattr(HTTPConnection("name", 80), one)
-                          for one in ("socket_options", "source_address", "timeout"))),
-    Interface("a connection makes its answers by response_class", "pool",
-              lambda: HTTPConnection.response_class is HTTPResponse),
-    Interface("an answer reads its status line by _read_status", "pool",
-              lambda: callable(getattr(HTTPResponse, "_read_status", None))),
-    Interface("a TLS connection has its settings as attributes", "tls",
-              lambda: all(hasattr(HTTPSConnection("name", 443), one) for one in
-                          ("ssl_context", "cert_reqs", "ca_certs", "cert_file", "key_file"))),
-)

@@ -34,7 +34,7 @@ class State(enum.Enum):
     CLOSED = "closed"
 
 
-#: In which there is something to take.
+#: The states in which there is something to take.
 TAKING_STATES = (State.RESYNC, State.CHANGES)
 
 
@@ -234,7 +234,7 @@ class Pending:
             self._shrink_at = max(self._size, 2 * self._count)
 
     def _joined(self, steps: tuple[Step, ...]) -> tuple[Step, ...]:
-        """Return the same way of an object in as few steps as the subscriber is to have."""
+        """Return an object's steps, joined to as few as the subscriber is to have."""
         if self._overflow == "block":
             return steps
         joined: tuple[Step, ...] = ()
@@ -292,8 +292,8 @@ class Pending:
             return Step(None, None, None)
         if self._replay:
             if not isinstance(self._replay, OrderedDict):
-                # To take the first of a plain dict, again and again, is to pass by all that were
-                # taken. Not made any earlier, for most are never taken one by one.
+                # To take the first key of a plain dict again and again would pass by all that were
+                # removed before. It is made only now, because most are never taken one by one.
                 self._replay = OrderedDict(self._replay)
             for key in self._replay:
                 if not self._is_processed(key):
@@ -350,7 +350,7 @@ class Pending:
             return
         rest = self._steps.get(key, ())
         if key in self._replay or (rest and rest[0] is step):
-            # It was not removed yet.
+            # It was written down, and not removed yet.
             return
         steps = self._joined((step, *rest))
         grown = len(steps) - len(rest)

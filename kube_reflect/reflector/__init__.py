@@ -5,13 +5,11 @@ and closes, `namespaces` has the watches, `worker` is the thread of one, `health
 `warm_start` the file that the next process begins with.
 """
 
-from kube_reflect.dispatcher import Handler
 from kube_reflect.reflector.arguments import Unnamed
 from kube_reflect.reflector.engine import close_all
 from kube_reflect.reflector.reflector import CustomObjects, ListOf, Reflector
 from kube_reflect.reflector.sharing import Shared, shared
 from kube_reflect.reflector.warm_start import WarmStart
-from kube_reflect.streams import reflect
 
-__all__ = ["CustomObjects", "Handler", "ListOf", "Reflector", "Shared", "Unnamed", "WarmStart",
-           "close_all", "reflect", "shared"]
+__all__ = ["CustomObjects", "ListOf", "Reflector", "Shared", "Unnamed", "WarmStart", "close_all",
+           "shared"]

@@ -1,4 +1,4 @@
-"""Values and functions in words that are the same in another process, where they are the same."""
+"""Descriptions of values and functions, equal in two processes if what they describe is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 __all__ = ["described"]
 
 _PLAIN = (str, bytes, int, float, bool, type(None))
-#: What is below is told by its class alone.
+#: Deeper than this, a value is described by its class alone.
 _DEEPEST = 6
 
 
@@ -41,7 +41,7 @@ def _described(value: Any, around: tuple[int, ...]) -> str:
     if isinstance(value, functools.partial):
         return f"partial({inner(value.func)}, {inner(value.args)}, {inner(value.keywords)})"
     if isinstance(value, types.MethodType):
-        # Not what the object is of which it is the method: it may be a whole API client.
+        # The object that a method belongs to is left out: it may be a whole API client.
         return f"{_name(type(value.__self__))}.{value.__name__}"
     if isinstance(value, types.FunctionType):
         cells = [_content(cell) for cell in value.__closure__ or ()]
@@ -62,7 +62,7 @@ def _content(cell: Any) -> Any:
     try:
         return cell.cell_contents
     except ValueError:
-        # Nothing was put there yet.
+        # The cell is still empty.
         return None
 
 
@@ -77,6 +77,6 @@ def _digest(code: types.CodeType) -> str:
 def _constant(constant: Any) -> bytes:
     if isinstance(constant, types.CodeType):
         return _digest(constant).encode()
-    # A set's order is another in each process.
+    # A set has another order in each process.
     return repr(sorted(map(repr, constant)) if isinstance(constant, frozenset)
                 else constant).encode("utf-8", "surrogatepass")

@@ -18,9 +18,9 @@ __all__ = ["Health", "PhaseRecord"]
 
 logger = logging.getLogger(__name__)
 
-#: Seconds without a further failure after which one is over.
+#: Seconds without another failure after which a failure is over.
 _STEADY = 10.0
-#: Seconds after which the log is reminded of what is still wrong.
+#: Seconds after which the log says again what is still wrong.
 _REMIND = 60.0
 _PHASES = {
     "Empty": Phase.LISTING,
@@ -78,8 +78,8 @@ class Health:
         #: Seconds from the arrival of the last event to when it could be read.
         self.event_lag: float | None = None
         self.last_list_seconds: float | None = None
-        # The rest is the writing thread's own. What is wrong, by its kind: when the log was told,
-        # and on which level; and until when it counts as wrong.
+        # The rest belongs to the watch's thread. Of each kind of failure: when and on which level
+        # the log said it, and until when it counts as wrong.
         self._announced: dict[tuple[type, int | None], tuple[float, int]] = {}
         self._unsteady_until = 0.0
         self._list_began: float | None = None
@@ -101,7 +101,7 @@ class Health:
                                   record.watches + watches)
 
     def notify(self) -> None:
-        """Call who listens, if the phase is another; for the watch's thread."""
+        """Call the listener if the phase has changed; for the watch's thread."""
         phase = self.record.phase
         if phase is not self._notified:
             self._notified = phase
@@ -138,7 +138,7 @@ class Health:
         self.notify()
 
     def restored(self) -> None:
-        """Record that there is what an earlier process has listed."""
+        """Record that the cache has what an earlier process listed."""
         self._has_list = True
         self.enter(Phase.CONNECTING)
         self.notify()
@@ -161,7 +161,7 @@ class Health:
                     self.relist_reasons[self._last_failure or (
                         "Polled" if polled else "Started")] += 1
             case InitApply():
-                # A list that goes on says nothing of its end.
+                # The list is still going on, and may yet fail.
                 return
             case InitDone() if self._list_began is not None:
                 self._has_list = True

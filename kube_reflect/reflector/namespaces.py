@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from kube_reflect.backoff import Backoff
 from kube_reflect.config import Config
@@ -293,9 +293,9 @@ def _common(found: Iterable[str | None]) -> str | None:
     return "client" if "client" in said else said.pop() if len(said) == 1 else None
 
 
-def _sum(counts: object) -> dict[str, int]:
+def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     total: Counter[str] = Counter()
-    for one in counts:  # type: ignore[attr-defined]
+    for one in counts:
         # A copy in one call, for its thread goes on counting.
         total.update(dict(one))
     return dict(total)

@@ -12,10 +12,10 @@ from urllib3 import exceptions
 from urllib3.connection import HTTPConnection
 
 from kube_reflect.client import ListFunction, Requests
-from kube_reflect.client.versions import (
-    INTERFACES, Interface, eager_maker, name_resolution_error, read_some, warn_if_untried,
-)
+from kube_reflect.client.versions import name_resolution_error, read_some, warn_if_untried
 from kube_reflect.config import Config
+
+from ._interfaces import INTERFACES, Interface
 
 
 @pytest.mark.parametrize("interface", INTERFACES, ids=lambda one: one.what)
@@ -52,15 +52,6 @@ def test_an_unknown_argument_is_refused_at_once() -> None:
         with pytest.raises(TypeError, match="label_selectr"):
             Requests(ListFunction(method, (), {"label_selectr": "a=b"}), Config())
         Requests(ListFunction(method, (), {"label_selector": "a=b", "pretty": "true"}), Config())
-
-
-def test_a_whole_model_is_made_of_a_mapping() -> None:
-    make = eager_maker(client.V1Pod)
-    pod = make({"metadata": {"name": "a", "creationTimestamp": "2024-01-02T03:04:05Z"},
-                "spec": {"containers": [{"name": "c", "image": "i"}]}})
-    assert type(pod) is client.V1Pod and type(pod.spec.containers[0]) is client.V1Container
-    assert pod.metadata.creation_timestamp.year == 2024
-    assert eager_maker(None) is None and eager_maker(dict) is dict
 
 
 @pytest.mark.parametrize("older", [False, True], ids=["installed", "1.26"])

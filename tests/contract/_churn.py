@@ -1,15 +1,37 @@
-"""Writes at random, and what may come between."""
+"""Writes, one of each kind or at random, and what may come between."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import Any
 
-from ._objects import CONFIG_MAPS, config_map
+from ._objects import CONFIG_MAPS, OURS, config_map
 from ._servers import ContractServer, Fake, Key
 
 APPS = ("web", "db", "cache")
 NAMES = [f"c{number}" for number in range(8)]
+
+
+def put(server: ContractServer, namespace: str, name: str, value: str) -> dict[str, Any]:
+    """Create a config map that is ours."""
+    return server.create(config_map(name, namespace, value, OURS))
+
+
+def put_four(server: ContractServer, namespace: str) -> None:
+    """Create what `change_each` changes."""
+    for name in ("kept", "changed", "gone", "anew"):
+        put(server, namespace, name, "1")
+
+
+def change_each(server: ContractServer, namespace: str) -> dict[Key, Any]:
+    """Change one, delete one, make one anew, create one; return what is ours then."""
+    server.delete(CONFIG_MAPS, "gone", namespace)
+    server.delete(CONFIG_MAPS, "anew", namespace)
+    put(server, namespace, "anew", "2")
+    server.patch(CONFIG_MAPS, "changed", namespace, {"data": {"value": "2"}})
+    put(server, namespace, "new", "1")
+    return server.objects(CONFIG_MAPS, namespace, labelSelector="ours")
 
 
 class Churn:

@@ -19,6 +19,9 @@ DEFINITIONS = ApiResource(
 BUILT_IN = (CONFIG_MAPS, SECRETS, PODS, DEPLOYMENTS, CLUSTER_ROLES, ROLES, ROLE_BINDINGS,
             DEFINITIONS)
 
+#: The label of what a test watches, in a cluster that others use too.
+OURS = {"ours": ""}
+
 _CONTAINERS = [{"name": "main", "image": "registry.example/web:1",
                 "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}}}]
 

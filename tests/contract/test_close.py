@@ -13,11 +13,10 @@ from kubernetes import client
 from kube_reflect import Backoff, Config, InitialListStrategy, NotReady, Phase, WriterDropped
 
 from ..e2e._apiserver import READER
-from ._objects import config_map
+from ._objects import OURS, config_map
 from ._servers import ContractServer
 from ._waiting import Following, eventually, names, reflecting
 
-OURS = {"ours": ""}
 STRATEGIES = [InitialListStrategy.AUTO, InitialListStrategy.LIST_WATCH]
 
 

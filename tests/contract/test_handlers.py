@@ -12,11 +12,10 @@ from kubernetes import client
 
 from kube_reflect import Config, Phase, Reflector
 
-from ._objects import CONFIG_MAPS, config_map
+from ._churn import put
+from ._objects import CONFIG_MAPS
 from ._servers import ContractServer
 from ._waiting import DEADLINE, eventually, quick
-
-OURS = {"ours": ""}
 
 
 class Told:
@@ -46,10 +45,6 @@ def config_maps(namespace: str, v1: client.CoreV1Api) -> Reflector:
     """Not started yet."""
     return Reflector(v1.list_namespaced_config_map, namespace, backoff=quick(),
                      config=Config(label_selector="ours"))
-
-
-def put(server: ContractServer, namespace: str, name: str, value: str) -> dict[str, Any]:
-    return server.create(config_map(name, namespace, value, OURS))
 
 
 def test_what_is_added_changed_and_deleted(

@@ -11,7 +11,7 @@ from kube_reflect import (
     Apply, Bookmark, Config, Delete, Init, InitApply, InitDone, InitialListStrategy, ObjectRef,
 )
 
-from ._objects import CLUSTER_ROLES, CONFIG_MAPS, config_map, thing
+from ._objects import CLUSTER_ROLES, CONFIG_MAPS, OURS, config_map, thing
 from ._servers import ContractServer, by_key
 from ._waiting import Following, Requests, changes, eventually, names, reflecting
 
@@ -23,9 +23,6 @@ STRATEGIES = [InitialListStrategy.AUTO, IN_PAGES]
 def config(request: pytest.FixtureRequest) -> Config:
     # A cluster puts a config map of its own into each namespace.
     return Config(initial_list_strategy=request.param, label_selector="ours")
-
-
-OURS = {"ours": ""}
 
 
 def test_what_is_there_is_listed_in_full(

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from kubernetes import client, dynamic
 
-from kube_reflect.client import eager_maker
 from kube_reflect import ApiResource, Applied, Config, InitialListStrategy, ObjectRef, Reflector
 
-from ._objects import CONFIG_MAPS, DEPLOYMENTS, config_map, deployment, thing
+from tests.support.models import eager_maker
+
+from ._objects import CONFIG_MAPS, DEPLOYMENTS, OURS, config_map, deployment, thing
 from ._servers import ContractServer, by_key
 from ._waiting import Requests, eventually, reflecting
 
-OURS = {"ours": ""}
 PARTIAL = {"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata"}
 STRATEGIES = [InitialListStrategy.AUTO, InitialListStrategy.LIST_WATCH]
 

@@ -15,11 +15,10 @@ from tests.support.follower import Follower
 
 from ..e2e._apiserver import READER
 from ._churn import Churn
-from ._objects import CONFIG_MAPS, config_map
+from ._objects import CONFIG_MAPS, OURS, config_map
 from ._servers import ContractServer, by_key
 from ._waiting import DEADLINE, eventually, quick, reflecting
 
-OURS = {"ours": ""}
 CONFIG = Config(label_selector="ours")
 
 

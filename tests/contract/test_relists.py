@@ -9,11 +9,11 @@ from kube_reflect import (
     Backoff, Config, Init, InitApply, InitDone, InitialListStrategy, Phase, Watcher, WatcherError,
 )
 
-from ._objects import CONFIG_MAPS, config_map
+from ._churn import change_each, put_four
+from ._objects import CONFIG_MAPS, OURS, config_map
 from ._servers import ContractServer, Refused, by_key
 from ._waiting import Following, Requests, brief, changes, eventually, names, reflecting
 
-OURS = {"ours": ""}
 CONFIG = Config(label_selector="ours")
 IN_PAGES = InitialListStrategy.LIST_WATCH
 
@@ -27,8 +27,7 @@ def test_a_restarted_server(
     disposable: ContractServer, namespace: str, v1: client.CoreV1Api
 ) -> None:
     server = disposable
-    for name in ("kept", "changed", "gone", "anew"):
-        server.create(config_map(name, namespace, "1", OURS))
+    put_four(server, namespace)
     with reflecting(v1.list_namespaced_config_map, namespace, config=CONFIG, model=dict,
                     backoff=patiently()) as r, \
             Following(v1.list_namespaced_config_map, namespace, config=CONFIG) as told:
@@ -37,12 +36,7 @@ def test_a_restarted_server(
         server.restart()
         # The last state is there to be read meanwhile, and said to be old.
         assert r.store.state() == before and r.store.ready
-        server.delete(CONFIG_MAPS, "gone", namespace)
-        server.delete(CONFIG_MAPS, "anew", namespace)
-        server.create(config_map("anew", namespace, "2", OURS))
-        server.patch(CONFIG_MAPS, "changed", namespace, {"data": {"value": "2"}})
-        server.create(config_map("new", namespace, "1", OURS))
-        expected = server.objects(CONFIG_MAPS, namespace, labelSelector="ours")
+        expected = change_each(server, namespace)
         assert eventually(lambda: by_key(r.store.state()) == expected)
         assert eventually(lambda: r.status.live)
         assert r.status.phase is Phase.WATCHING

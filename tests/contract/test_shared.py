@@ -10,11 +10,9 @@ from kube_reflect import Config, Phase, shared
 
 from tests.support.follower import Follower
 
-from ._objects import config_map
+from ._objects import OURS, config_map
 from ._servers import ContractServer, by_key
 from ._waiting import DEADLINE, Requests, eventually, quick
-
-OURS = {"ours": ""}
 
 
 def threads(name: str) -> list[str]:

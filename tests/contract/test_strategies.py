@@ -9,11 +9,9 @@ from kubernetes import client
 
 from kube_reflect import Config, InitialListFailed, InitialListStrategy, ListSemantic, NotReady
 
-from ._objects import CONFIG_MAPS, config_map
+from ._objects import CONFIG_MAPS, OURS, config_map
 from ._servers import ContractServer, by_key
 from ._waiting import Requests, eventually, names, reflecting
-
-OURS = {"ours": ""}
 
 
 def test_auto_takes_what_the_server_has_and_remembers(

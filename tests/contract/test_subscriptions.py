@@ -15,13 +15,12 @@ from kube_reflect import Applied, Config, Deleted, Phase, Reflector, Resync, Sta
 
 from tests.support.follower import Follower
 
-from ._churn import Churn, disturbances
-from ._objects import CONFIG_MAPS, config_map
+from ._churn import Churn, disturbances, put
+from ._objects import CONFIG_MAPS
 from ._servers import ContractServer, by_key
 from ._subscribers import Subscriber, take
 from ._waiting import DEADLINE, eventually, reflecting
 
-OURS = {"ours": ""}
 OVERFLOWS = ["coalesce", "block", "resync"]
 
 
@@ -30,10 +29,6 @@ def reflected(v1: client.CoreV1Api, namespace: str) -> Iterator[Reflector]:
     with reflecting(v1.list_namespaced_config_map, namespace, model=dict,
                     config=Config(label_selector="ours")) as r:
         yield r
-
-
-def put(server: ContractServer, namespace: str, name: str, value: str) -> dict[str, Any]:
-    return server.create(config_map(name, namespace, value, OURS))
 
 
 def change(server: ContractServer, namespace: str, name: str, value: str) -> dict[str, Any]:

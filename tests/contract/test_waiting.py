@@ -17,12 +17,10 @@ from kube_reflect.streams import backoff, watch_object
 
 from ..e2e._apiserver import READER
 from ._objects import (
-    CONFIG_MAPS, DEFINITIONS, DEPLOYMENTS, PODS, config_map, definition, deployment, pod,
+    CONFIG_MAPS, DEFINITIONS, DEPLOYMENTS, OURS, PODS, config_map, definition, deployment, pod,
 )
 from ._servers import ContractServer, Fake
 from ._waiting import DEADLINE, Requests, quick, reflecting
-
-OURS = {"ours": ""}
 
 
 class Later:

@@ -8,11 +8,11 @@ from kubernetes import client
 
 from kube_reflect import Applied, Config, Deleted, Reflector
 
-from ._objects import CONFIG_MAPS, config_map
+from ._churn import change_each, put_four
+from ._objects import CONFIG_MAPS, OURS, config_map
 from ._servers import ContractServer, by_key
 from ._waiting import DEADLINE, eventually, quick, reflecting
 
-OURS = {"ours": ""}
 CONFIG = Config(label_selector="ours")
 
 
@@ -32,16 +32,10 @@ def test_what_happened_while_nobody_watched(
     server: ContractServer, namespace: str, v1: client.CoreV1Api, tmp_path: Path
 ) -> None:
     path = tmp_path / "config-maps"
-    for name in ("kept", "changed", "gone", "anew"):
-        server.create(config_map(name, namespace, "1", OURS))
+    put_four(server, namespace)
     leave(v1, namespace, path)
     before = server.objects(CONFIG_MAPS, namespace, labelSelector="ours")
-    server.delete(CONFIG_MAPS, "gone", namespace)
-    server.delete(CONFIG_MAPS, "anew", namespace)
-    server.create(config_map("anew", namespace, "2", OURS))
-    server.patch(CONFIG_MAPS, "changed", namespace, {"data": {"value": "2"}})
-    server.create(config_map("new", namespace, "1", OURS))
-    expected = server.objects(CONFIG_MAPS, namespace, labelSelector="ours")
+    expected = change_each(server, namespace)
     reflector = warm(v1, namespace, path)
     told = reflector.subscribe(overflow="block")
     with reflector as r:

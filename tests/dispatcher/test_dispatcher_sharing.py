@@ -20,7 +20,7 @@ def test_an_object_is_with_one_thread_at_a_time() -> None:
     other: list[Any] = []
     with running(lambda: other.append(subscription.get(timeout=DEADLINE))):
         pass
-    assert other == [Applied(pod("b", version="3"))], "what this thread has in hand waits"
+    assert other == [Applied(pod("b", version="3"))], "what this thread works on waits"
     with running(lambda: other.append(subscription.get(timeout=DEADLINE))):
         # By taking again, this thread puts it down; one of the two gets it.
         mine: list[Any] = []

@@ -63,7 +63,7 @@ class Scene:
 
     def is_whole(self, run: Run) -> None:
         """Look, from another thread: with what was got, all is as in the store; nothing twice."""
-        # A change for each object: those that the interrupted thread has in hand follow later.
+        # A change for each object: those that the interrupted thread is working on follow later.
         for change in self.got:
             self.follower.take(change)
         self.got.clear()
@@ -76,7 +76,7 @@ class Scene:
                     if self.follower.versions().get(key) != known}
             left |= {key[1] for key in self.follower.versions()} - {
                 one["metadata"]["name"] for one in self.store}
-            assert left <= self.in_hand(), "lost"
+            assert left <= self.processing(), "lost"
         assert repr(self.subscription).startswith("<Subscription changes")
         assert isinstance(self.subscription.pending, int)
         other = Follower(self.writer.subscribe())
@@ -86,7 +86,7 @@ class Scene:
         assert self.subscription.get() is None
         self.writer.close()
 
-    def in_hand(self) -> set[str]:
+    def processing(self) -> set[str]:
         """What the interrupted thread may be working on: the last object it got."""
         return {key[1] for key, taken in self.subscription._processing.items()
                 if key is not None and taken.returned}
@@ -107,7 +107,7 @@ def test_get_of_the_replay(error: Any) -> None:
 
 
 def test_get_again(error: Any) -> None:
-    """What it has in hand is put down, and something else taken."""
+    """What it was working on goes back, and something else is taken."""
     def operate(scene: Scene) -> None:
         for _ in range(3):
             scene.got.append(scene.subscription.get(timeout=1))

@@ -161,7 +161,7 @@ def test_nothing_comes_before_a_resync_that_may_be_put_back() -> None:
 def test_what_another_thread_works_on_is_passed_over() -> None:
     queue = Queue().replay(A, B)
     queue.tell(C, None, "1")
-    thread, go_on = queue.in_hand_of_another_thread(A, B)
+    thread, go_on = queue.processed_by_another_thread(A, B)
     queue.tell(A, "1", "2")
     queue.tell(B, "1", "2")
     assert queue.shown() == [("c", None, "1")] and queue.pending

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,20 +30,24 @@ def server() -> Iterator[FaultServer]:
         yield running
 
 
+def refreshed(server: FaultServer, asked: list[str], token: Callable[[], str]) -> Reflector:
+    """Make a reflector whose client asks for a token before each request, and notes which."""
+    def refresh(configuration: Any) -> None:
+        asked.append(token())
+        configuration.api_key["authorization"] = f"Bearer {asked[-1]}"
+
+    v1 = api(server)
+    v1.api_client.configuration.refresh_api_key_hook = refresh
+    return Reflector(v1.list_namespaced_pod, NAMESPACE, config=config(LIST_WATCH), model=dict,
+                     backoff=quick())
+
+
 def test_a_token_file_that_rotates(server: FaultServer, tmp_path: Path) -> None:
     """As in a cluster, where the configuration's hook reads the file before each request."""
     token = tmp_path / "token"
     token.write_text("first")
     asked: list[str] = []
-
-    def refresh(configuration: Any) -> None:
-        asked.append(token.read_text())
-        configuration.api_key["authorization"] = f"Bearer {asked[-1]}"
-
-    v1 = api(server)
-    v1.api_client.configuration.refresh_api_key_hook = refresh
-    with Reflector(v1.list_namespaced_pod, NAMESPACE, config=config(LIST_WATCH), model=dict,
-                   backoff=quick()) as running:
+    with refreshed(server, asked, token.read_text) as running:
         check_in_step(running, server)
         wait_until(lambda: running.status.live)
         listed = lists(server)
@@ -64,14 +68,7 @@ def test_an_exec_plugin_s_token_that_expired(
     asked: list[str] = []
     given = iter(["first", "first", "old", "old", *["second"] * 1000])
 
-    def refresh(configuration: Any) -> None:
-        asked.append(next(given))
-        configuration.api_key["authorization"] = f"Bearer {asked[-1]}"
-
-    v1 = api(server)
-    v1.api_client.configuration.refresh_api_key_hook = refresh
-    with Reflector(v1.list_namespaced_pod, NAMESPACE, config=config(LIST_WATCH), model=dict,
-                   backoff=quick()) as running:
+    with refreshed(server, asked, lambda: next(given)) as running:
         check_in_step(running, server)
         wait_until(lambda: running.status.live)
         server.tokens = {"second": "me"}

@@ -10,12 +10,11 @@ import pytest
 from kubernetes import client
 
 from kube_reflect import Applied, Apply, Delete, Reflector, Writer
-from kube_reflect.client import eager_maker
 from kube_reflect.testing import FakeApiServer
 
 from tests.support.cache_helpers import feed, listed, relist, running
-from tests.support.objects import new_pod
-from tests.support.objects import pod
+from tests.support.models import eager_maker
+from tests.support.objects import new_pod, pod
 from tests.support.reflector_helpers import LIST_WATCH
 from tests.support.waiting import DEADLINE
 

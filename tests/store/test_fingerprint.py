@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from kube_reflect.client import eager_maker
 from kube_reflect.store.fingerprint import differences, fingerprint
+
+from tests.support.models import eager_maker
 
 
 @dataclass

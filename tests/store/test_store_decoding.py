@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from kube_reflect.client import eager_maker
 from kube_reflect.events import Apply, Delete
 from kube_reflect.store import Store, Writer
 
 from tests.support.cache_helpers import feed, listed, names, relist, running
+from tests.support.models import eager_maker
 from tests.support.objects import node, pod
 from tests.support.waiting import DEADLINE
 

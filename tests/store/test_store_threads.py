@@ -13,7 +13,7 @@ from kube_reflect.errors import (
     InitialListFailed, KubeReflectError, NotReady, WatchFailed, WriterDropped,
 )
 from kube_reflect.events import Apply, Bookmark, Delete, Init, InitApply, InitDone
-from kube_reflect.reflector import reflect
+from kube_reflect.streams import reflect
 from kube_reflect.store import Store, Writer
 
 from tests.support.cache_helpers import feed, listed, names, relist, running

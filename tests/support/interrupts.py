@@ -164,7 +164,7 @@ def _one_run(run: Run, subject: T, operate: Callable[[T], Any], check: Callable[
     checked: SimpleQueue[None] = SimpleQueue()
 
     def body() -> None:
-        # Until the check is over: what this thread has in hand, nobody may take for a dead one's.
+        # Until the check is over: what this thread is working on, nobody may take for a dead one's.
         try:
             _operate(run, subject, operate, _Interrupter(run, error, files))
             if then is not None:

@@ -77,7 +77,7 @@ class Queue:
         assert len(self.shown()) == len(keys)
         return self
 
-    def in_hand_of_another_thread(self, *keys: Key | None) -> Any:
+    def processed_by_another_thread(self, *keys: Key | None) -> Any:
         """Let a thread take these, for the length of a block."""
         taken, go_on = threading.Event(), threading.Event()
 

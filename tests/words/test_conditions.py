@@ -11,15 +11,14 @@ from kube_reflect import Apply, conditions
 from kube_reflect.conditions import Condition
 from kube_reflect.errors import ConditionFailed
 from tests.support.cache_helpers import feed, listed
+from tests.support.models import eager_maker
 from tests.support.objects import pod
 from tests.support.waiting import DEADLINE
-
-DESERIALIZER = client.ApiClient()
 
 
 def typed(mapping: dict[str, Any], model: str) -> Any:
     """Make a model of a mapping, as the official client does."""
-    return DESERIALIZER._ApiClient__deserialize(mapping, model)
+    return eager_maker(getattr(client, model))(mapping)
 
 
 def with_condition(kind: str, status: str, **more: str) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from kube_reflect import conditions
 from kube_reflect.errors import ConditionFailed, KubeReflectError
 from kube_reflect.object_ref import ApiResource, ObjectRef
 
-MODELS = {"deployment": "V1Deployment", "statefulset": "V1StatefulSet", "daemonset": "V1DaemonSet",
-          "job": "V1Job"}
-DESERIALIZER = client.ApiClient()
+from tests.support.models import eager_maker
+
+MODELS = {"deployment": client.V1Deployment, "statefulset": client.V1StatefulSet,
+          "daemonset": client.V1DaemonSet, "job": client.V1Job}
 
 
 def made(kind: str, generation: int, spec: dict[str, Any], status: dict[str, Any]
@@ -27,7 +28,7 @@ def made(kind: str, generation: int, spec: dict[str, Any], status: dict[str, Any
 
 FORMS = {
     "mapping": lambda kind, obj: obj,
-    "model": lambda kind, obj: DESERIALIZER._ApiClient__deserialize(obj, MODELS[kind]),
+    "model": lambda kind, obj: eager_maker(MODELS[kind])(obj),
     "dynamic": lambda kind, obj: ResourceField(obj),
 }
 
