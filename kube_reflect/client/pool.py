@@ -11,9 +11,9 @@ import ssl
 import time
 import traceback
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.client import HTTPException, HTTPResponse, IncompleteRead
+from http.client import HTTPResponse
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -33,10 +33,6 @@ T = TypeVar("T")
 
 #: How much is received at once, in bytes.
 _BUFFER = 256 * 1024
-#: How much of a chunk is read at once, and how long the line may be that says its length, or one of
-#: the trailers; in bytes.
-_PIECE = 64 * 1024
-_CHUNK_LINE = 64 * 1024
 #: How much of an error's body is read, in bytes.
 _ERROR_BODY = 64 * 1024
 #: No retries and no sleeps in there: they could be neither counted nor interrupted.
@@ -236,35 +232,6 @@ class Answer(HTTPResponse):
         super().__init__(sock, *args, **kwargs)
         self.fp.close()
         self.fp = io.BufferedReader(_Received(sock, handle), _BUFFER)
-
-    def chunks(self) -> Iterator[bytes]:
-        """Yield the chunks of a chunked body as they are sent; in pieces where they are large.
-
-        What urllib3 does with each takes six calls, and several times as long.
-        """
-        readline, read = self.fp.readline, self.fp.read
-        while True:
-            line = readline(_CHUNK_LINE)
-            try:
-                size = int(line.partition(b";")[0], 16)
-            except ValueError:
-                size = -1
-            if size <= 0:
-                break
-            while size:
-                piece = read(size if size < _PIECE else _PIECE)
-                if not piece:
-                    raise IncompleteRead(piece, size)
-                size -= len(piece)
-                yield piece
-            read(2)
-        if size:
-            raise HTTPException(f"no length of a chunk: {line[:80]!r}" if line
-                                else "the answer ended within its chunks")
-        while readline(_CHUNK_LINE) not in (b"\r\n", b"\n", b""):
-            # Trailers.
-            pass
-        self.close()
 
     def _read_status(self) -> tuple[str, int, str]:
         version, status, reason = super()._read_status()  # type: ignore[misc]

@@ -17,7 +17,7 @@ from kube_reflect.client.connection import Closed, ConnectionHandle
 from kube_reflect.client.failures import RequestError, failure, refused
 from kube_reflect.client.list_function import ListFunction
 from kube_reflect.client.pool import (
-    Answer, Door, Exchange, attached_manager, error_body, is_attachable,
+    Door, Exchange, attached_manager, error_body, is_attachable,
 )
 from kube_reflect.config import Config
 
@@ -264,10 +264,6 @@ class Response:
 
     def _read(self) -> Iterator[bytes]:
         response = self._response
-        answer = versions.answer_of(response)
-        if isinstance(answer, Answer) and answer.chunked and (
-                not response.headers.get("Content-Encoding")):
-            return answer.chunks()
         if getattr(response, "chunked", False) or not self._watching:
             return response.stream(_CHUNK, decode_content=True)  # type: ignore[no-any-return]
         # Here stream() would wait for more than there is.
@@ -301,17 +297,13 @@ class Response:
         if not self._attached and self._handle.closed:
             # The thread that is reading closes it.
             return
-        if not self._ended:
-            self._response.close()
+        self._response.close()
         if not self._bound:
             # It may go into a pool that is not ours.
             self._handle.detach()
         if hasattr(self._response, "release_conn"):
             # Those that vcrpy plays have no such method up to its version 8.
             self._response.release_conn()
-        if self._ended:
-            # Not before: it would take the connection with it, which goes back into its pool.
-            self._response.close()
-        else:
+        if not self._ended:
             # Broken off in the middle, the connection is of no more use; the handle would keep it.
             self._handle.shutdown()

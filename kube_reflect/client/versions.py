@@ -3,7 +3,8 @@
 There are three families of the client: up to 35, 36, and from 37 on. When the last version of a
 family is no longer supported, what is said of it here can be deleted, and nothing elsewhere.
 
-What we lean on beside what is documented is listed, and checked, in ``tests/client``.
+What we lean on beside what is documented is listed in `INTERFACES`, which the tests check: an
+upgrade of the client is not to break us unseen.
 """
 
 from __future__ import annotations
@@ -13,14 +14,18 @@ import inspect
 import logging
 import re
 from collections.abc import Callable
-from typing import Any
+from http.client import HTTPResponse
+from typing import Any, NamedTuple
 
 import kubernetes
-from kubernetes import client
+import urllib3
+from kubernetes import client, watch
+from kubernetes.dynamic.resource import Resource
 from urllib3 import exceptions
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
-__all__ = ["answer_of", "item_model", "known_parameters", "listed_model", "name_resolution_error",
-           "path_of", "read_some", "warn_if_untried"]
+__all__ = ["INTERFACES", "Interface", "item_model", "known_parameters", "listed_model",
+           "name_resolution_error", "path_of", "read_some", "warn_if_untried"]
 
 logger = logging.getLogger(__name__)
 
@@ -120,11 +125,6 @@ def name_resolution_error(connection: Any, error: OSError) -> Exception:
         connection, f"Failed to resolve '{connection.host}' ({error})")
 
 
-def answer_of(response: Any) -> Any:
-    """Return the answer of ``http.client`` within a response of urllib3 (None: it is none)."""
-    return getattr(response, "_fp", None)
-
-
 def read_some(response: Any, amount: int) -> bytes:
     """Read what there is of a body, waiting for the first byte only; b"" at its end.
 
@@ -133,7 +133,87 @@ def read_some(response: Any, amount: int) -> bytes:
     if hasattr(response, "read1"):
         return response.read1(amount)  # type: ignore[no-any-return]
     # Up to urllib3 2.1; where it is no response of urllib3's, a byte at a time is never wrong.
-    within = answer_of(response)
+    within = getattr(response, "_fp", None)
     if hasattr(within, "read1"):
-        return within.read1(amount)  # type: ignore[no-any-return]
+        return within.read1(amount)  # type: ignore[no-any-return, union-attr]
     return response.read(1)  # type: ignore[no-any-return]
+
+
+class Interface(NamedTuple):
+    """Something that the library leans on, which module does, and how to see that it is there."""
+
+    what: str
+    used_by: str
+    is_there: Callable[[], bool]
+
+
+def _takes(function: Any, *names: str) -> bool:
+    return set(names) <= set(inspect.signature(function).parameters)
+
+
+def _pod_list() -> Any:
+    return listed_model(client.CoreV1Api.list_namespaced_pod)
+
+
+def _has_path() -> bool:
+    api = client.CoreV1Api.__new__(client.CoreV1Api)
+
+    def ask(no_client: Any) -> Any:
+        api.api_client = no_client
+        return api.list_namespaced_pod("default")
+
+    class Plain:
+        client_side_validation = False
+        configuration: Any = None
+
+        @staticmethod
+        def select_header_accept(accepts: Any) -> Any:
+            return accepts[0]
+
+    return path_of(ask, Plain()) == "/api/v1/namespaces/{namespace}/pods"
+
+
+INTERFACES = (
+    Interface("ApiClient.rest_client.pool_manager is a urllib3.PoolManager", "list_function",
+              lambda: isinstance(client.ApiClient().rest_client.pool_manager,
+                                 urllib3.PoolManager)),
+    Interface("typed APIs hold their client as api_client", "list_function",
+              lambda: hasattr(client.CoreV1Api(), "api_client")),
+    Interface("CustomObjectsApi holds its client as api_client", "list_function",
+              lambda: hasattr(client.CustomObjectsApi(), "api_client")),
+    Interface("a Resource has group, api_version, kind, name, namespaced", "list_function",
+              lambda: _takes(Resource.__init__, "group", "api_version", "kind", "name",
+                             "namespaced")),
+    Interface("typed methods say which list class they return", "versions",
+              lambda: _pod_list() is client.V1PodList),
+    Interface("list classes say the class of their items", "versions",
+              lambda: item_model(_pod_list()) is client.V1Pod),
+    Interface("typed methods ask by param_serialize or call_api, with the path", "versions",
+              _has_path),
+    Interface("typed methods take _preload_content and _request_timeout, or any", "requests",
+              lambda: "_request_timeout" in (known_parameters(client.CoreV1Api.list_node) or
+                                             {"_request_timeout"})),
+    Interface("Watch reads lines by unmarshal_event", "wire",
+              lambda: _takes(watch.Watch.unmarshal_event, "data", "return_type")),
+    Interface("Watch has get_return_type and get_watch_argument_name", "wire",
+              lambda: _takes(watch.Watch.get_return_type, "func")
+              and _takes(watch.Watch.get_watch_argument_name, "func")),
+    Interface("a pool manager has pool_classes_by_scheme and connection_pool_kw", "pool",
+              lambda: {"http", "https"} <= set(urllib3.PoolManager().pool_classes_by_scheme)
+              and isinstance(urllib3.PoolManager().connection_pool_kw, dict)),
+    Interface("pool classes have a ConnectionCls", "pool",
+              lambda: urllib3.HTTPSConnectionPool.ConnectionCls is HTTPSConnection),
+    Interface("a connection connects by _new_conn, to _dns_host", "pool",
+              lambda: hasattr(HTTPConnection, "_new_conn")
+              and HTTPConnection("name", 80)._dns_host == "name"),
+    Interface("a connection has socket_options and source_address", "pool",
+              lambda: all(hasattr(HTTPConnection("name", 80), one)
+                          for one in ("socket_options", "source_address", "timeout"))),
+    Interface("a connection makes its answers by response_class", "pool",
+              lambda: HTTPConnection.response_class is HTTPResponse),
+    Interface("an answer reads its status line by _read_status", "pool",
+              lambda: callable(getattr(HTTPResponse, "_read_status", None))),
+    Interface("a TLS connection has its settings as attributes", "tls",
+              lambda: all(hasattr(HTTPSConnection("name", 443), one) for one in
+                          ("ssl_context", "cert_reqs", "ca_certs", "cert_file", "key_file"))),
+)

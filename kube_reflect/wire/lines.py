@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections import deque
 from collections.abc import Generator, Iterator
 from json import JSONDecodeError
 from typing import NamedTuple
@@ -25,10 +24,8 @@ _LIST_SILENCE = 30.0
 #: No object is near this long, in bytes: etcd takes 1.5 MB.
 _LONGEST_LINE = 64 * 1024 * 1024
 #: An event that holds a whole object, as the API server writes it.
-_EVENT = re.compile(rb'\{"type":"(ADDED|MODIFIED|DELETED)","object":(?=\{)')
+_EVENT = re.compile(r'\{"type":"(ADDED|MODIFIED|DELETED)","object":(?=\{)')
 _EVENT_MEMBERS = frozenset({b'"type"', b'"object"'})
-#: Their types, as text that there is already.
-_TYPES = {b"ADDED": "ADDED", b"MODIFIED": "MODIFIED", b"DELETED": "DELETED"}
 
 
 class WatchLine(NamedTuple):
@@ -62,8 +59,6 @@ class WatchLines:
         self._list_deadline = self._started + self._list_silence if initial else math.inf
         if initial:
             response.set_read_timeout(self._list_silence)
-        #: Whole lines that are not parsed yet: one, unless the official Watch reads ahead.
-        self._cut: deque[bytes] = deque()
         self._lines = OfficialWatch(self._parse).read(self._read())
 
     def __iter__(self) -> Iterator[WatchLine]:
@@ -89,15 +84,14 @@ class WatchLines:
         # Where nothing was read, there is nobody else who does.
         self._response.close()
 
-    def _read(self) -> Generator[bytes, None, None]:
-        """Cut whole lines, each with its newline, and yield a mark for each.
+    def _read(self) -> Generator[bytes | str, None, None]:
+        """Yield whole lines, each with its newline.
 
         :raises RequestError: for a line that does not end, where they break off, and at an end
             that comes too early.
         """
         parts: list[bytes] = []
         size, begun = 0, 0.0
-        add, mark = self._cut.append, OfficialWatch.MARK
         try:
             for chunk in self._response.chunks():
                 now = time.monotonic()
@@ -111,8 +105,8 @@ class WatchLines:
                     parts.clear()
                     start = end
                     if not line.isspace():
-                        add(line)
-                        yield mark
+                        # Before 28 the official Watch dies of one bad byte.
+                        yield line if line.isascii() else line.decode("utf-8", "replace")
                 if start == len(chunk):
                     continue
                 if not parts:
@@ -132,8 +126,7 @@ class WatchLines:
             self._response.close()
         if parts:
             # Cut within a line, or the last line lacks its newline: parsing tells.
-            add(b"".join((*parts, b"\n")))
-            yield mark
+            yield b"".join((*parts, b"\n")).decode("utf-8", "replace")
         self._check_end()
 
     def _check_end(self) -> None:
@@ -151,23 +144,22 @@ class WatchLines:
     def _age(self) -> float:
         return time.monotonic() - self._started
 
-    def _parse(self, mark: str, return_type: object = None) -> WatchLine:
-        """Parse the next line, and note what it says of the server; it is a contact with it.
+    def _parse(self, line: str, return_type: object = None) -> WatchLine:
+        """Parse a line, and note what it says of the server; it is a contact with it.
 
-        :param mark: of no use here, as the return type; the official Watch passes them.
+        :param return_type: of no use here; the official Watch passes it.
         """
-        line = self._cut.popleft()
         start = _EVENT.match(line)
         found = None
-        if start is not None and line.endswith(b"}\n"):
+        if start is not None and line.endswith("}"):
             try:
                 # If that is one JSON value, it is the object, and there is nothing beside it.
-                found = WatchLine(_TYPES[start[1]], Object.parse(line[start.end():-2]))
+                found = WatchLine(start[1], Object.parse(line[start.end():-1].encode()))
             except ValueError:
                 pass
         if found is None:
             try:
-                found = _any_event(line[:-1])
+                found = _any_event(line)
             except RequestError:
                 self._record_cut()
                 raise
@@ -184,8 +176,9 @@ class WatchLines:
         return found
 
 
-def _any_event(data: bytes) -> WatchLine:
+def _any_event(line: str) -> WatchLine:
     """Parse a line that is not written as the API server writes those of objects."""
+    data = line.encode()
     try:
         event = loads(data)
     except (ValueError, RecursionError) as error:
@@ -197,7 +190,7 @@ def _any_event(data: bytes) -> WatchLine:
     if isinstance(event, dict) and isinstance(event.get("items"), list):
         # As of a server that does not know the parameter.
         raise RequestError("the server answered a WATCH with a list", code=405, started=True)
-    raise RequestError(f"a line that is no watch event: {data[:80]!r}", started=True)
+    raise RequestError(f"a line that is no watch event: {line[:80]!r}", started=True)
 
 
 def _unreadable_event(data: bytes, error: Exception) -> WatchLine:

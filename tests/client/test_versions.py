@@ -12,10 +12,10 @@ from urllib3 import exceptions
 from urllib3.connection import HTTPConnection
 
 from kube_reflect.client import ListFunction, Requests
-from kube_reflect.client.versions import name_resolution_error, read_some, warn_if_untried
+from kube_reflect.client.versions import (
+    INTERFACES, Interface, name_resolution_error, read_some, warn_if_untried,
+)
 from kube_reflect.config import Config
-
-from ._interfaces import INTERFACES, Interface
 
 
 @pytest.mark.parametrize("interface", INTERFACES, ids=lambda one: one.what)

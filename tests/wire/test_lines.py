@@ -81,9 +81,8 @@ LINES = [line_of(pod(f"p{number}", text="x" * number)) for number in range(30)]
 WHOLE = b"".join(line + b"\n" for line in LINES)
 
 
-def cut_lines(chunks: list[bytes]) -> list[bytes]:
-    lines = lines_of(Response(chunks))
-    return [lines._cut.popleft() for _ in lines._read()]
+def cut_lines(chunks: list[bytes]) -> list[bytes | str]:
+    return list(lines_of(Response(chunks))._read())
 
 
 @pytest.mark.parametrize("seed", range(20))
