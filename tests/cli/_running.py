@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from kube_reflect.cli import main
+
 from tests.support._examples import ROOT
 from tests.support.objects import new_pod
 
@@ -36,6 +38,20 @@ def run(*args: str, **more: str) -> subprocess.CompletedProcess[str]:
 def pod(name: str, namespace: str = "here", **labels: str) -> dict[str, Any]:
     return {**new_pod(name, namespace, **labels), "spec": {"containers": []},
             "status": {"phase": "Running"}}
+
+
+def followed(capsys: pytest.CaptureFixture[str], *args: str, lines: int = 1) -> str:
+    """Return what a command prints that follows the cluster for a moment.
+
+    :param lines: if it has printed fewer, since the machine is busy, it is given longer.
+    """
+    out = ""
+    for seconds in ("0.4", "3", "15"):
+        assert main([*args, "--seconds", seconds]) == 0
+        out = capsys.readouterr().out
+        if out.count("\n") >= lines:
+            break
+    return out
 
 
 class Terminal:

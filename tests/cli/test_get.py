@@ -13,7 +13,7 @@ from kube_reflect.cli import _lines, main
 from kube_reflect.testing import FakeApiServer
 from kube_reflect.testing.columns import Column
 
-from ._running import pod
+from ._running import followed, pod
 
 DEFINITION = {
     "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
@@ -66,7 +66,8 @@ def test_custom_resources(server: FakeApiServer, capsys: Capture) -> None:
         assert shown(capsys, name, "-n", "here", "-o", "name") == [
             ["crontab.stable.example.com/nightly"]]
     # What follows the cluster prints by itself, as the definition says.
-    lines = shown(capsys, "ct", "-A", "-w", "--seconds", "0.4")
+    lines = [line.split() for line in followed(
+        capsys, "get", "ct", "-A", "-w", lines=2).splitlines()]
     assert lines[0] == ["EVENT", "NAMESPACE", "NAME", "SPEC", "READY", "AGE"]
     assert lines[1][:9] == ["ADDED", "here", "nightly", "0", "3", "*", "*", "*", "True"]
 

@@ -16,7 +16,7 @@ from kube_reflect.errors import WatchFailed
 from kube_reflect.testing import FakeApiServer
 from kube_reflect.testing.columns import columns_of
 
-from ._running import DEADLINE, MODULE, WITHOUT_RICH, Terminal, pod
+from ._running import DEADLINE, MODULE, WITHOUT_RICH, Terminal, followed, pod
 
 Capture = pytest.CaptureFixture[str]
 
@@ -26,28 +26,23 @@ def plain(shown: str) -> str:
 
 
 def test_without_a_terminal_it_prints_lines(at_hand: str, capsys: Capture) -> None:
-    assert main(["watch", "pods", "-n", "here", "--seconds", "0.4"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    lines = followed(capsys, "watch", "pods", "-n", "here", lines=21).splitlines()
     assert lines[0].split() == ["EVENT", "NAME", "READY", "STATUS", "RESTARTS", "AGE"]
     assert len(lines) == 21 and lines[1].split()[0] == "ADDED"
 
 
 @pytest.mark.parametrize("output", ["json", "yaml", "name"])
 def test_documents(output: str, at_hand: str, capsys: Capture) -> None:
-    command = ["watch", "pods", "-n", "here", "--field-selector", "metadata.name=pod-1",
-               "--seconds", "0.4", "-o", output]
-    assert main(command) == 0
-    out = capsys.readouterr().out
+    out = followed(capsys, "watch", "pods", "-n", "here", "--field-selector",
+                   "metadata.name=pod-1", "-o", output)
     assert {"json": '"name": "pod-1"', "yaml": "---\n", "name": "pod/pod-1\n"}[output] in out
 
 
 def test_the_shards_of_a_resource(at_hand: str, capsys: Capture) -> None:
     found: list[str] = []
     for shard in ("0/2", "1/2"):
-        command = ["watch", "pods", "-n", "here", "--shard", shard, "-o", "name",
-                   "--seconds", "0.4"]
-        assert main(command) == 0
-        found += capsys.readouterr().out.split()
+        found += followed(capsys, "watch", "pods", "-n", "here", "--shard", shard,
+                          "-o", "name").split()
     assert sorted(found) == sorted(f"pod/pod-{number}" for number in range(20))
 
 

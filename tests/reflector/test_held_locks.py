@@ -22,6 +22,8 @@ from tests.support.waiting import DEADLINE
 __all__ = ["server", "v1"]
 
 TIMEOUT = 0.2
+#: Seconds that a busy machine may add; whoever waits for a lock would wait for far longer.
+SLOW = 6.0
 
 
 @contextlib.contextmanager
@@ -51,14 +53,14 @@ def all_locks_held() -> Iterator[None]:
 
 
 def in_time(call: Callable[[], object]) -> object:
-    """Return what a call returns or raises; it may take a second longer than its timeout."""
+    """Return what a call returns or raises; it may take seconds longer than its timeout."""
     began = time.monotonic()
     try:
         return call()
     except TimeoutError as error:
         return error
     finally:
-        assert time.monotonic() - began < TIMEOUT + 1
+        assert time.monotonic() - began < TIMEOUT + SLOW
 
 
 def test_waiting_for_an_object(v1: client.CoreV1Api) -> None:
