@@ -131,7 +131,7 @@ class Subscription(Generic[K]):
         :param timeout: seconds, or None to wait for as long as it takes.
         :raises TimeoutError: if there was none in time.
         """
-        deadline = Deadline(timeout)
+        deadline = _FOREVER if timeout is None else Deadline(timeout)
         try:
             taken = self._take(deadline)
             if taken is None:
@@ -191,7 +191,8 @@ class Subscription(Generic[K]):
                 has_news = pending.settle_locked()
                 taken = pending.take_locked(loop)
                 # Whether another thread is about to return with a step, or to put it back.
-                is_between = not all(one.returned for one in self._processing.values())
+                is_between = taken is None and not all(
+                    one.returned for one in self._processing.values())
                 has_ended = taken is None and self._has_ended_locked() and not is_between
                 if has_ended:
                     # Others may be waiting for what this one has put down.

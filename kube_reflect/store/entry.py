@@ -73,7 +73,7 @@ class Entry:
 
     def is_of(self, other: Entry) -> bool:
         """Return whether both are states of one object: not one that was deleted and made anew."""
-        return self.uid == other.uid
+        return self.packed.split(b"\0", 2)[1] == other.packed.split(b"\0", 2)[1]
 
     def __repr__(self) -> str:
         return f"<Entry {'/'.join(filter(None, self.key))} at {self.resource_version}>"

@@ -84,8 +84,10 @@ def _about(run: Run) -> str:
     said = dict(run.about)
     cores = said.pop("cores", "?")
     versions = ", ".join(f"{name} {version}" for name, version in said.items())
-    return (f"Medians of {run.plan.repeats} turns with {run.plan.main:,} pods of 11.6 KB, on "
-            f"{cores} cores, with\n{versions}:")
+    repeats = run.plan.repeats
+    turns = "One turn" if repeats == 1 else f"Medians of {repeats} turns"
+    return (f"{turns} with {run.plan.main:,} pods of 11.6 KB, on {cores} cores, with\n"
+            f"{versions}:")
 
 
 def _main(run: Run) -> str:
