@@ -25,7 +25,7 @@ from tests.test_examples import SCRIPTS
 RUNS = int(os.environ.get("SCRIPT_RUNS", "2"))
 #: Seconds after its start in which a script is interrupted, and in which it is to end then. 2 are
 #: enough beside two busy loops (SCRIPT_SECONDS=2) where the machine does nothing else.
-LATEST, SOON = 4.0, float(os.environ.get("SCRIPT_SECONDS", "10"))
+LATEST, SOON = 3.0, float(os.environ.get("SCRIPT_SECONDS", "10"))
 #: Seconds that a script has to end before that is given up.
 DEADLINE = 15.0
 #: Amid an import, Python itself loses a KeyboardInterrupt now and then, in a callback of a weakref.
