@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -16,6 +17,15 @@ from tests.support.cache_helpers import listed, running
 from tests.support.follower import Follower, versions
 from tests.support.interrupts import ERRORS
 from tests.support.waiting import DEADLINE
+
+
+@pytest.fixture(autouse=True)
+def no_callbacks_of_the_garbage_collector() -> Iterator[None]:
+    """hypothesis has one, in Python: what interrupts it, in any thread, is lost."""
+    callbacks = gc.callbacks[:]
+    gc.callbacks.clear()
+    yield
+    gc.callbacks[:] = callbacks
 
 
 def interrupt_often(thread: threading.Thread, error: Any, noted: list[BaseException],
