@@ -194,12 +194,16 @@ def wait_until_free(deadline: Deadline, *locks: Any) -> bool:
     fifth of a second.
     """
     grace, pause = Deadline(_STUCK), 0.0005
+    # Nobody puts anything into it.
+    never: SimpleQueue[None] = SimpleQueue()
     for lock in locks:
         while _is_held_by_another(lock):
             if deadline.left() == 0 and grace.left() == 0:
                 return False
-            time.sleep(pause)
-            pause = min(2 * pause, 0.02)
+            try:
+                never.get(timeout=pause)
+            except Empty:
+                pause = min(2 * pause, 0.02)
     return True
 
 
