@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -40,16 +41,18 @@ def pod(name: str, namespace: str = "here", **labels: str) -> dict[str, Any]:
             "status": {"phase": "Running"}}
 
 
-def followed(capsys: pytest.CaptureFixture[str], *args: str, lines: int = 1) -> str:
+def followed(capsys: pytest.CaptureFixture[str], *args: str, lines: int = 1,
+             whole: str = "") -> str:
     """Return what a command prints that follows the cluster for a moment.
 
     :param lines: if it has printed fewer, since the machine is busy, it is given longer.
+    :param whole: so it is until this pattern matches, where there is one.
     """
     out = ""
     for seconds in ("0.4", "3", "15"):
         assert main([*args, "--seconds", seconds]) == 0
         out = capsys.readouterr().out
-        if out.count("\n") >= lines:
+        if re.fullmatch(whole, out.strip(), re.S) if whole else out.count("\n") >= lines:
             break
     return out
 

@@ -70,7 +70,7 @@ def test_a_command_prints_what_the_page_shows(
         expected = 130
     pattern = r"\s+".join(re.escape(word).replace("…", ".*?") for word in printed.split())
     if set(ENDLESS) & set(args):
-        shown = followed(capsys, *args, lines=len(printed.splitlines())).strip()
+        shown = followed(capsys, *args, whole=pattern).strip()
     else:
         assert main(args) == expected
         shown = capsys.readouterr().out.strip()
