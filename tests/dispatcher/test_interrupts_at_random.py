@@ -20,12 +20,16 @@ from tests.support.waiting import DEADLINE
 
 
 @pytest.fixture(autouse=True)
-def no_callbacks_of_the_garbage_collector() -> Iterator[None]:
-    """hypothesis has one, in Python: what interrupts it, in any thread, is lost."""
-    callbacks = gc.callbacks[:]
-    gc.callbacks.clear()
+def no_garbage_of_others() -> Iterator[None]:
+    """What interrupts the end of an object with a callback in Python is lost, in any thread.
+
+    Such are the threads of earlier tests, which are in a `WeakSet` of threading. hypothesis has the
+    garbage collector itself call back.
+    """
+    gc.collect()
+    gc.disable()
     yield
-    gc.callbacks[:] = callbacks
+    gc.enable()
 
 
 def interrupt_often(thread: threading.Thread, error: Any, noted: list[BaseException],

@@ -36,8 +36,10 @@ def api_client(server: FakeApiServer) -> Iterator[client.ApiClient]:
 
 
 def threads() -> list[str]:
+    """Return the threads of reflectors; not those that see to what earlier tests have forgotten."""
     return sorted(thread.name for thread in threading.enumerate()
-                  if thread.name.startswith("kube-reflect:"))
+                  if thread.name.startswith("kube-reflect:")
+                  and thread.name != "kube-reflect:forgotten")
 
 
 def wait_for_no_threads() -> None:
