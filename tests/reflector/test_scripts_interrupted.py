@@ -132,7 +132,7 @@ def check_words(said: str, code: int, number: signal.Signals, when: str) -> None
         # (It says nothing before Python has a handler for it.)
         # Within Python's own import one comes amid the handling of another.
         handled, *rest = said.split("During handling of the above exception")
-        chained = len(rest) if "<frozen importlib" in handled else 0
+        chained = len(rest) if "importlib" in handled else 0
         assert said.count("Traceback (most recent call last)") == 1 + chained, context
         assert said.rstrip().endswith("KeyboardInterrupt"), context
         assert "Exception ignored" not in said and "Exception in" not in said, context
