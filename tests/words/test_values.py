@@ -174,7 +174,8 @@ def test_selectors(value: Any) -> None:
     (indexers.by_label("app"), POD), (indexers.by_namespace, POD), (predicates.labels, POD),
     (predicates.combine(predicates.generation, predicates.labels), POD),
     (predicates.fallback(predicates.generation, predicates.labels), POD),
-    (transforms.keep("spec.nodeName"), POD)], ids=repr)
+    (transforms.keep("spec.nodeName"), POD)], ids=["by_label", "by_namespace", "labels",
+                                                   "combine", "fallback", "keep"])
 def test_ready_made_functions(function: Any, given: Any) -> None:
     assert all(copied(given) == function(given) for copied in again(function))
 
