@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import sys
+import threading
 from typing import Any
 
+import pytest
+
 from kube_reflect import _locks
-from kube_reflect._locks import new_lock, register
+from kube_reflect._frame_lock import FrameLock
+from kube_reflect._locks import Deadline, new_lock, register, wait_until_free
+
+from tests.support.waiting import DEADLINE
 
 
 class Renewed:
@@ -34,3 +40,28 @@ def test_no_exception_can_be_lost_while_a_lock_is_let_go_of() -> None:
     before = len(_locks._locks), len(_locks._registered)
     assert calls_of_letting_go(held) == []
     assert (len(_locks._locks), len(_locks._registered)) == (before[0] - 1, before[1] - 1)
+
+
+@pytest.mark.parametrize("new", [threading.RLock, FrameLock])
+def test_a_lock_that_another_thread_keeps_is_waited_for_and_not_taken(new: Any) -> None:
+    lock, free = new(), new()
+    held, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with lock:
+            held.set()
+            over.wait(DEADLINE)
+
+    assert wait_until_free(Deadline(0), lock, free)
+    with lock:
+        # One's own is no hindrance.
+        assert wait_until_free(Deadline(0), lock)
+    thread = threading.Thread(target=hold)
+    thread.start()
+    try:
+        assert held.wait(DEADLINE)
+        assert not wait_until_free(Deadline(0), free, lock)
+    finally:
+        over.set()
+    assert wait_until_free(Deadline(DEADLINE), free, lock)
+    thread.join(DEADLINE)

@@ -131,11 +131,13 @@ class Shared(Generic[K]):
     def close(self, timeout: float | None = 5.0) -> None:
         """End this use; the last one closes the reflector. Any number of times.
 
+        If another thread is stuck in `shared` for all the time that there is, nothing is done: call
+        it again, or let go of the handle.
+
         :param timeout: seconds to wait for its thread at most.
         """
         deadline = Deadline(timeout)
         if not _registry.is_free(deadline):
-            # It ends with this handle, or with another call.
             return
         _registry.release(self._key, self._token)
         if not _registry.is_used(self._key, self._reflector):
