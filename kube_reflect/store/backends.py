@@ -72,8 +72,6 @@ class Zstandard(Backend):
         made = self._zstandard.ZstdCompressionDict(
             content, dict_type=self._zstandard.DICT_TYPE_RAWCONTENT)
         made.precompute_compress(compression_params=self._params)
-        # Its other half is made when it is first needed: now, before other threads see it.
-        self.decompressor(made)
         return made
 
     def content(self, dictionary: Any) -> bytes:

@@ -14,10 +14,13 @@ to any kind; one of several whole objects, and not of pieces of more of them, do
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 from kube_reflect.store.backends import BACKENDS, FRAME, Backend, Compress, Decompress
 
 __all__ = ["Compressor"]
+
+T = TypeVar("T")
 
 #: What the first byte of packed bytes says: they are the JSON as it came, or compressed without a
 #: dictionary; a higher number is that of the dictionary.
@@ -46,44 +49,30 @@ _IDLE = 2
 _LONGEST = 1 << 28
 
 
-class _Generation:
-    """A dictionary, and what works with it, each in the hands of one thread at a time.
+class _Codec:
+    """A dictionary, or none, and what works with it, each in the hands of one thread at a time.
 
     Whoever needs one takes it out of the list, which is a single step, and puts it back after it
     was used. If anything interrupts that, it is not put back, and another one is made.
+
+    :param tag: what the packed bytes begin with that it makes.
     """
 
-    __slots__ = ("_backend", "_decompressors", "_dictionary", "compressors", "size", "tag")
+    __slots__ = ("_backend", "_dictionary", "compressors", "decompressors", "size", "tag")
 
-    def __init__(self, backend: Backend, content: bytes = b"") -> None:
-        self.tag = _PLAIN
+    def __init__(self, backend: Backend, content: bytes = b"", tag: int = _PLAIN) -> None:
+        self.tag = tag
         self.size = len(content)
         self._backend = backend
         self._dictionary = backend.dictionary(content) if content else None
         self.compressors: list[Compress] = []
-        self._decompressors: list[Decompress] = []
+        self.decompressors: list[Decompress] = []
 
-    def compress(self, json: bytes) -> bytes:
-        """Return a frame."""
-        try:
-            compress = self.compressors.pop()
-        except IndexError:
-            compress = self._backend.compressor(self._dictionary)
-        frame = compress(json)
-        if len(self.compressors) < _IDLE:
-            self.compressors.append(compress)
-        return frame
+    def new_compressor(self) -> Compress:
+        return self._backend.compressor(self._dictionary)
 
-    def decompress(self, frame: bytes, length: int) -> bytes:
-        """Return what the frame was made of; raise one of the backend's errors."""
-        try:
-            decompress = self._decompressors.pop()
-        except IndexError:
-            decompress = self._backend.decompressor(self._dictionary)
-        json = decompress(frame, length)
-        if len(self._decompressors) < _IDLE:
-            self._decompressors.append(decompress)
-        return json
+    def new_decompressor(self) -> Decompress:
+        return self._backend.decompressor(self._dictionary)
 
     def content(self) -> bytes:
         """Return what the dictionary was made of."""
@@ -91,7 +80,7 @@ class _Generation:
 
 
 # Most objects are compressed with a dictionary; what works without is shared by all caches.
-_plains: dict[str, _Generation] = {}
+_plains: dict[str, _Codec] = {}
 
 
 class Compressor:
@@ -111,8 +100,8 @@ class Compressor:
         self._objects = objects
         self._backend = backend
         self._errors: tuple[type[Exception], ...] = (LookupError, ValueError, *backend.errors)
-        self._current = self._plain = _plains.setdefault(backend.name, _Generation(backend))
-        self._generations = {_PLAIN: self._plain}
+        self._current = self._plain = _plains.setdefault(backend.name, _Codec(backend))
+        self._codecs = {_PLAIN: self._plain}
         # Nobody makes so many: `_MOST` of them.
         self._tags: Iterator[int] = iter(range(_PLAIN + 1, _LAST + 1))
         # How many objects came, at which number one is a sample, how far it is to the next one.
@@ -130,11 +119,14 @@ class Compressor:
         length = len(json)
         packed = _RAW_HEAD
         if length <= _LONGEST:
-            generation = self._current if length <= self._backend.longest else self._plain
-            frame = generation.compress(json)
+            codec = self._current if length <= self._backend.longest else self._plain
+            compress = _taken(codec.compressors, codec.new_compressor)
+            frame = compress(json)
+            if len(codec.compressors) < _IDLE:
+                codec.compressors.append(compress)
             if frame.startswith(FRAME):
                 # The length at seven bits a byte.
-                head, left = [generation.tag], length
+                head, left = [codec.tag], length
                 while left >= 0x80:
                     head.append(left & 0x7F | 0x80)
                     left >>= 7
@@ -160,10 +152,13 @@ class Compressor:
             length, start = packed[1], 2
             if length >= 0x80:
                 length, start = _rest_of_length(packed, length)
-            generation = self._generations[packed[0]]
+            codec = self._codecs[packed[0]]
             if not 0 < length <= min(longest, len(packed) * self._backend.ratio):
                 raise ValueError("so much is not in so few")
-            json = generation.decompress(FRAME + packed[start:], length)
+            decompress = _taken(codec.decompressors, codec.new_decompressor)
+            json = decompress(FRAME + packed[start:], length)
+            if len(codec.decompressors) < _IDLE:
+                codec.decompressors.append(decompress)
         # No more than these: an exception of the thread's own may come here too.
         except self._errors as error:
             raise _damaged(error) from error
@@ -183,28 +178,49 @@ class Compressor:
         self._samples = []
         self._stride = stride = min(self._seen * (_GROWTH - 1), _STEP) // _SAMPLES
         self._next = self._seen + stride
-        if len(self._generations) <= _MOST:
-            self._consider(list(map(self.decompress, samples)))
+        if len(self._codecs) <= _MOST:
+            self._consider(samples)
 
-    def _consider(self, objects: list[bytes]) -> None:
-        """Make a dictionary of some of the objects, and use it if it serves the others better."""
-        current, judges = self._current, objects[1::2]
-        reach = self._backend.reach
-        # Of two at least, and nearly all of each: what is cut off it is what others have too.
-        content = b"".join(json[:reach * 3 // 4] for json in objects[::2])[-reach:]
-        made = _Generation(self._backend, content)
-        before = sum(len(current.compress(json)) for json in judges)
-        after = sum(len(made.compress(json)) for json in judges)
+    def _consider(self, samples: list[bytes]) -> None:
+        """Make a dictionary of some of the samples, and use it if it serves the others better."""
+        current, judges = self._current, samples[1::2]
+        # One object and one compressor at a time: the most that is ever taken is not given back to
+        # the system, and would be a tenth of what some thousand objects take.
+        before = self._compressed(current, judges)
+        current.compressors.clear()
+        made = _Codec(self._backend, self._content(samples[::2]))
+        after = self._compressed(made, judges)
         many = self._seen if self._objects is None else min(self._seen, self._objects())
         spared = (before - after) / len(judges) * many * _AHEAD
-        if after > before * (1 - _GAIN) or spared < len(content) + _OVERHEAD:
+        if after > before * (1 - _GAIN) or spared < made.size + _OVERHEAD:
             return
         # One for each, also if another thread is here too.
-        made.tag = tag = next(self._tags)
-        self._generations[tag] = made
-        self._current = made
-        # From now on it is read, and not written.
-        current.compressors.clear()
+        made.tag = next(self._tags)
+        self._use(made)
+        # From now on it is read, and seldom: most of what is at rest is about to come.
+        current.decompressors.clear()
+
+    def _use(self, codec: _Codec) -> None:
+        # The first decompressor completes zstandard's dictionary: before other threads see it.
+        codec.decompressors.append(codec.new_decompressor())
+        self._codecs[codec.tag] = self._current = codec
+
+    def _content(self, samples: list[bytes]) -> bytes:
+        """Return a dictionary's content: of two objects at least, and nearly all of each.
+
+        (What is cut off an object is what others have too.)
+        """
+        content, reach = b"", self._backend.reach
+        while samples and len(content) < reach:
+            content = self.decompress(samples.pop())[:reach * 3 // 4] + content
+        return content[-reach:]
+
+    def _compressed(self, codec: _Codec, samples: list[bytes]) -> int:
+        """Return how many bytes samples become."""
+        compress = _taken(codec.compressors, codec.new_compressor)
+        size = sum(len(compress(self.decompress(packed))) for packed in samples)
+        codec.compressors.append(compress)
+        return size
 
     @property
     def backend_name(self) -> str:
@@ -213,7 +229,7 @@ class Compressor:
 
     def dictionaries(self) -> dict[int, bytes]:
         """Return what its dictionaries were made of, by their numbers; from any thread."""
-        return {tag: generation.content() for tag, generation in list(self._generations.items())
+        return {tag: codec.content() for tag, codec in list(self._codecs.items())
                 if tag != _PLAIN}
 
     def take(self, dictionaries: Mapping[int, bytes]) -> None:
@@ -227,18 +243,23 @@ class Compressor:
             raise ValueError("no dictionaries of such numbers or sizes are made")
         for tag, content in dictionaries.items():
             try:
-                made = _Generation(self._backend, content)
+                self._use(_Codec(self._backend, content, tag))
             except self._errors as error:
                 raise _damaged(error) from error
-            made.tag = tag
-            self._generations[tag] = made
-            self._current = made
         self._tags = iter([tag for tag in range(_PLAIN + 1, _LAST + 1) if tag not in dictionaries])
 
     @property
     def dictionary_bytes(self) -> int:
         """How many bytes its dictionaries have, without what works with them."""
-        return sum(generation.size for generation in list(self._generations.values()))
+        return sum(codec.size for codec in list(self._codecs.values()))
+
+
+def _taken(idle: list[T], new: Callable[[], T]) -> T:
+    """Take one that is idle, or a new one."""
+    try:
+        return idle.pop()
+    except IndexError:
+        return new()
 
 
 def _damaged(why: object) -> ValueError:

@@ -192,7 +192,7 @@ def test_an_error_of_the_thread_is_not_taken_for_damage(monkeypatch: pytest.Monk
     compressor = Compressor()
     packed = compressor.compress(stranger(1))
     with monkeypatch.context() as patch:
-        patch.setattr(compression._Generation, "decompress", interrupted)
+        patch.setattr(compression, "_taken", lambda *_: interrupted)
         with pytest.raises(TimeLimit):
             compressor.decompress(packed)
 
