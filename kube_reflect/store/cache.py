@@ -12,13 +12,13 @@ from kube_reflect._locks import Deadline, ReadWriteLock, Waiters, new_lock
 from kube_reflect._object import Key, compare_versions, newer_version
 from kube_reflect.errors import WatcherError
 from kube_reflect.object_ref import ApiResource, ObjectRef
+from kube_reflect.store.change import Change, Counters, Extent, Lifecycle
 from kube_reflect.store.decoder import Decoder
 from kube_reflect.store.entry import Entry, EntryMaker
 from kube_reflect.store.listener import Keeper, Listener
 from kube_reflect.store.mutations import MutationDetector
 from kube_reflect.store.options import StoreOptions
 from kube_reflect.store.readiness import Readiness
-from kube_reflect.store.record import Counters, Extent, Lifecycle, Record
 from kube_reflect.store.table import Group, Table
 from kube_reflect.store.user_code import BadObjects
 
@@ -42,8 +42,8 @@ class Cache:
     Python has that with a GIL and, by a lock in each object, without one. So what belongs together
     is one tuple or table, which is replaced and not changed; who uses it twice loads it once.
 
-    **What an interrupt leaves**: a `Record` in ``journal``. Each thread that takes the lock
-    completes it before it does anything else (`settle`).
+    **What an interrupt leaves**: a `Change` in ``journal``. Each thread that takes the lock
+    completes it before it does anything else (`settle_locked`).
     """
 
     def __init__(self, resource: ApiResource | None, options: StoreOptions) -> None:
@@ -57,7 +57,7 @@ class Cache:
         self.entries: Group = self.table.entries
         #: All that is decoded, at one count of a table's moves; replaced whole.
         self.everything: tuple[Table, int, tuple[Any, ...]] | None = None
-        self.journal: Record | None = None
+        self.journal: Change | None = None
         self.counters = Counters()
         self.versions: dict[str | None, str] = {}
         #: Namespaces (or None, for all there is) that are written, and of these the ones that are
@@ -108,8 +108,8 @@ class Cache:
             self.awaited |= {namespace}
             self.readiness.renew()
 
-    def commit(self, record: Record, events: int, growth: int) -> None:
-        """Make a change; the caller holds the mutex.
+    def commit(self, change: Change, events: int, growth: int) -> None:
+        """Write a change down in the journal, and make it; the caller holds the mutex.
 
         :param events: how many events it is.
         :param growth: by how many bytes what is stored grows.
@@ -117,39 +117,40 @@ class Cache:
         with self._write_lock:
             if self.journal is not None:
                 self.settle_locked()
-            counters = self.counters
-            record.events = counters.events + events
-            record.relists = counters.relists + (
-                record.extent is Extent.LIST and record.namespace in self.listed)
-            record.bytes_at_rest = counters.bytes_at_rest + growth
-            record.listeners = self.listeners
-            self.journal = record
+            _, applied, relists, size = self.counters
+            is_relist = change.extent is Extent.LIST and change.namespace in self.listed
+            change.counted = applied + events, relists + is_relist, size + growth
+            change.listeners = self.listeners
+            self.journal = change
             self.settle_locked()
 
     def settle_locked(self) -> None:
-        """Complete the change that an exception has interrupted, if there is one."""
-        record = self.journal
-        if record is None:
+        """Make the change in the journal: the one just committed, or one that was interrupted.
+
+        It may be begun anew at any of its steps.
+        """
+        change = self.journal
+        if change is None:
             return
-        namespace, version, versions = record.namespace, record.version, self.versions
+        namespace, version, versions = change.namespace, change.version, self.versions
         seen = self.counters.resource_version
-        if record.extent is Extent.CONFIRMED:
+        if change.extent is Extent.CONFIRMED:
             self.awaited -= {namespace}
             if not self.awaited:
                 self.readiness.open()
-        elif record.table is None:
-            self.table.replace(record.before, record.after)
+        elif change.table is None:
+            self.table.replace(change.before, change.after)
             if version is not None:
                 known = versions.get(namespace)
                 versions[namespace] = version if known is None else newer_version(known, version)
         else:
-            self.table, self.entries = record.table, record.table.entries
-            if record.swapped is not None:
-                record.swapped()
-            if record.extent is not Extent.SAVED:
+            self.table, self.entries = change.table, change.table.entries
+            if change.swapped is not None:
+                change.swapped()
+            if change.extent is not Extent.SAVED:
                 self.awaited -= {namespace}
             versions.pop(namespace, None)
-            if record.extent is not Extent.END:
+            if change.extent is not Extent.END:
                 self.listed |= {namespace}
                 if version is not None:
                     versions[namespace] = version
@@ -159,16 +160,16 @@ class Cache:
             else:
                 self.namespaces -= {namespace}
                 self.listed -= {namespace}
-            if not self.awaited and record.extent is not Extent.SAVED:
+            if not self.awaited and change.extent is not Extent.SAVED:
                 self.readiness.open()
         if len(versions) == 1:
             [seen] = versions.values()
         elif versions:
             seen = _lowest(versions.values(), seen)
-        self.counters = Counters(seen, record.events, record.relists, record.bytes_at_rest)
+        self.counters = Counters(seen, *change.counted)
         # No look for exceptions between these two: nothing is called.
         self.journal = None
-        record.applied = True
+        change.applied = True
 
     def swap(self, table: Table) -> None:
         """Swap in a table of the same objects; the caller holds the mutex."""
@@ -309,14 +310,14 @@ class Cache:
 
         def read(entry: Entry) -> Any:
             value = self.read(entry)
-            if entry.value is None:
+            if entry.decoded is None:
                 # It is this reader's own, or there is none.
                 unshared.append(entry)
             return value
 
         # In one pass: there may be thousands, of which few are new.
         values = [value for entry in entries
-                  if (value := entry.value) is not None or (value := read(entry)) is not None]
+                  if (value := entry.decoded) is not None or (value := read(entry)) is not None]
         if is_to_keep and not unshared:
             self.everything = table, moves, tuple(values)
         return values

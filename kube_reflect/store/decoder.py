@@ -43,7 +43,7 @@ class Decoder:
         self._limit = limit
         self._bad_objects = bad_objects
         self._name = name
-        # Guards `value` of all entries, and which of them have one, in the order they got it.
+        # Guards `decoded` of all entries, and which of them have one, in the order they got it.
         self.lock = new_lock()
         self._decoded: OrderedDict[Entry, None] = OrderedDict()
         #: Those that the model refused and that were counted; dicts as ordered sets.
@@ -62,31 +62,32 @@ class Decoder:
         No lock is held while it is made. What a model refuses comes out as a mapping, to this
         reader only.
         """
-        value = entry.value
+        value = entry.decoded
         if value is not None:
             return value
+        # (The view's own case here, for it saves a call of those that `state` makes by thousands.)
         value, is_sound = ((self._view(entry), True) if self._view is not None
                            else self.make(entry))
         if not self._sharing or not is_sound:
             return value
         gone: list[Any] = []
         with self.lock:
-            if entry.value is not None:
+            if entry.decoded is not None:
                 # Another reader was quicker.
-                return entry.value
+                return entry.decoded
             self._decoded[entry] = None
-            entry.value = value
+            entry.decoded = value
             while len(self._decoded) > self._limit:
                 oldest = next(iter(self._decoded))
                 # To forget the last reference may call a `__del__`: not under the lock.
-                gone.append(oldest.value)
-                oldest.value = None
+                gone.append(oldest.decoded)
+                oldest.decoded = None
                 del self._decoded[oldest]
         return value
 
     def forget(self, entry: Entry | None) -> None:
         """Stop counting an entry that was replaced; whoever still has it may go on reading it."""
-        if entry is not None and (entry.value is not None or entry in self._refused):
+        if entry is not None and (entry.decoded is not None or entry in self._refused):
             with self.lock:
                 self._decoded.pop(entry, None)
                 self._refused.pop(entry, None)
@@ -94,10 +95,10 @@ class Decoder:
     def pass_on(self, old: Entry, new: Entry) -> None:
         """Move what is decoded from an entry to the one that is to replace it."""
         with self.lock:
-            if old in self._decoded and new.value is None:
+            if old in self._decoded and new.decoded is None:
                 del self._decoded[old]
                 self._decoded[new] = None
-                new.value = old.value
+                new.decoded = old.decoded
 
     def holds(self, function: Callable[[Any], object], value: Any) -> bool:
         """Return whether a user's function is true of an object; without a lock.

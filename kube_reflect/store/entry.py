@@ -26,16 +26,16 @@ _PARTIAL = ("meta.k8s.io/v1", "PartialObjectMetadata")
 
 
 class Entry:
-    """One state of one object; it never changes, but for `value`.
+    """One state of one object; it never changes, but for `decoded`. (It is a view's `JsonSource`.)
 
     Some 100 bytes, and those of `packed`: what a thousand pods have in common is stored once, in
     the compressor's dictionary.
     """
 
-    __slots__ = ("_maker", "key", "labels", "packed", "value", "values")
+    __slots__ = ("_maker", "decoded", "index_values", "key", "labels", "packed")
 
-    def __init__(self, key: Key, packed: bytes, labels: Mapping[str, str], values: IndexValues,
-                 maker: EntryMaker) -> None:
+    def __init__(self, key: Key, packed: bytes, labels: Mapping[str, str],
+                 index_values: IndexValues, maker: EntryMaker) -> None:
         #: The namespace (None: it has none) and the name.
         self.key = key
         #: Resource version, NUL, uid, NUL, and the compressed JSON.
@@ -43,9 +43,9 @@ class Entry:
         #: Shared with other entries.
         self.labels = labels
         #: Under which each index has it.
-        self.values = values
+        self.index_values = index_values
         #: What readers share of it, once one has read it; `Decoder` alone sets it.
-        self.value: Any = None
+        self.decoded: Any = None
         self._maker = maker
 
     @property
@@ -116,7 +116,7 @@ class EntryMaker:
             obj = self._transformed(obj, self._transform)
         if obj.problem is not None or obj.name is None:
             raise obj.problem or BadObject("it has no metadata.name")
-        key = self._shared.setdefault(obj.namespace, obj.namespace), obj.name
+        key = (self._shared.setdefault(obj.namespace, obj.namespace), obj.name)
         if stored is not None and (known := stored.get(key)) is not None and _is_same(known, obj):
             return known
         values: IndexValues = ()
@@ -127,12 +127,15 @@ class EntryMaker:
         head = f"{obj.resource_version or ''}\0{obj.uid or ''}\0"
         if head.count("\0") != 2:
             raise BadObject("its uid or resourceVersion holds a NUL character")
-        packed = self.compressor.compress(obj.data or obj.json())
-        shared, labels = self._shared, obj.labels
+        compressed = self.compressor.compress(obj.data or obj.json())
+        return Entry(key, head.encode("utf-8", "surrogatepass") + compressed,
+                     self._shared_labels(obj.labels), values, self)
+
+    def _shared_labels(self, labels: Mapping[str, str]) -> Mapping[str, str]:
+        shared = self._shared
         if len(shared) >= _SHARED:
             shared.clear()
-        return Entry(key, head.encode("utf-8", "surrogatepass") + packed,
-                     shared.setdefault(tuple(labels.items()), labels), values, self)
+        return shared.setdefault(tuple(labels.items()), labels)  # type: ignore[no-any-return]
 
     def begin(self, dictionaries: Mapping[int, bytes]) -> None:
         """Begin anew with another compressor's dictionaries; while nothing packed is kept.
@@ -162,12 +165,9 @@ class EntryMaker:
             raise BadObject("it is at another version than its JSON")
         if self.resource is None:
             self._learn_resource(obj)
-        shared, labels = self._shared, obj.labels
-        if len(shared) >= _SHARED:
-            shared.clear()
         namespace, name = obj.key
-        entry = Entry((shared.setdefault(namespace, namespace), name), packed,
-                      shared.setdefault(tuple(labels.items()), labels), (), self)
+        entry = Entry((self._shared.setdefault(namespace, namespace), name), packed,
+                      self._shared_labels(obj.labels), (), self)
         return self.extend(entry), len(json)
 
     def ref(self, key: Key) -> ObjectRef:
@@ -200,7 +200,7 @@ class EntryMaker:
 
     def extend(self, entry: Entry) -> Entry:
         """Return an entry with the values of the indexes that were added since it was made."""
-        values = entry.values
+        values = entry.index_values
         missing = list(self.indexers.items())[len(values):]
         if not missing:
             return entry

@@ -180,7 +180,7 @@ class Reads(Generic[K]):
         """Return the objects of entries; what cannot be parsed is left out. Without a lock."""
         read = self._cache.read
         return [value for entry in entries
-                if (value := entry.value) is not None or (value := read(entry)) is not None]
+                if (value := entry.decoded) is not None or (value := read(entry)) is not None]
 
     def _where(self, values: list[K], where: Callable[[K], object] | None) -> list[K]:
         if where is None:

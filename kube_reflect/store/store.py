@@ -85,9 +85,9 @@ class Store(Reads[K]):
             try:
                 value: K | None
                 if type(ref) is not ObjectRef:
-                    value = self._cache.entries[namespace, ref].value  # type: ignore[index]
+                    value = self._cache.entries[namespace, ref].decoded  # type: ignore[index]
                 elif namespace is None and ref.resource in (None, self._cache.maker.resource):
-                    value = self._cache.entries[ref.namespace, ref.name].value
+                    value = self._cache.entries[ref.namespace, ref.name].decoded
                 else:
                     value = None
                 if value is not None:
@@ -100,7 +100,7 @@ class Store(Reads[K]):
         cache.touch()
         if max_staleness is not None:
             self._check_staleness(max_staleness)
-        entry = cache.table.entries.get(key) or find(cache.table.entries, key)
+        entry = find(cache.table.entries, key)
         if entry is None and cache.unlisted:
             cache.admit(key[0])
             entry = find(cache.table.entries, key)

@@ -27,7 +27,7 @@ class Table:
     def __init__(self, index_names: Iterable[str] = (), entries: Iterable[Entry] = ()) -> None:
         self.entries: Group = {}
         self.namespaces: dict[str | None, Group] = {}
-        #: By the name of the index, in the order of `Entry.values`.
+        #: By the name of the index, in the order of `Entry.index_values`.
         self.indexes: dict[str, dict[Any, Group]] = {name: {} for name in index_names}
         #: Grows by one before each change of `entries`, and by one after it: it is odd meanwhile.
         self.moves = 0
@@ -61,8 +61,8 @@ class Table:
 
     def _reindex(self, key: Key, old: Entry | None, new: Entry | None) -> None:
         for position, index in enumerate(self.indexes.values()):
-            values = new.values[position] if new is not None else ()
-            for value in old.values[position] if old is not None else ():
+            values = new.index_values[position] if new is not None else ()
+            for value in old.index_values[position] if old is not None else ():
                 if value not in values:
                     _discard(index, value, key)
             if new is not None:

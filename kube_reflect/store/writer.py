@@ -7,7 +7,6 @@ from typing import Any
 
 from kube_reflect._describe import no_value
 from kube_reflect._forgotten import when_forgotten
-from kube_reflect._object import Key
 from kube_reflect.events import Event
 from kube_reflect.indexers import IndexFunction
 from kube_reflect.object_ref import ApiResource
@@ -141,31 +140,30 @@ def add_index(cache: Cache, name: str, function: IndexFunction) -> None:
             raise ValueError(f"there is an index {name!r} already")
         if name not in maker.indexers:
             maker.indexers = {**maker.indexers, name: function}
-    made: dict[Key, tuple[Entry, Entry]] = {}
+    made: dict[Entry, Entry] = {}
     while name not in cache.table.indexes:
         names = tuple(maker.indexers)
-        for key, entry in cache.cut(lambda table: table.entries.copy()).items():
-            known = made.get(key)
-            if known is None or known[0] is not entry or len(known[1].values) < len(names):
-                made[key] = entry, maker.extend(entry)
+        for entry in cache.cut(lambda table: list(table.entries.values())):
+            if len(made.get(entry, entry).index_values) < len(names):
+                made[entry] = maker.extend(entry)
         _swap_in_indexes(cache, names, made)
 
 
-def _swap_in_indexes(cache: Cache, names: tuple[str, ...],
-                     made: dict[Key, tuple[Entry, Entry]]) -> None:
-    """Swap in a table with the indexes, if all entries have their values."""
+def _swap_in_indexes(cache: Cache, names: tuple[str, ...], made: Mapping[Entry, Entry]) -> None:
+    """Swap in a table with the indexes, if all entries have their values.
+
+    :param made: in the place of some of the entries.
+    """
     with cache.mutex:
         old = cache.cut(lambda table: table)
         if len(old.indexes) >= len(names):
             return
         new = Table(names)
-        for key, entry in old.entries.items():
-            if len(entry.values) < len(names):
-                known = made.get(key)
-                if known is None or known[0] is not entry or len(known[1].values) < len(names):
-                    return
-                entry = known[1]
-            new.replace(None, entry)
+        for entry in old.entries.values():
+            complete = made.get(entry, entry)
+            if len(complete.index_values) < len(names):
+                return
+            new.replace(None, complete)
         for key, entry in new.entries.items():
             if entry is not old.entries[key]:
                 cache.decoder.pass_on(old.entries[key], entry)

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from kube_reflect._object import BadObject, Key, Object
 from kube_reflect.events import Apply, Bookmark, Delete, Event, Init, InitApply, InitDone
 from kube_reflect.store.cache import Cache
+from kube_reflect.store.change import Change, Extent
 from kube_reflect.store.entry import Entry
 from kube_reflect.store.listener import Delta, Reason
-from kube_reflect.store.record import Extent, Record
 from kube_reflect.store.table import Table
 
 __all__ = ["Forgotten", "NamespaceWriter"]
@@ -38,7 +38,7 @@ class NamespaceWriter:
         #: The list under way, between Init and InitDone.
         self._buffer: Table | None = None
         #: The change that was begun last, until all have been told of it.
-        self._record: Record | None = None
+        self._begun: Change | None = None
         #: Whether a thread is applying an event; then it is for that thread to settle the change.
         self.busy = False
         #: Whether its namespace was taken out; under the mutex.
@@ -52,19 +52,31 @@ class NamespaceWriter:
 
         :raises TypeError: for what is no event.
         """
-        self.busy = True
+        maker, self.busy = self._cache.maker, True
         try:
-            if self._record is not None:
+            if self._begun is not None:
                 self.settle()
             match event:
-                case Apply(obj):
-                    self._apply(obj if type(obj) is Object else Object.of(obj))
+                case Apply(mapping):
+                    obj = mapping if type(mapping) is Object else Object.of(mapping)
+                    try:
+                        entry = maker.make(obj)
+                        self._check_room(entry.key)
+                    except BadObject as error:
+                        # What the cache has is no longer how the object is, so it is removed.
+                        self._replace(maker.record_bad(obj, error), None, obj.resource_version,
+                                      Reason.UNREADABLE)
+                    else:
+                        # (The version from before the transform, which may remove it.)
+                        while not self._replace(entry.key, entry, obj.resource_version):
+                            # An index was added meanwhile.
+                            entry = maker.extend(entry)
                 case Delete(obj):
                     self._delete(Object.of(obj))
                 case InitApply(obj):
-                    self._buffer_one(obj if type(obj) is Object else Object.of(obj))
+                    self._buffer_one(Object.of(obj))
                 case Bookmark(version):
-                    self._change(None, None, version)
+                    self._replace(None, None, version)
                 case Init():
                     self._buffer = Table(self._cache.table.indexes)
                 case InitDone(version):
@@ -86,8 +98,8 @@ class NamespaceWriter:
                 self._cache.maker.record_bad(Object.of(obj), why)
             case Apply(obj) | Delete(obj):
                 known = Object.of(obj)
-                self._change(self._cache.maker.record_bad(known, why), None,
-                             known.resource_version, Reason.UNREADABLE)
+                self._replace(self._cache.maker.record_bad(known, why), None,
+                              known.resource_version, Reason.UNREADABLE)
             case _:
                 return False
         return True
@@ -103,8 +115,8 @@ class NamespaceWriter:
         with self._cache.mutex:
             if self._gone:
                 raise Forgotten
-            record = self._record = Record(Extent.CONFIRMED, self._namespace, None, {}, {}, None)
-            self._cache.commit(record, 0, 0)
+            change = self._begun = Change(Extent.CONFIRMED, self._namespace, None, {}, {}, None)
+            self._cache.commit(change, 0, 0)
         self.settle()
 
     def remove(self) -> None:
@@ -116,43 +128,43 @@ class NamespaceWriter:
             self._swap(Table(self._cache.table.indexes), None, Reason.UNWATCHED, Extent.END)
 
     def settle(self) -> None:
-        """Complete a change that an exception has interrupted: make it, and notify listeners."""
-        record = self._record
-        if record is None:
+        """Complete the last change: make it, if that was interrupted, and notify listeners."""
+        change = self._begun
+        if change is None:
             return
         cache = self._cache
-        if not record.applied:
+        if not change.applied:
             with cache.lock.gen_wlock():
                 cache.settle_locked()
         # Else the exception came before there was anything to complete.
-        if record.applied:
+        if change.applied:
             # The copied list is out of date; drop it now, not when somebody next asks for it.
             cache.everything = None
-            if record.listeners:
-                self._notify_listeners(record)
+            if change.listeners:
+                self._notify_listeners(change)
             cache.waiters.notify()
-        if self._record is record:
-            self._record = None
+        if self._begun is change:
+            self._begun = None
 
-    def _notify_listeners(self, record: Record) -> None:
+    def _notify_listeners(self, change: Change) -> None:
         """Notify those who were listening when a change was made.
 
-        It may be called again for the same record: what they were given is taken off.
+        It may be called again for the same change: what they were given is taken off.
         """
-        deltas = record.deltas
+        deltas = change.deltas
         if deltas is None:
-            deltas = record.deltas = self._deltas_of(record)[::-1]
+            deltas = change.deltas = self._deltas_of(change)[::-1]
         while deltas:
             delta = deltas[-1]
-            done = [one for one in record.listeners if not one.changed(delta)]
+            done = [one for one in change.listeners if not one.changed(delta)]
             if done:
                 self._cache.unsubscribe(*done)
-                record.listeners = tuple(one for one in record.listeners if one not in done)
+                change.listeners = tuple(one for one in change.listeners if one not in done)
             if deltas and deltas[-1] is delta:
                 deltas.pop()
 
-    def _change(self, key: Key | None, entry: Entry | None, version: str | None,
-                reason: Reason | None = None) -> bool:
+    def _replace(self, key: Key | None, entry: Entry | None, version: str | None,
+                 reason: Reason | None = None) -> bool:
         """Replace the entry of a key, and notify listeners.
 
         Return False, and change nothing, if an index was added since the entry was made.
@@ -169,21 +181,21 @@ class NamespaceWriter:
             old = None if key is None else table.entries.get(key)
             growth = 0 if old is None else -len(old.packed)
             if entry is not None:
-                if len(entry.values) < len(table.indexes):
+                if len(entry.index_values) < len(table.indexes):
                     return False
                 growth += len(entry.packed)
-            record = self._record = Record(
+            change = self._begun = Change(
                 Extent.OBJECT, self._namespace, version, old, entry, reason)
-            cache.commit(record, 1, growth)
+            cache.commit(change, 1, growth)
         self.settle()
         if old is not None:
             cache.decoder.forget(old)
         return True
 
-    def _deltas_of(self, record: Record) -> list[Delta]:
+    def _deltas_of(self, change: Change) -> list[Delta]:
         """Return what listeners are told of a change, object by object."""
-        before, after, reason = record.before, record.after, record.reason
-        if record.extent is not Extent.OBJECT:
+        before, after, reason = change.before, change.after, change.reason
+        if change.extent is not Extent.OBJECT:
             found = []
             for key, old in before.items():
                 if (new := after.get(key)) is not old:
@@ -203,20 +215,6 @@ class NamespaceWriter:
         return [Delta(self._id, number(), old.key, old, None, Reason.REPLACED),
                 Delta(self._id, number(), new.key, None, new)]
 
-    def _apply(self, obj: Object) -> None:
-        maker = self._cache.maker
-        try:
-            entry = maker.make(obj)
-            self._check_room(entry.key)
-        except BadObject as error:
-            # What the cache has is no longer how the object is, so it is removed.
-            self._change(maker.record_bad(obj, error), None, obj.resource_version,
-                         Reason.UNREADABLE)
-            return
-        # The version is taken from before the transform, which may remove it.
-        while not self._change(entry.key, entry, obj.resource_version):
-            entry = maker.extend(entry)
-
     def _check_room(self, key: Key) -> None:
         entries, most = self._cache.table.entries, self._cache.options.max_objects
         if len(entries) >= most and key not in entries:
@@ -229,7 +227,7 @@ class NamespaceWriter:
         except BadObject as error:
             self._cache.maker.record_bad(obj, error)
         if self._buffer is None or key is None:
-            self._change(key, None, obj.resource_version, Reason.DELETED)
+            self._replace(key, None, obj.resource_version, Reason.DELETED)
         else:
             # The list under way had it, and it was deleted before the end of the list.
             self._buffer.replace(self._buffer.entries.get(key), None)
@@ -285,9 +283,9 @@ class NamespaceWriter:
             def swapped() -> None:
                 self._buffer, self._gone = None, extent is Extent.END
 
-            record = self._record = Record(
+            change = self._begun = Change(
                 extent, self._namespace, version, before, after, reason, new, swapped)
-            cache.commit(record, 0, grown)
+            cache.commit(change, 0, grown)
         for key, entry in before.items():
             if after.get(key) is not entry:
                 cache.decoder.forget(entry)

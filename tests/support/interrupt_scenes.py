@@ -157,7 +157,7 @@ class Scene:
         entries = list(cache.table.entries.values())
         assert cache.counters.bytes_at_rest == sum(len(entry.packed) for entry in entries)
         assert cache.bad_objects.count == 0
-        decoded = [entry for entry in entries if entry.value is not None]
+        decoded = [entry for entry in entries if entry.decoded is not None]
         assert set(decoded) <= set(cache.decoder._decoded)
         self.writer.close()
         assert self.subscription.get() is None and self.subscription.is_over

@@ -51,4 +51,4 @@ def read_back(content: bytes, cache: Cache | None = None,
 def contents(cache: Cache) -> dict[Any, Any]:
     """Return all that is known of each object."""
     return {key: (entry.json(), entry.resource_version, entry.uid, dict(entry.labels),
-                  entry.values) for key, entry in cache.table.entries.items()}
+                  entry.index_values) for key, entry in cache.table.entries.items()}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from kube_reflect.store.listener import Delta, Listener, Reason
 from kube_reflect.store.table import Table
 
-__all__ = ["Counters", "Extent", "Lifecycle", "Record"]
+__all__ = ["Change", "Counters", "Extent", "Lifecycle"]
 
 
 class Lifecycle(enum.Enum):
@@ -51,41 +52,38 @@ class Counters(NamedTuple):
     bytes_at_rest: int = 0
 
 
-class Record:
+@dataclass(slots=True, eq=False)
+class Change:
     """A change on its way: written down before it is made, so that it can be completed.
 
     Whoever makes it may be interrupted at any moment. The table is then completed by the next
     thread that takes the lock, and the telling by the writer's next call.
+
+    :param namespace: of the writer.
+    :param version: what this brings the namespace to, if any.
+    :param before: the entry of the object, or a dict of all those of the namespace; None: there is
+        none.
+    :param after: the same, afterwards.
+    :param reason: why what is not there afterwards is gone.
+    :param table: where more than one object changes: what replaces the present one.
+    :param swapped: then called, under the lock; twice, if an exception interrupts it.
+    :param applied: whether it is made.
+    :param deltas: what listeners have still to be told, the last first; None: not made yet.
     """
 
-    __slots__ = ("after", "applied", "before", "bytes_at_rest", "deltas", "events", "extent",
-                 "listeners", "namespace", "reason", "relists", "swapped", "table", "version")
-
-    # Set by `Cache.commit`: what is counted afterwards, and who is told.
-    events: int
-    relists: int
-    bytes_at_rest: int
-    listeners: tuple[Listener, ...]
-
-    def __init__(self, extent: Extent, namespace: str | None, version: str | None,
-                 before: Any, after: Any, reason: Reason | None, table: Table | None = None,
-                 swapped: Callable[[], object] | None = None) -> None:
-        self.extent = extent
-        #: Of the writer, and the version that this brings it to, if any.
-        self.namespace = namespace
-        self.version = version
-        #: The entry of the object, or a dict of all those of the namespace; None: there is none.
-        self.before = before
-        self.after = after
-        #: Why what is not there afterwards is gone.
-        self.reason = reason
-        #: Where more than one object changes: the table that replaces the present one, and what is
-        #: then called, under the lock; twice, if an exception interrupts it.
-        self.table = table
-        self.swapped = swapped
-        #: What listeners have still to be told, the last first; None: not made yet.
-        self.deltas: list[Delta] | None = None
-        self.applied = False
+    extent: Extent
+    namespace: str | None
+    version: str | None
+    before: Any
+    after: Any
+    reason: Reason | None = None
+    table: Table | None = None
+    swapped: Callable[[], object] | None = None
+    applied: bool = False
+    deltas: list[Delta] | None = None
+    # Set by `Cache.commit`: `Counters` after it, but for the version; and who is told.
+    counted: tuple[int, int, int] = field(init=False)
+    listeners: tuple[Listener, ...] = field(init=False)
 
     def __repr__(self) -> str:
-        return f"<Record of {self.extent.value}, {'applied' if self.applied else 'begun'}>"
+        return f"<Change of {self.extent.value}, {'applied' if self.applied else 'begun'}>"
