@@ -12,7 +12,6 @@ from kube_reflect._locks import Deadline, ReadWriteLock, Waiters, new_lock
 from kube_reflect._object import Key, compare_versions, newer_version
 from kube_reflect.errors import WatcherError
 from kube_reflect.object_ref import ApiResource, ObjectRef
-from kube_reflect.store.change import Change, Counters, Extent, Lifecycle
 from kube_reflect.store.decoder import Decoder
 from kube_reflect.store.entry import Entry, EntryMaker
 from kube_reflect.store.listener import Keeper, Listener
@@ -20,6 +19,7 @@ from kube_reflect.store.mutations import MutationDetector
 from kube_reflect.store.options import StoreOptions
 from kube_reflect.store.readiness import Readiness
 from kube_reflect.store.table import Group, Table
+from kube_reflect.store.transaction import Counters, Extent, Lifecycle, Transaction
 from kube_reflect.store.user_code import BadObjects
 
 __all__ = ["Cache"]
@@ -42,7 +42,7 @@ class Cache:
     Python has that with a GIL and, by a lock in each object, without one. So what belongs together
     is one tuple or table, which is replaced and not changed; who uses it twice loads it once.
 
-    **What an interrupt leaves**: a `Change` in ``journal``. Each thread that takes the lock
+    **What an interrupt leaves**: a `Transaction` in ``journal``. Each thread that takes the lock
     completes it before it does anything else (`settle_locked`).
     """
 
@@ -57,7 +57,7 @@ class Cache:
         self.entries: Group = self.table.entries
         #: All that is decoded, at one count of a table's moves; replaced whole.
         self.everything: tuple[Table, int, tuple[Any, ...]] | None = None
-        self.journal: Change | None = None
+        self.journal: Transaction | None = None
         self.counters = Counters()
         self.versions: dict[str | None, str] = {}
         #: Namespaces (or None, for all there is) that are written, and of these the ones that are
@@ -108,7 +108,7 @@ class Cache:
             self.awaited |= {namespace}
             self.readiness.renew()
 
-    def commit(self, change: Change, events: int, growth: int) -> None:
+    def commit(self, transaction: Transaction, events: int, growth: int) -> None:
         """Write a change down in the journal, and make it; the caller holds the mutex.
 
         :param events: how many events it is.
@@ -118,10 +118,10 @@ class Cache:
             if self.journal is not None:
                 self.settle_locked()
             _, applied, relists, size = self.counters
-            is_relist = change.extent is Extent.LIST and change.namespace in self.listed
-            change.counted = applied + events, relists + is_relist, size + growth
-            change.listeners = self.listeners
-            self.journal = change
+            is_relist = transaction.extent is Extent.LIST and transaction.namespace in self.listed
+            transaction.counted = applied + events, relists + is_relist, size + growth
+            transaction.listeners = self.listeners
+            self.journal = transaction
             self.settle_locked()
 
     def settle_locked(self) -> None:
@@ -129,28 +129,28 @@ class Cache:
 
         It may be begun anew at any of its steps.
         """
-        change = self.journal
-        if change is None:
+        transaction = self.journal
+        if transaction is None:
             return
-        namespace, version, versions = change.namespace, change.version, self.versions
+        namespace, version, versions = transaction.namespace, transaction.version, self.versions
         seen = self.counters.resource_version
-        if change.extent is Extent.CONFIRMED:
+        if transaction.extent is Extent.CONFIRMED:
             self.awaited -= {namespace}
             if not self.awaited:
                 self.readiness.open()
-        elif change.table is None:
-            self.table.replace(change.before, change.after)
+        elif transaction.table is None:
+            self.table.replace(transaction.before, transaction.after)
             if version is not None:
                 known = versions.get(namespace)
                 versions[namespace] = version if known is None else newer_version(known, version)
         else:
-            self.table, self.entries = change.table, change.table.entries
-            if change.swapped is not None:
-                change.swapped()
-            if change.extent is not Extent.SAVED:
+            self.table, self.entries = transaction.table, transaction.table.entries
+            if transaction.swapped is not None:
+                transaction.swapped()
+            if transaction.extent is not Extent.SAVED:
                 self.awaited -= {namespace}
             versions.pop(namespace, None)
-            if change.extent is not Extent.END:
+            if transaction.extent is not Extent.END:
                 self.listed |= {namespace}
                 if version is not None:
                     versions[namespace] = version
@@ -160,16 +160,16 @@ class Cache:
             else:
                 self.namespaces -= {namespace}
                 self.listed -= {namespace}
-            if not self.awaited and change.extent is not Extent.SAVED:
+            if not self.awaited and transaction.extent is not Extent.SAVED:
                 self.readiness.open()
         if len(versions) == 1:
             [seen] = versions.values()
         elif versions:
             seen = _lowest(versions.values(), seen)
-        self.counters = Counters(seen, *change.counted)
+        self.counters = Counters(seen, *transaction.counted)
         # No look for exceptions between these two: nothing is called.
         self.journal = None
-        change.applied = True
+        transaction.applied = True
 
     def swap(self, table: Table) -> None:
         """Swap in a table of the same objects; the caller holds the mutex."""

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from kube_reflect._object import BadObject, Key, Object
 from kube_reflect.events import Apply, Bookmark, Delete, Event, Init, InitApply, InitDone
 from kube_reflect.store.cache import Cache
-from kube_reflect.store.change import Change, Extent
 from kube_reflect.store.entry import Entry
 from kube_reflect.store.listener import Delta, Reason
 from kube_reflect.store.table import Table
+from kube_reflect.store.transaction import Extent, Transaction
 
 __all__ = ["Forgotten", "NamespaceWriter"]
 
@@ -38,7 +38,7 @@ class NamespaceWriter:
         #: The list under way, between Init and InitDone.
         self._buffer: Table | None = None
         #: The change that was begun last, until all have been told of it.
-        self._begun: Change | None = None
+        self._begun: Transaction | None = None
         #: Whether a thread is applying an event; then it is for that thread to settle the change.
         self.busy = False
         #: Whether its namespace was taken out; under the mutex.
@@ -115,8 +115,9 @@ class NamespaceWriter:
         with self._cache.mutex:
             if self._gone:
                 raise Forgotten
-            change = self._begun = Change(Extent.CONFIRMED, self._namespace, None, {}, {}, None)
-            self._cache.commit(change, 0, 0)
+            transaction = self._begun = Transaction(
+                Extent.CONFIRMED, self._namespace, None, {}, {})
+            self._cache.commit(transaction, 0, 0)
         self.settle()
 
     def remove(self) -> None:
@@ -129,37 +130,38 @@ class NamespaceWriter:
 
     def settle(self) -> None:
         """Complete the last change: make it, if that was interrupted, and notify listeners."""
-        change = self._begun
-        if change is None:
+        transaction = self._begun
+        if transaction is None:
             return
         cache = self._cache
-        if not change.applied:
+        if not transaction.applied:
             with cache.lock.gen_wlock():
                 cache.settle_locked()
         # Else the exception came before there was anything to complete.
-        if change.applied:
+        if transaction.applied:
             # The copied list is out of date; drop it now, not when somebody next asks for it.
             cache.everything = None
-            if change.listeners:
-                self._notify_listeners(change)
+            if transaction.listeners:
+                self._notify_listeners(transaction)
             cache.waiters.notify()
-        if self._begun is change:
+        if self._begun is transaction:
             self._begun = None
 
-    def _notify_listeners(self, change: Change) -> None:
+    def _notify_listeners(self, transaction: Transaction) -> None:
         """Notify those who were listening when a change was made.
 
         It may be called again for the same change: what they were given is taken off.
         """
-        deltas = change.deltas
+        deltas = transaction.deltas
         if deltas is None:
-            deltas = change.deltas = self._deltas_of(change)[::-1]
+            deltas = transaction.deltas = self._deltas_of(transaction)[::-1]
         while deltas:
             delta = deltas[-1]
-            done = [one for one in change.listeners if not one.changed(delta)]
+            listeners = transaction.listeners
+            done = [one for one in listeners if not one.changed(delta)]
             if done:
                 self._cache.unsubscribe(*done)
-                change.listeners = tuple(one for one in change.listeners if one not in done)
+                transaction.listeners = tuple(one for one in listeners if one not in done)
             if deltas and deltas[-1] is delta:
                 deltas.pop()
 
@@ -184,18 +186,18 @@ class NamespaceWriter:
                 if len(entry.index_values) < len(table.indexes):
                     return False
                 growth += len(entry.packed)
-            change = self._begun = Change(
+            transaction = self._begun = Transaction(
                 Extent.OBJECT, self._namespace, version, old, entry, reason)
-            cache.commit(change, 1, growth)
+            cache.commit(transaction, 1, growth)
         self.settle()
         if old is not None:
             cache.decoder.forget(old)
         return True
 
-    def _deltas_of(self, change: Change) -> list[Delta]:
+    def _deltas_of(self, transaction: Transaction) -> list[Delta]:
         """Return what listeners are told of a change, object by object."""
-        before, after, reason = change.before, change.after, change.reason
-        if change.extent is not Extent.OBJECT:
+        before, after, reason = transaction.before, transaction.after, transaction.reason
+        if transaction.extent is not Extent.OBJECT:
             found = []
             for key, old in before.items():
                 if (new := after.get(key)) is not old:
@@ -283,9 +285,9 @@ class NamespaceWriter:
             def swapped() -> None:
                 self._buffer, self._gone = None, extent is Extent.END
 
-            change = self._begun = Change(
+            transaction = self._begun = Transaction(
                 extent, self._namespace, version, before, after, reason, new, swapped)
-            cache.commit(change, 0, grown)
+            cache.commit(transaction, 0, grown)
         for key, entry in before.items():
             if after.get(key) is not entry:
                 cache.decoder.forget(entry)

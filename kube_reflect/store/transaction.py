@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from kube_reflect.store.listener import Delta, Listener, Reason
 from kube_reflect.store.table import Table
 
-__all__ = ["Change", "Counters", "Extent", "Lifecycle"]
+__all__ = ["Counters", "Extent", "Lifecycle", "Transaction"]
 
 
 class Lifecycle(enum.Enum):
@@ -53,7 +53,7 @@ class Counters(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
-class Change:
+class Transaction:
     """A change on its way: written down before it is made, so that it can be completed.
 
     Whoever makes it may be interrupted at any moment. The table is then completed by the next
@@ -86,4 +86,4 @@ class Change:
     listeners: tuple[Listener, ...] = field(init=False)
 
     def __repr__(self) -> str:
-        return f"<Change of {self.extent.value}, {'applied' if self.applied else 'begun'}>"
+        return f"<Transaction of {self.extent.value}, {'applied' if self.applied else 'begun'}>"
