@@ -6,6 +6,7 @@ import itertools
 import random
 import threading
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
@@ -135,11 +136,14 @@ STEPS = {"relist": 2, "delete": 28, "replace": 10, "change": 60}
 PODS = 25
 
 
-def churn(writer: Writer, changes: int, seed: int) -> None:
-    """Write so many changes, by chance, and close the writer."""
+def churn(writer: Writer, changes: int, seed: int,
+          is_enough: Callable[[], bool] = lambda: True) -> None:
+    """Write so many changes or more, by chance, until it is enough, and close the writer."""
     rng = random.Random(seed)
     uids: dict[str, str] = {}
-    for number in range(1, changes + 1):
+    for number in itertools.count(1):
+        if number > changes and is_enough():
+            break
         version = str(number)
         name = f"p{rng.randrange(PODS)}"
         [step] = rng.choices(list(STEPS), list(STEPS.values()))
