@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from queue import SimpleQueue
 from typing import Protocol
 
-__all__ = ["end_all", "start_here", "start_thread"]
+__all__ = ["end_all", "join_thread", "start_here", "start_thread"]
 
 #: Seconds that all threads together have to end when the interpreter does.
 _EXIT_TIMEOUT = 1.0
@@ -64,6 +64,16 @@ def start_thread(thread: threading.Thread) -> None:
     error = outcome.get()
     if error is not None:
         raise error
+
+
+def join_thread(thread: threading.Thread, timeout: float | None) -> bool:
+    """Wait for a thread to end, unless it is this one; return whether there is none to wait for."""
+    try:
+        thread.join(timeout)
+    except RuntimeError:
+        # This one; or it was never started, or this is a signal handler that interrupts its start.
+        return True
+    return not thread.is_alive()
 
 
 def start_here(thread: threading.Thread) -> None:
