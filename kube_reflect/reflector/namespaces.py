@@ -210,20 +210,16 @@ class Namespaces:
                 # A SystemExit too: on this thread, nobody but the callback itself can mean it.
                 logger.exception("%s: a phase callback failed", self._name)
 
-    def keeps_up(self) -> bool:
-        """Return whether all threads are running, so that staleness means something."""
-        watches = list(self.watches.values())
-        return bool(watches) and all(watch.is_running for watch in watches)
-
     def staleness(self) -> float | None:
         """Return seconds since the last contact; None: never, infinity: nobody keeps it up."""
-        if not self.keeps_up():
+        watches = self.watches.values()
+        if not watches or not all(watch.is_running for watch in watches):
             return math.inf
-        return _worst(watch.staleness() for watch in self.watches.values())
+        return _worst(watch.staleness() for watch in watches)
 
     def is_live(self) -> bool:
         """Return whether all watches are running, and are heard of."""
-        watches = list(self.watches.values())
+        watches = self.watches.values()
         return bool(watches) and all(watch.is_live(self._watchers.config) for watch in watches)
 
     def _worst_record(self) -> PhaseRecord:
@@ -234,10 +230,6 @@ class Namespaces:
         errors = [one.error for one in (worst, *records) if one.error is not None]
         return worst._replace(error=errors[0] if errors else None)
 
-    def _file_failures(self) -> dict[str, int]:
-        failures = 0 if self._file is None else self._file.failures
-        return {"WarmStartFailed": failures} if failures else {}
-
     def status(self) -> Status:
         """Return how all of it is; from any thread. It waits for no lock, and asks no server."""
         cache, config, watches = self._cache, self._watchers.config, self.watches
@@ -246,6 +238,8 @@ class Namespaces:
         staleness = _worst(watch.shown_staleness() for watch in watches.values())
         counters, awaited = cache.counters, cache.awaited
         health = [watch.health for watch in watches.values()]
+        file_failures = {} if self._file is None or not self._file.failures else {
+            "WarmStartFailed": self._file.failures}
         return Status(
             phase=record.phase, since=record.since, ready=cache.ready,
             live=self.is_live(),
@@ -260,7 +254,7 @@ class Namespaces:
             namespaces={namespace: watch.status(config, namespace not in awaited)
                         for namespace, watch in watches.items() if namespace is not None},
             bytes_at_rest=counters.bytes_at_rest,
-            failures=_sum([*(one.failures for one in health), self._file_failures()]),
+            failures=_sum([*(one.failures for one in health), file_failures]),
             events_by_type=_sum(one.events for one in health),
             relist_reasons=_sum(one.relist_reasons for one in health),
             reconnect_reasons=_sum(one.reconnect_reasons for one in health),
