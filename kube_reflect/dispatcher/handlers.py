@@ -95,11 +95,7 @@ class Handler(Generic[K]):
     changed since. Made by `Reflector.add_handler`.
 
     :param name: of the handler, and of its thread.
-    :param on_add: given an object that was not there.
-    :param on_update: given the old object and the new one.
-    :param on_delete: given the last state of an object that is gone; and, if it has a parameter
-        that is called ``reason``, why (see `Reason`).
-    :param on_resync: called before all objects are added anew.
+    :param on_add: and the others: see `Reflector.add_handler`.
     :param subscribe: returns a lasting subscription; called once, at the first start.
     :param forget: called when the handler is removed.
     :raises TypeError: for what cannot be called.

@@ -7,7 +7,6 @@ import itertools
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, Union, overload
 
 from kube_reflect._describe import no_value
@@ -236,8 +235,7 @@ class Reflector(Generic[K]):
     def __enter__(self) -> Reflector[K]:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 traceback: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def add_namespace(self, namespace: str) -> None:

@@ -155,16 +155,13 @@ class CacheFile:
 def _sync_directory(path: Path) -> None:
     try:
         number = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
     except OSError:
-        # Not every system opens directories; the file is whole all the same.
-        return
-    try:
-        os.fsync(number)
-    except OSError:
-        # As above.
+        # Not every system opens directories, or syncs them; the file is whole all the same.
         pass
-    finally:
-        os.close(number)
 
 
 def _write(file: BinaryIO, cache: Cache, entries: Mapping[Key, Entry],
@@ -214,10 +211,9 @@ def read(file: BinaryIO, size: int, cache: Cache, of: Mapping[str, str],
     if parts.take(len(MAGIC)) != MAGIC:
         raise BadFile("it is none of this version")
     head = _Head(parts.framed(LONGEST_HEAD))
-    head.check(of, cache.maker.compressor.backend_name)
     maker = cache.maker
-    resource = maker.resource
-    saved = None
+    head.check(of, maker.compressor.backend_name)
+    resource, saved = maker.resource, None
     try:
         maker.begin({parts.take(1)[0]: parts.framed(size) for _ in range(head.dictionaries)})
         saved = _read_objects(parts, head, cache, size, stopped)
