@@ -32,6 +32,8 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, MutableSequence
 from queue import Empty, SimpleQueue
+# By its name, for tests put others in the place of `time.sleep`.
+from time import sleep
 from typing import Any, TypeVar
 
 from readerwriterlock.rwlock import Lockable, RWLockable
@@ -199,7 +201,7 @@ def _are_released(deadline: Deadline, locks: Iterable[Any]) -> bool:
         while _is_held_by_another(lock):
             if deadline.left() == 0 and grace.left() == 0:
                 return False
-            time.sleep(pause)
+            sleep(pause)
             pause = min(2 * pause, 0.02)
     return True
 

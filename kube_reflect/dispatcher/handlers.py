@@ -6,8 +6,9 @@ import enum
 import inspect
 import logging
 import threading
-import time
 from collections.abc import Callable
+# By its name, for tests put others in the place of `time.sleep`.
+from time import sleep
 from traceback import walk_tb
 from typing import Generic, TypeVar
 
@@ -210,7 +211,7 @@ class Handler(Generic[K]):
                 change = subscription.get()
             except BaseException as error:
                 self._failures.record("take", subscription, error)
-                time.sleep(_REST)
+                sleep(_REST)
                 continue
             if self._state is _State.REMOVED:
                 # For the second time, if `remove` was not interrupted.
