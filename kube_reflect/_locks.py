@@ -32,6 +32,8 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, MutableSequence
 from queue import Empty, SimpleQueue
+# By its name, for tests put others in the place of `time.sleep`.
+from time import sleep
 from typing import Any, TypeVar
 
 from readerwriterlock.rwlock import Lockable, RWLockable
@@ -79,16 +81,12 @@ _pid = _begun = os.getpid()
 _renewing: dict[int, threading.RLock] = {}
 
 
-#: Whether to enter ``with`` on a lock of C is one step, which no exception can interrupt.
-_WITH_IS_ONE_STEP = sys.version_info < (3, 14)
-
-
 def new_lock() -> Any:
     """Return a lock that is free again in a child process; to be taken by ``with`` only.
 
     It is reentrant, for a signal handler or a ``__del__`` may call anything amid anything.
     """
-    lock: Any = threading.RLock() if _WITH_IS_ONE_STEP else FrameLock()
+    lock: Any = threading.RLock() if sys.version_info < (3, 14) else FrameLock()
     _locks[weakref.ref(lock, _locks.pop)] = None
     return lock
 
@@ -125,11 +123,10 @@ def _items(held: dict[weakref.ref[Any], T]) -> list[tuple[Any, T]]:
     while True:
         try:
             found = list(held.items())
-            break
         except RuntimeError:
             # Another thread has registered something meanwhile.
             continue
-    return [(one, value) for ref, value in found if (one := ref()) is not None]
+        return [(one, value) for ref, value in found if (one := ref()) is not None]
 
 
 def renew() -> None:
@@ -200,16 +197,12 @@ def wait_until_free(deadline: Deadline, *locks: Any) -> bool:
 
 def _are_released(deadline: Deadline, locks: Iterable[Any]) -> bool:
     grace, pause = Deadline(_STUCK), 0.0005
-    # Nobody puts anything into it.
-    never: SimpleQueue[None] = SimpleQueue()
     for lock in locks:
         while _is_held_by_another(lock):
             if deadline.left() == 0 and grace.left() == 0:
                 return False
-            try:
-                never.get(timeout=pause)
-            except Empty:
-                pause = min(2 * pause, 0.02)
+            sleep(pause)
+            pause = min(2 * pause, 0.02)
     return True
 
 

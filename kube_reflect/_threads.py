@@ -1,38 +1,13 @@
-"""Starting a thread so that nothing can interrupt that, and ending all before the interpreter."""
+"""Starting a thread so that nothing can interrupt that, and waiting for its end."""
 
 from __future__ import annotations
 
 import _thread
 import queue
 import threading
-import time
-from collections.abc import Iterable
 from queue import SimpleQueue
-from typing import Protocol
 
-__all__ = ["end_all", "start_here", "start_thread"]
-
-#: Seconds that all threads together have to end when the interpreter does.
-_EXIT_TIMEOUT = 1.0
-
-
-class _Runner(Protocol):
-    @property
-    def is_alive(self) -> bool: ...
-
-    def close(self) -> None: ...
-
-    def join(self, timeout: float | None) -> bool: ...
-
-
-def end_all(runners: Iterable[_Runner]) -> None:
-    """End what has a thread that is running, and wait for it for one second at most."""
-    running = [runner for runner in runners if runner.is_alive]
-    for runner in running:
-        runner.close()
-    deadline = time.monotonic() + _EXIT_TIMEOUT
-    for runner in running:
-        runner.join(max(0.0, deadline - time.monotonic()))
+__all__ = ["join_thread", "start_here", "start_thread"]
 
 
 def start_thread(thread: threading.Thread) -> None:
@@ -64,6 +39,16 @@ def start_thread(thread: threading.Thread) -> None:
     error = outcome.get()
     if error is not None:
         raise error
+
+
+def join_thread(thread: threading.Thread, timeout: float | None) -> bool:
+    """Wait for a thread to end, unless it is this one; return whether there is none to wait for."""
+    try:
+        thread.join(timeout)
+    except RuntimeError:
+        # This one; or it was never started, or this is a signal handler that interrupts its start.
+        return True
+    return not thread.is_alive()
 
 
 def start_here(thread: threading.Thread) -> None:

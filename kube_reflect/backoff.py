@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable
@@ -59,9 +60,9 @@ class Backoff:
         rng: Callable[[], float] = random.random,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
-        if not 0 < initial <= maximum < float("inf"):
+        if not 0 < initial <= maximum < math.inf:
             raise ValueError(f"initial must be above 0 and at most maximum ({maximum}): {initial}")
-        if not 1 <= factor < float("inf"):
+        if not 1 <= factor < math.inf:
             raise ValueError(f"factor must be 1 or more: {factor}")
         if not reset_after >= 0:
             raise ValueError(f"reset_after must not be negative: {reset_after}")
@@ -97,7 +98,7 @@ class Backoff:
         :param resumes: a watch that had begun broke, and goes on from where it was.
         """
         now = self._timer()
-        ran = float("inf") if self._began is None else now - self._began
+        ran = math.inf if self._began is None else now - self._began
         healthy = _SERVED if resumes else self._reset_after
         if self._trouble_since is None or ran >= min(healthy, self._reset_after):
             self._range = self._initial

@@ -10,8 +10,9 @@ Needs prometheus_client, which the [metrics] extra brings.
 
 from __future__ import annotations
 
+import functools
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Union
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -37,8 +38,7 @@ class Collector:
     :raises TypeError: for anything else, and for a subscription or a shared one without a name.
     """
 
-    def __init__(self, *watched: Watched,
-                 **named: Watched) -> None:
+    def __init__(self, *watched: Watched, **named: Watched) -> None:
         self._watched = [(_name_of(one), weakref.ref(one)) for one in watched]
         self._watched += [(name, weakref.ref(_checked(one))) for name, one in named.items()]
 
@@ -75,42 +75,33 @@ def _name_of(one: Any) -> str:
 Rows = list[tuple[str, Status]]
 Samples = Iterable[tuple[tuple[str, ...], float | bool | None]]
 
-_PREFIX = "kube_reflect_"
 
-
-def _filled(family: Any, samples: Samples) -> Metric:
-    for labels, value in samples:
+def _family(kind: Callable[..., Any], name: str, text: str, samples: Samples,
+            *labels: str) -> Metric:
+    family = kind(f"kube_reflect_{name}", text, labels=labels or ("reflector",))
+    for values, value in samples:
         if value is not None:
-            family.add_metric(labels, float(value))
+            family.add_metric(values, float(value))
     return family
 
 
-def _gauge(name: str, text: str, samples: Samples, *labels: str) -> Metric:
-    return _filled(GaugeMetricFamily(_PREFIX + name, text, labels=labels or ("reflector",)),
-                   samples)
-
-
-def _counter(name: str, text: str, samples: Samples, *labels: str) -> Metric:
-    # The library puts _total behind the name.
-    return _filled(CounterMetricFamily(_PREFIX + name, text, labels=labels or ("reflector",)),
-                   samples)
+_gauge = functools.partial(_family, GaugeMetricFamily)
+# The library puts _total behind the name.
+_counter = functools.partial(_family, CounterMetricFamily)
 
 
 def _of(rows: Rows, field: str) -> Samples:
     return [((name,), getattr(status, field)) for name, status in rows]
 
 
-def _families(rows: Rows, subscriptions: list[tuple[str, Subscription[Any]]],
-              ) -> Iterator[Metric]:
+def _families(rows: Rows,
+              subscriptions: list[tuple[str, Subscription[Any]]]) -> Iterator[Metric]:
     yield from _how_it_is(rows)
-    yield from _what_is_there(rows)
     yield from _what_went_on(rows)
     yield _gauge("subscription_pending", "Changes that a subscriber has not taken yet.",
-                 [((name,), one.pending) for name, one in subscriptions],
-                 "subscription")
+                 [((name,), one.pending) for name, one in subscriptions], "subscription")
     yield _counter("subscription_dropped", "Changes that a subscriber was not told one by one.",
-                   [((name,), one.dropped) for name, one in subscriptions],
-                   "subscription")
+                   [((name,), one.dropped) for name, one in subscriptions], "subscription")
 
 
 def _how_it_is(rows: Rows) -> Iterator[Metric]:
@@ -133,9 +124,6 @@ def _how_it_is(rows: Rows) -> Iterator[Metric]:
                  [(labels, one.ready) for labels, one in scopes], "reflector", "namespace")
     yield _gauge("namespace_live", "Whether one of several namespaces is being kept up.",
                  [(labels, one.live) for labels, one in scopes], "reflector", "namespace")
-
-
-def _what_is_there(rows: Rows) -> Iterator[Metric]:
     yield _gauge("objects", "Objects in the store.", _of(rows, "objects"))
     yield _gauge("stored_bytes", "Bytes of these objects, as they are kept at rest.",
                  _of(rows, "bytes_at_rest"))

@@ -9,9 +9,10 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any
+
+from kube_reflect._locks import Deadline, Waiters
 
 __all__ = ["Stop", "stop_on_signals"]
 
@@ -37,8 +38,7 @@ class Stop:
         #: The signal that said so, if one did.
         self.signal: signal.Signals | None = None
         self._set = False
-        # Each who waits has a queue of C, which a handler may fill whatever it interrupts.
-        self._waiters: list[SimpleQueue[None]] = []
+        self._waiters = Waiters()
         self._at_once = 0
 
     def is_set(self) -> bool:
@@ -48,8 +48,7 @@ class Stop:
     def set(self) -> None:
         """Stop the program: wake all who wait."""
         self._set = True
-        for waiter in self._waiters.copy():
-            waiter.put(None)
+        self._waiters.notify()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the program is to stop; return whether it is.
@@ -58,15 +57,9 @@ class Stop:
         """
         end = math.inf if timeout is None else time.monotonic() + timeout
         is_main = threading.current_thread() is threading.main_thread()
-        longest = _LOOK_AGAIN if is_main else threading.TIMEOUT_MAX
-        waiter: SimpleQueue[None] = SimpleQueue()
-        self._waiters.append(waiter)
-        try:
-            while not self._set and (left := end - time.monotonic()) > 0:
-                with contextlib.suppress(Empty):
-                    waiter.get(timeout=min(left, longest))
-        finally:
-            self._waiters.remove(waiter)
+        longest = _LOOK_AGAIN if is_main else math.inf
+        while not self._set and (left := end - time.monotonic()) > 0:
+            self._waiters.wait_for(self.is_set, Deadline(min(left, longest)))
         return self._set
 
     @contextlib.contextmanager

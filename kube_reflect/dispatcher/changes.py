@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar, Union
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar, Union
 
 from kube_reflect.object_ref import ObjectRef
 from kube_reflect.store import Cache, Entry, Reason
@@ -41,6 +42,8 @@ class _Change(Generic[K]):
     """What `Applied` and `Deleted` have in common."""
 
     __slots__ = ("_new", "_ref")
+    __match_args__: ClassVar[tuple[str, ...]]
+    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, object: K) -> None:
         self._new: Any = object
@@ -58,6 +61,10 @@ class _Change(Generic[K]):
             new = self._new
             self._ref = new.ref() if isinstance(new, Lazy) else ObjectRef.from_object(new)
         return self._ref
+
+    def __eq__(self, other: Any) -> bool:
+        return isinstance(other, type(self)) and all(
+            getattr(self, name) == getattr(other, name) for name in self.__match_args__)
 
 
 class Applied(_Change[K]):
@@ -83,12 +90,6 @@ class Applied(_Change[K]):
     def is_new(self) -> bool:
         """Whether this subscriber has not seen the object before; decodes nothing."""
         return self._old is None
-
-    def __eq__(self, other: object) -> bool:
-        return (isinstance(other, Applied) and self.object == other.object
-                and self.old == other.old)
-
-    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return f"Applied({self.ref}{', new' if self._old is None else ''})"
@@ -117,12 +118,6 @@ class Deleted(_Change[K]):
         self.inferred = inferred
         self.reason = reason or (Reason.RELISTED if inferred else Reason.DELETED)
 
-    def __eq__(self, other: object) -> bool:
-        return (isinstance(other, Deleted) and self.object == other.object
-                and self.inferred == other.inferred)
-
-    __hash__ = None  # type: ignore[assignment]
-
     def __repr__(self) -> str:
         is_plain = self.reason in (Reason.DELETED, Reason.RELISTED)
         return (f"Deleted({self.ref}{', inferred' if self.inferred else ''}"
@@ -132,19 +127,11 @@ class Deleted(_Change[K]):
         return _restored, (Deleted, self.ref, self.object, self.inferred, self.reason)
 
 
+@dataclass(frozen=True)
 class Resync:
     """Too much was missed: forget what you know, all that is there follows."""
 
     __slots__ = ()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Resync)
-
-    def __hash__(self) -> int:
-        return hash(Resync)
-
-    def __repr__(self) -> str:
-        return "Resync()"
 
 
 Change = Union[Applied[K], Deleted[K], Resync]

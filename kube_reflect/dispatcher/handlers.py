@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import enum
 import inspect
 import logging
 import threading
 from collections.abc import Callable
+# By its name, for tests put others in the place of `time.sleep`.
+from time import sleep
+from traceback import walk_tb
 from typing import Generic, TypeVar
 
 from kube_reflect import _locks
-from kube_reflect._locks import Deadline, Waiters, new_lock
-from kube_reflect._threads import start_thread
+from kube_reflect._locks import new_lock
+from kube_reflect._threads import join_thread, start_thread
 from kube_reflect.dispatcher.changes import Applied, Change, Deleted, Resync
 from kube_reflect.dispatcher.subscription import Subscription
 from kube_reflect.errors import FieldError
@@ -74,6 +78,15 @@ class Failures:
                          error, again)
 
 
+class _State(enum.Enum):
+    NEW = "not started"
+    RUNNING = "running"
+    #: The thread has ended, as the writer has.
+    STOPPED = "stopped"
+    #: No other state follows: who sets one looks first, without a call between.
+    REMOVED = "removed"
+
+
 class Handler(Generic[K]):
     """Callbacks that are told of each change, one at a time, on a thread of their own.
 
@@ -83,11 +96,7 @@ class Handler(Generic[K]):
     changed since. Made by `Reflector.add_handler`.
 
     :param name: of the handler, and of its thread.
-    :param on_add: given an object that was not there.
-    :param on_update: given the old object and the new one.
-    :param on_delete: given the last state of an object that is gone; and, if it has a parameter
-        that is called ``reason``, why (see `Reason`).
-    :param on_resync: called before all objects are added anew.
+    :param on_add: and the others: see `Reflector.add_handler`.
     :param subscribe: returns a lasting subscription; called once, at the first start.
     :param forget: called when the handler is removed.
     :raises TypeError: for what cannot be called.
@@ -114,24 +123,18 @@ class Handler(Generic[K]):
         self._subscribe = subscribe
         self._forget = forget
         self._failures = Failures(name)
-        # Guards the four below.
+        # Guards the three below.
         self._lock = new_lock()
-        self._removed = False
+        # The thread itself says that it runs, and that it does not any more.
+        self._state = _State.NEW
         self._subscription: Subscription[K] | None = None
-        # The thread that was started last, and the one that calls the callbacks: it says so itself,
-        # and says when it does not any more.
+        # The one that was started last.
         self._thread: threading.Thread | None = None
-        self._runner: threading.Thread | None = None
         _locks.register(self, Handler._after_fork, 2)
 
     def __repr__(self) -> str:
-        if self._removed:
-            state = "removed"
-        elif self._subscription is None:
-            state = "not started"
-        else:
-            state = "running" if self._runner is not None else "stopped"
-        return f"<Handler {self.name} {state}, {self.pending} pending, {self.errors} errors>"
+        return (f"<Handler {self.name} {self._state.value}, {self.pending} pending, "
+                f"{self.errors} errors>")
 
     @property
     def errors(self) -> int:
@@ -157,14 +160,12 @@ class Handler(Generic[K]):
         again: the thread ends, when nothing is pending, if there is none.
         """
         with self._lock:
-            if self._removed:
+            if self._state in (_State.RUNNING, _State.REMOVED):
                 return
             if self._subscription is None:
                 self._subscription = self._subscribe()
-            if self._runner is not None:
-                return
-            # A thread that was started just before, and is not the runner yet, will see that it is
-            # not `_thread` any more, and end.
+            # A thread that was started just before, and does not run yet, will see that it is not
+            # `_thread` any more, and end.
             self._thread = threading.Thread(target=self._run, args=(self._subscription,),
                                             name=f"kube-reflect:{self.name}", daemon=True)
             start_thread(self._thread)
@@ -172,7 +173,7 @@ class Handler(Generic[K]):
     def remove(self) -> None:
         """End the calls; a callback that is running ends by itself. From any thread."""
         with self._lock:
-            self._removed = True
+            self._state = _State.REMOVED
             subscription = self._subscription
         if subscription is not None:
             subscription.close()
@@ -181,29 +182,28 @@ class Handler(Generic[K]):
     def _after_fork(self) -> None:
         """Forget the thread, in a child process: it is the parent's."""
         if not self.is_current_thread():
-            self._thread = self._runner = None
+            self._thread = None
+            if self._state is _State.RUNNING:
+                self._state = _State.STOPPED
 
     def is_current_thread(self) -> bool:
         """Return whether this is the thread that calls the callbacks."""
-        return threading.current_thread() in (self._thread, self._runner)
+        return self._thread is threading.current_thread()
 
     def join(self, timeout: float | None) -> bool:
-        """Wait for the thread to end; return whether it has.
+        """Wait for the thread to end, unless it is this one; return whether it has.
 
         :param timeout: seconds, or None for as long as it takes.
         """
         thread = self._thread
-        if thread is None:
-            return True
-        if thread.ident is not None:
-            thread.join(timeout)
-        return not thread.is_alive()
+        return thread is None or join_thread(thread, timeout)
 
     def _run(self, subscription: Subscription[K]) -> None:
         with self._lock:
-            if self._thread is not threading.current_thread():
+            if not self.is_current_thread():
                 return
-            self._runner = self._thread
+            if self._state is not _State.REMOVED:
+                self._state = _State.RUNNING
         # Nothing that a callback raises ends this thread, not SystemExit either: nobody would
         # notice that the callbacks are told of nothing more.
         while True:
@@ -211,9 +211,9 @@ class Handler(Generic[K]):
                 change = subscription.get()
             except BaseException as error:
                 self._failures.record("take", subscription, error)
-                Waiters().wait_for(lambda: False, Deadline(_REST))
+                sleep(_REST)
                 continue
-            if self._removed:
+            if self._state is _State.REMOVED:
                 # For the second time, if `remove` was not interrupted.
                 subscription.close()
             elif change is not None:
@@ -225,10 +225,11 @@ class Handler(Generic[K]):
     def _ends(self, subscription: Subscription[K]) -> bool:
         """End, unless the writer has begun again meanwhile; `start` begins anew after it."""
         with self._lock:
-            if subscription.has_ended:
-                self._runner = None
-                return True
-            return False
+            if not subscription.has_ended:
+                return False
+            if self._state is not _State.REMOVED:
+                self._state = _State.STOPPED
+            return True
 
     def _call(self, change: Change[K]) -> None:
         if isinstance(change, Applied):
@@ -256,19 +257,13 @@ class Handler(Generic[K]):
 
 
 def _takes_reason(function: Callable[..., object] | None) -> bool:
-    if function is None:
-        return False
     try:
-        return "reason" in inspect.signature(function).parameters
+        return function is not None and "reason" in inspect.signature(function).parameters
     except (TypeError, ValueError):
         return False
 
 
 def _place_of(error: BaseException) -> tuple[str, ...]:
-    """Return where an exception was raised."""
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    if traceback is None:
-        return ()
-    return traceback.tb_frame.f_code.co_filename, str(traceback.tb_lineno)
+    """Return where an exception was raised, which was caught."""
+    *_, (frame, line) = walk_tb(error.__traceback__)
+    return frame.f_code.co_filename, str(line)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import enum
+import functools
 import threading
 import weakref
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from kube_reflect._locks import Deadline, Waiters
@@ -34,10 +36,6 @@ class State(enum.Enum):
     CLOSED = "closed"
 
 
-#: The states in which there is something to take.
-TAKING_STATES = (State.RESYNC, State.CHANGES)
-
-
 class Step(NamedTuple):
     """An object's way from what the subscriber saw last to what is there now.
 
@@ -55,24 +53,21 @@ class Step(NamedTuple):
     seen: bool = True
 
 
+@dataclass(eq=False, slots=True)
 class Taken:
     """A step that a thread is working on: nobody else gets another one of the object.
 
     :param thread: which has it.
     :param pending: where it is from.
     :param loop: in which the thread has it; None: it has it until it takes again.
+    :param returned: set in the last moment before the subscriber has it; else, the step goes back.
     """
 
-    __slots__ = ("loop", "pending", "returned", "step", "thread")
-
-    def __init__(self, thread: threading.Thread, step: Step, pending: Pending,
-                 loop: weakref.ref[Any] | None) -> None:
-        self.thread = thread
-        self.step = step
-        self.pending = pending
-        self.loop = loop
-        #: Set in the last moment before the subscriber has it; else, the step goes back.
-        self.returned = False
+    thread: threading.Thread
+    step: Step
+    pending: Pending
+    loop: weakref.ref[Any] | None
+    returned: bool = False
 
     @property
     def is_left(self) -> bool:
@@ -116,7 +111,7 @@ class Pending:
         self._overflow = overflow
         self._lasting = lasting
         self.state = State.CHANGES
-        #: Whether the writer has ended; what is pending stays.
+        #: Whether the writer has ended, for good; what is pending stays.
         self.writer_ended = False
         #: Counts what may be of interest to a thread that waits.
         self.news = 0
@@ -172,8 +167,7 @@ class Pending:
 
     def is_over(self) -> bool:
         """Return whether there is no point in telling it anything more."""
-        return (self.state is State.CLOSED or (self.writer_ended and not self._lasting)
-                or self._owner() is None)
+        return self.state is State.CLOSED or self.writer_ended or self._owner() is None
 
     def changed(self, delta: Delta) -> bool:
         """Add a change; return False if that is of no use to anybody."""
@@ -237,10 +231,7 @@ class Pending:
         """Return an object's steps, joined to as few as the subscriber is to have."""
         if self._overflow == "block":
             return steps
-        joined: tuple[Step, ...] = ()
-        for step in steps:
-            joined = _coalesced(joined, step)
-        return joined
+        return functools.reduce(_coalesced, steps, ())
 
     def _shrink_locked(self) -> None:
         if self._overflow == "resync":
@@ -263,8 +254,7 @@ class Pending:
             self.state = State.OVERFLOWED
 
     def _clear_locked(self) -> None:
-        steps: OrderedDict[Key, tuple[Step, ...]] = OrderedDict()
-        self._replay, self._steps, self._count = {}, steps, 0
+        self._replay, self._steps, self._count = {}, OrderedDict(), 0
 
     # For the subscriber.
 
@@ -333,10 +323,11 @@ class Pending:
         for key, taken in list(self._processing.items()):
             if taken.thread is not me and not taken.is_left:
                 continue
-            if not taken.returned and taken.pending is self and self.state in TAKING_STATES:
+            if not taken.returned and taken.pending is self and self.state in (
+                    State.RESYNC, State.CHANGES):
                 self._put_back_locked(taken.step)
                 self.news += 1
-            elif key in self._steps or key in self._replay:
+            elif key in self:
                 # This thread may take another object.
                 self.news += 1
             self._processing.pop(key, None)
@@ -375,7 +366,7 @@ class Pending:
             self.overflow_locked()
 
 
-def _shown(key: Key, entry: Entry) -> Step:
+def _shown(key: Key | None, entry: Entry) -> Step:
     """Return the step in which a replay shows an object."""
     return Step(key, None, entry, None, False)
 
@@ -390,7 +381,7 @@ def _coalesced(steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
             # The short life of another one, which nobody has seen begin.
             return steps
         # Deleted, and made anew before anybody saw it go.
-        return (*steps, Step(key, None, step.new, None, False))
+        return (*steps, _shown(key, step.new))
     if step.new is not None:
         return (*steps[:-1], Step(key, last.old, step.new, None, last.seen))
     if len(steps) == 2:

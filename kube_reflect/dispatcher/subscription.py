@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from kube_reflect._describe import no_value
@@ -13,7 +12,7 @@ from kube_reflect import _locks
 from kube_reflect._locks import Deadline, Waiters, new_lock
 from kube_reflect.dispatcher.changes import Applied, Change, Deleted, Lazy, Reason, Resync
 from kube_reflect.dispatcher.pending import (
-    LOOK_AGAIN, OVERFLOWS, Pending, Processing, State, Step, Taken,
+    LOOK_AGAIN, OVERFLOWS, Pending, Processing, State, Taken,
 )
 from kube_reflect.errors import KubeReflectError
 from kube_reflect.store import Cache, Store
@@ -136,7 +135,7 @@ class Subscription(Generic[K]):
             taken = self._take(deadline)
             if taken is None:
                 return None
-            change = self._change(taken.step)
+            change = self._change(taken)
             # No calls from here on: it is returned, or it is put back.
             taken.returned = True
             return change
@@ -145,7 +144,7 @@ class Subscription(Generic[K]):
             raise
 
     def __iter__(self) -> Iterator[Change[K]]:
-        return _Loop(self._take, lambda taken: self._change(taken.step), self._done)
+        return _Loop(self._take, self._change, self._done)
 
     def objects(self) -> Iterator[K]:
         """Iterate the objects that are there or have changed; deletions are passed over."""
@@ -172,8 +171,7 @@ class Subscription(Generic[K]):
     def __enter__(self) -> Subscription[K]:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 traceback: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _take(self, deadline: Deadline, loop: weakref.ref[Any] | None = None) -> Taken | None:
@@ -256,8 +254,8 @@ class Subscription(Generic[K]):
                     new.close_locked()
             self._waiters.notify()
 
-    def _change(self, step: Step) -> Change[K]:
-        cache = self._cache
+    def _change(self, taken: Taken) -> Change[K]:
+        cache, step = self._cache, taken.step
         if step.key is None:
             return Resync()
         if step.new is not None:

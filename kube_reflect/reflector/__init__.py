@@ -2,7 +2,7 @@
 
 It may import every room but the leaves. Begin with `reflector`, what users call; `engine` starts
 and closes, `namespaces` has the watches, `worker` is the thread of one, `health` its record,
-`warm_start` the file that the next process begins with.
+`warm_start` the file that the next process begins with; `runner` is what their threads share.
 """
 
 from kube_reflect.reflector.arguments import Unnamed

@@ -20,9 +20,10 @@ __all__ = ["Arguments", "Unnamed", "WhenNotReady"]
 WhenNotReady = Literal["wait", "raise", "empty"]
 
 
-class _OfListFunctions(TypedDict, total=False):
-    """What the list functions of the official client take, and a watcher does not set by itself."""
+class Unnamed(TypedDict, total=False):
+    """All but ``model``, ``metadata_only`` and ``name``; see `Reflector`."""
 
+    # What the list functions of the official client take, and a watcher does not set by itself.
     namespace: str
     group: str
     version: str
@@ -36,11 +37,7 @@ class _OfListFunctions(TypedDict, total=False):
     _content_type: Any
     _headers: Any
     _host_index: int
-
-
-class Unnamed(_OfListFunctions, total=False):
-    """All but ``model``, ``metadata_only`` and ``name``; see `Reflector`."""
-
+    # What is the reflector's own.
     config: Union[Config, None]
     transform: Union[Transform, None]
     indexers: Union[Mapping[str, IndexFunction], None]

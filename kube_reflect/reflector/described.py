@@ -15,23 +15,21 @@ _PLAIN = (str, bytes, int, float, bool, type(None))
 _DEEPEST = 6
 
 
-def described(value: Any) -> str:
+def described(value: Any, around: tuple[int, ...] = ()) -> str:
     """Return what is known of a value.
 
     A function is told by its module and name, its instructions, its defaults, and what it holds
     of the functions around it. What it calls is not looked at.
+
+    :param around: the ids of what it is a part of.
     """
-    return _described(value, ())
-
-
-def _described(value: Any, around: tuple[int, ...]) -> str:
     if type(value) in _PLAIN:
         return repr(value)
     if len(around) > _DEEPEST or id(value) in around:
         return _name(type(value))
 
     def inner(part: Any) -> str:
-        return _described(part, (*around, id(value)))
+        return described(part, (*around, id(value)))
 
     if isinstance(value, (list, tuple, set, frozenset)):
         parts = [inner(one) for one in value]

@@ -188,18 +188,16 @@ class Engine:
         if not (_locks.wait_until_free(deadline, self._lock) and self.cache.is_free(deadline)):
             raise TimeoutError(f"another thread kept {self.name} locked {deadline}")
         watch = self.namespaces.watches.get(namespace)
-        if watch is None:
-            raise ValueError(f"namespace {namespace!r} is not watched")
         try:
             with self._lock:
-                if self.namespaces.watches.get(namespace) is not watch:
+                if watch is None or self.namespaces.watches.get(namespace) is not watch:
                     raise ValueError(f"namespace {namespace!r} is not watched")
                 self.namespaces.remove_watch(namespace)
             # Without the lock, for the thread may be in a callback that wants it.
             self._end_watch(watch, deadline)
         except BaseException:
             # Also where an exception ends the waiting: nobody keeps these objects up any more.
-            if self.namespaces.watches.get(namespace) is not watch:
+            if watch is not None and self.namespaces.watches.get(namespace) is not watch:
                 self._end_watch(watch, Deadline(0))
             raise
 

@@ -148,28 +148,27 @@ class Health:
         self._unsteady_until = self._timer() + seconds + _STEADY
         self.record = self.record._replace(retry_at=self._clock() + seconds, backoff=seconds)
 
-    def worked(self, event: Event, arrived: float | None = None) -> None:
+    def worked(self, kind: type[Event], arrived: float | None = None) -> None:
         """Record an event that was applied.
 
+        :param kind: its class.
         :param arrived: when it came, on the monotonic clock.
         """
-        match event:
-            case Init():
-                self._list_began = self._timer()
-                if self._has_list:
-                    polled = self.record.phase is Phase.POLLING
-                    self.relist_reasons[self._last_failure or (
-                        "Polled" if polled else "Started")] += 1
-            case InitApply():
-                # The list is still going on, and may yet fail.
-                return
-            case InitDone() if self._list_began is not None:
+        if kind is InitApply:
+            # The list is still going on, and may yet fail.
+            return
+        if kind is Init:
+            self._list_began = self._timer()
+            if self._has_list:
+                polled = self.record.phase is Phase.POLLING
+                self.relist_reasons[self._last_failure or ("Polled" if polled else "Started")] += 1
+        else:
+            self._last_failure = None
+            if kind is InitDone and self._list_began is not None:
                 self._has_list = True
                 self.last_list_seconds = self._timer() - self._list_began
-                self._last_failure = None
-            case _:
-                self.events[type(event).__name__] += 1
-                self._last_failure = None
+            else:
+                self.events[kind.__name__] += 1
                 if arrived is not None:
                     self.event_lag = max(0.0, self._timer() - arrived)
         if self._announced and self._timer() >= self._unsteady_until:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import time
@@ -11,11 +12,12 @@ from collections.abc import Callable, Iterable, Mapping
 from kube_reflect.backoff import Backoff
 from kube_reflect.config import Config
 from kube_reflect.reflector.health import Health, PhaseRecord
-from kube_reflect.reflector.warm_start import FileWriter, WarmFile
+from kube_reflect.reflector.runner import Runner
+from kube_reflect.reflector.warm_start import WarmFile
 from kube_reflect.reflector.watchers import WatcherFactory
 from kube_reflect.reflector.worker import Worker
 from kube_reflect.status import NamespaceStatus, Phase, Status
-from kube_reflect.store import Cache, Entry, NamespaceWriter
+from kube_reflect.store import Cache, NamespaceWriter
 
 __all__ = ["NamespaceWatch", "Namespaces"]
 
@@ -26,7 +28,7 @@ class NamespaceWatch:
     """What stays of a watch from one start to the next: its writer and its health."""
 
     def __init__(self, writer: NamespaceWriter, health: Health,
-                 new_worker: Callable[[NamespaceWatch], Worker]) -> None:
+                 new_worker: Callable[[], Worker]) -> None:
         self.writer = writer
         self.health = health
         self._new_worker = new_worker
@@ -58,7 +60,7 @@ class NamespaceWatch:
                 # One that was interrupted in its start may yet begin.
                 before.replace()
             # First its place, then its start: a thread that nobody knows would be lost.
-            worker = self._worker = self._new_worker(self)
+            worker = self._worker = self._new_worker()
             worker.start(before)
 
     def close(self) -> Worker | None:
@@ -86,15 +88,13 @@ class NamespaceWatch:
         """Return seconds since the last contact, or None; from any thread."""
         worker = self._worker
         contact = worker.contact if worker is not None else None
-        if contact is None:
-            contact = self._contact
-        return None if contact is None else max(0.0, time.monotonic() - contact)
+        return _seconds_since(self._contact if contact is None else contact)
 
     def shown_staleness(self) -> float | None:
         """Return the staleness as a status has it: of a slow first list, how long it has taken."""
         staleness, worker = self.staleness(), self._worker
-        if staleness is None and worker is not None and worker.answered is not None:
-            return max(0.0, time.monotonic() - worker.answered)
+        if staleness is None and worker is not None:
+            return _seconds_since(worker.answered)
         return staleness
 
     def is_live(self, config: Config) -> bool:
@@ -130,9 +130,9 @@ class Namespaces:
 
     def __init__(self, cache: Cache, name: str, watchers: WatcherFactory,
                  new_backoff: Callable[[], Backoff], file: WarmFile | None = None) -> None:
-        self._file = file
         self._cache = cache
         self._name = name
+        self._file = file
         self._watchers = watchers
         self._new_backoff = new_backoff
         # Called at each change of a phase. A dict's operations are atomic, and it is copied to
@@ -145,17 +145,15 @@ class Namespaces:
     def add(self, namespace: str | None) -> NamespaceWatch:
         """Add the watch of a namespace, which the cache is not complete without."""
         name = self._name if namespace is None else f"{self._name}:{namespace}"
+        writer = NamespaceWriter(self._cache, namespace)
+        health = Health(name, notify=self._notify)
+        new_watcher = functools.partial(self._watchers.new, namespace)
+        share = None if self._file is None else functools.partial(self._file.share, namespace)
 
-        def new_worker(watch: NamespaceWatch) -> Worker:
-            return Worker(
-                lambda observer, since: self._watchers.new(namespace, observer, since),
-                self._cache, watch.writer, self._new_backoff(), watch.health, share)
+        def new_worker() -> Worker:
+            return Worker(new_watcher, self._cache, writer, self._new_backoff(), health, share)
 
-        def share(stopped: Callable[[], bool]) -> tuple[str, list[Entry]] | None:
-            return None if self._file is None else self._file.share(namespace, stopped)
-
-        watch = NamespaceWatch(NamespaceWriter(self._cache, namespace),
-                               Health(name, notify=self._notify), new_worker)
+        watch = NamespaceWatch(writer, health, new_worker)
         self.watches = {**self.watches, namespace: watch}
         return watch
 
@@ -175,26 +173,23 @@ class Namespaces:
         else:
             NamespaceWriter(self._cache, namespace).remove()
 
+    def _with_threads(self) -> list[NamespaceWatch | WarmFile]:
+        watches = self.watches.values()
+        return [*watches] if self._file is None else [*watches, self._file]
+
     def start(self) -> None:
         """Start the threads that are not running."""
-        for watch in self.watches.values():
-            watch.start()
-        if self._file is not None:
-            self._file.start()
+        for one in self._with_threads():
+            one.start()
 
-    def close(self) -> list[Worker | FileWriter]:
+    def close(self) -> list[Runner]:
         """End all threads; return at once what to wait for. From any thread."""
-        ending: list[Worker | FileWriter] = [
-            worker for watch in self.watches.values() if (worker := watch.close()) is not None]
-        writer = None if self._file is None else self._file.close()
-        return ending if writer is None else [*ending, writer]
+        return [thread for one in self._with_threads() if (thread := one.close()) is not None]
 
     def after_fork(self) -> None:
         """Forget the threads, which are gone."""
-        for watch in self.watches.values():
-            watch.after_fork()
-        if self._file is not None:
-            self._file.after_fork()
+        for one in self._with_threads():
+            one.after_fork()
 
     def on_phase(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Register a function that a watch's thread calls after each change of its phase.
@@ -215,35 +210,25 @@ class Namespaces:
                 # A SystemExit too: on this thread, nobody but the callback itself can mean it.
                 logger.exception("%s: a phase callback failed", self._name)
 
-    def keeps_up(self) -> bool:
-        """Return whether all threads are running, so that staleness means something."""
-        watches = list(self.watches.values())
-        return bool(watches) and all(watch.is_running for watch in watches)
-
     def staleness(self) -> float | None:
         """Return seconds since the last contact; None: never, infinity: nobody keeps it up."""
-        if not self.keeps_up():
+        watches = self.watches.values()
+        if not watches or not all(watch.is_running for watch in watches):
             return math.inf
-        return _worst(watch.staleness() for watch in self.watches.values())
+        return _worst(watch.staleness() for watch in watches)
 
     def is_live(self) -> bool:
         """Return whether all watches are running, and are heard of."""
-        watches = list(self.watches.values())
+        watches = self.watches.values()
         return bool(watches) and all(watch.is_live(self._watchers.config) for watch in watches)
 
     def _worst_record(self) -> PhaseRecord:
         records = [watch.health.record for watch in self.watches.values()]
         if not records:
-            return Health(self._name).record
+            return PhaseRecord(Phase.STOPPED, time.time())
         worst = max(records, key=lambda record: record.phase.severity)
-        error = worst.error
-        if error is None:
-            error = next((one.error for one in records if one.error is not None), None)
-        return worst._replace(error=error)
-
-    def _file_failures(self) -> dict[str, int]:
-        failures = 0 if self._file is None else self._file.failures
-        return {"WarmStartFailed": failures} if failures else {}
+        errors = [one.error for one in (worst, *records) if one.error is not None]
+        return worst._replace(error=errors[0] if errors else None)
 
     def status(self) -> Status:
         """Return how all of it is; from any thread. It waits for no lock, and asks no server."""
@@ -253,7 +238,8 @@ class Namespaces:
         staleness = _worst(watch.shown_staleness() for watch in watches.values())
         counters, awaited = cache.counters, cache.awaited
         health = [watch.health for watch in watches.values()]
-        lists = [one.last_list_seconds for one in health if one.last_list_seconds is not None]
+        file_failures = {} if self._file is None or not self._file.failures else {
+            "WarmStartFailed": self._file.failures}
         return Status(
             phase=record.phase, since=record.since, ready=cache.ready,
             live=self.is_live(),
@@ -268,23 +254,29 @@ class Namespaces:
             namespaces={namespace: watch.status(config, namespace not in awaited)
                         for namespace, watch in watches.items() if namespace is not None},
             bytes_at_rest=counters.bytes_at_rest,
-            failures=_sum([*(one.failures for one in health), self._file_failures()]),
+            failures=_sum([*(one.failures for one in health), file_failures]),
             events_by_type=_sum(one.events for one in health),
             relist_reasons=_sum(one.relist_reasons for one in health),
             reconnect_reasons=_sum(one.reconnect_reasons for one in health),
-            event_lag=max((one.event_lag for one in health if one.event_lag is not None),
-                          default=None),
+            event_lag=_longest(one.event_lag for one in health),
             retry_at=record.retry_at, backoff=record.backoff,
-            last_list_seconds=max(lists) if lists else None,
+            last_list_seconds=_longest(one.last_list_seconds for one in health),
             shard=None if config.shard is None else str(config.shard),
             filtered_by=_common(watch.filtered_by for watch in watches.values()))
+
+
+def _seconds_since(moment: float | None) -> float | None:
+    return None if moment is None else max(0.0, time.monotonic() - moment)
+
+
+def _longest(times: Iterable[float | None]) -> float | None:
+    return max((one for one in times if one is not None), default=None)
 
 
 def _worst(ages: Iterable[float | None]) -> float | None:
     """Return the greatest of ages; None if one is not known, or there are none."""
     found = list(ages)
-    known = [age for age in found if age is not None]
-    return max(known) if known and len(known) == len(found) else None
+    return None if None in found else _longest(found)
 
 
 def _common(found: Iterable[str | None]) -> str | None:

@@ -7,7 +7,6 @@ import itertools
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, Union, overload
 
 from kube_reflect._describe import no_value
@@ -167,21 +166,23 @@ class Reflector(Generic[K]):
     ) -> None:
         if name is not None and not isinstance(name, str):
             raise TypeError(f"name must be a string or None: {name!r}")
-        name = name if name is not None else f"reflector-{next(_numbers)}"
+        #: The name of the reflector, as in the names of its threads.
+        self.name = name = name if name is not None else f"reflector-{next(_numbers)}"
+        self._several = several = namespaces is not None
         names = [None] if namespaces is None else checked_namespaces(namespaces)
-        several = namespaces is not None
         watchers = WatcherFactory(
             list_func, args, kwargs, checked_config(config), metadata_only=metadata_only,
             several=several, new_client=new_client)
         model, view = _reading(watchers, model, metadata_only)
-        cache = Cache(watchers.resource, StoreOptions(
+        # Objects that are their metadata alone do not say of which kind they are.
+        kind = watchers.function.resource if metadata_only else None
+        cache = Cache(kind, StoreOptions(
             max_objects=watchers.config.max_objects, model=model, view=view, transform=transform,
             indexers=checked_indexers(indexers), ready_timeout=ready_timeout,
-            decoded_limit=decoded_limit,
-            copies=copies, detect_mutations=detect_mutations, when_not_ready=when_not_ready))
-        self._several = several
+            decoded_limit=decoded_limit, copies=copies, detect_mutations=detect_mutations,
+            when_not_ready=when_not_ready))
         file = None if warm_start is None else WarmFile(
-            checked_warm_start(warm_start, watchers.kind), cache,
+            checked_warm_start(warm_start, watchers.function.resource), cache,
             lambda: {**watchers.what, "transform": described(transform)}, name)
         self._namespaces = Namespaces(cache, name, watchers, backoff_factory(backoff, several),
                                       file)
@@ -190,8 +191,6 @@ class Reflector(Generic[K]):
         what = None if watchers.identity is None else (
             watchers.identity, watchers.config, metadata_only, tuple(names), *_calling_line())
         self._engine = Engine(name, cache, self._namespaces, what)
-        #: The name of the reflector, as in the names of its threads.
-        self.name = name
         self._store: Store[K] = Store(cache, self._engine)
 
     def __repr__(self) -> str:
@@ -236,8 +235,7 @@ class Reflector(Generic[K]):
     def __enter__(self) -> Reflector[K]:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 traceback: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def add_namespace(self, namespace: str) -> None:
@@ -354,7 +352,7 @@ def _reading(watchers: WatcherFactory, model: Any, metadata_only: bool) -> tuple
     """Return the model and the view by which objects are read; one of them is None."""
     if model is not None or metadata_only:
         return model, None
-    listed = watchers.model
+    listed = watchers.function.model
     return (None, view_maker(listed)) if isinstance(listed, type) else (listed, None)
 
 

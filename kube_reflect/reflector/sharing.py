@@ -5,8 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar, overload
 
 from kube_reflect._describe import no_value
 from kube_reflect._forgotten import when_forgotten
@@ -32,12 +31,12 @@ K = TypeVar("K")
 M = TypeVar("M")
 
 
-class _Users:
-    """A reflector, and who uses it: a token for each, in a dict as an ordered set."""
+class _Users(NamedTuple):
+    """A reflector, and who uses it: a token for each."""
 
-    def __init__(self, reflector: Reflector[Any]) -> None:
-        self.reflector = reflector
-        self.tokens: dict[object, None] = {}
+    reflector: Reflector[Any]
+    # Not a set: no exception comes right after `del`, as it may after a call of its `remove`.
+    tokens: dict[object, None]
 
 
 class _Registry:
@@ -56,7 +55,7 @@ class _Registry:
         with self._lock:
             users = self._users.get(key)
             if users is None:
-                users = self._users[key] = _Users(make())
+                users = self._users[key] = _Users(make(), {})
             users.tokens[token] = None
         return users.reflector.start()
 
@@ -148,8 +147,7 @@ class Shared(Generic[K]):
     def __enter__(self) -> Shared[K]:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 traceback: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -192,13 +190,12 @@ def shared(list_func: Any, *args: Any, config: Config | None = None, **kwargs: A
     """
     config = checked_config(config)
     options = {name: kwargs.pop(name) for name in _OPTIONS if name in kwargs}
-    namespaces = options.get("namespaces")
+    given, namespaces = kwargs, options.get("namespaces")
     if namespaces is not None:
         # Once and in order, for it is looked at twice.
         options["namespaces"] = tuple(sorted(checked_namespaces(namespaces)))
-        identity = ListFunction(list_func, args, {**kwargs, "namespace": ""}).identity
-    else:
-        identity = ListFunction(list_func, args, kwargs).identity
+        given = {**kwargs, "namespace": ""}
+    identity = ListFunction(list_func, args, given).identity
     indexers = checked_indexers(options.get("indexers"))
     compared = {**options, "indexers": tuple(sorted(indexers.items())) if indexers else None}
     # The first user names it.

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
-import math
 import os
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import Union
 
-from kube_reflect._forgotten import WeakBag
 from kube_reflect._locks import checked_timeout, new_lock
-from kube_reflect._threads import end_all, start_thread
 from kube_reflect.object_ref import ApiResource
+from kube_reflect.reflector.runner import Runner
 from kube_reflect.store import Cache, CacheFile, Entry
 
 __all__ = ["FileWriter", "WarmFile", "WarmStart", "WarmStartOption", "checked_warm_start"]
@@ -194,75 +189,28 @@ class WarmFile:
         self._writer = None
 
 
-class FileWriter:
+class FileWriter(Runner):
     """The thread that writes, from a start to a close."""
 
-    #: What it is, for the log.
     what = "the writing of the warm start"
 
     def __init__(self, file: WarmFile, every: float, cache: Cache) -> None:
+        super().__init__(f"{file.name}:warm-start")
         self._file = file
-        self._every = every if math.isfinite(every) else None
+        self._every = every
         self._cache = cache
-        self._closing = False
-        # A queue, not an event: its put is safe within a signal handler that interrupts its get.
-        self._wake: SimpleQueue[None] = SimpleQueue()
         self._written: object = None
-        self._thread = threading.Thread(target=self._run, daemon=True,
-                                        name=f"kube-reflect:{file.name}:warm-start")
 
     def __repr__(self) -> str:
         return f"<FileWriter of {self._file}>"
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether the thread is running; from any thread."""
-        return self._thread.is_alive()
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the thread is there and has not been told to end; from any thread."""
-        return self._thread.is_alive() and not self._closing
-
-    def start(self) -> None:
-        """Start the thread."""
-        _writers.add(self)
-        start_thread(self._thread)
-
-    def close(self) -> None:
-        """End it; from any thread."""
-        self._closing = True
-        self._wake.put(None)
-
-    def join(self, timeout: float | None) -> bool:
-        """Wait for the thread to end; return whether it has."""
-        try:
-            self._thread.join(timeout)
-        except RuntimeError:
-            # It was never started, or this is a signal handler that interrupts its start.
-            return True
-        return not self._thread.is_alive()
 
     def _run(self) -> None:
         self._file.remove_leftovers()
         is_last = False
         while not is_last:
-            try:
-                # Told to end, it has been woken, however early that was.
-                self._wake.get(timeout=self._every)
-            except Empty:
-                pass
+            self._pause(self._every)
             is_last = self._closing
             counters = self._cache.counters
             # Each event is counted.
             if counters != self._written and self._file.write():
                 self._written = counters
-
-
-_writers: WeakBag[FileWriter] = WeakBag()
-
-
-@atexit.register
-def _write_all() -> None:
-    """Write what is to be kept before the interpreter ends."""
-    end_all(_writers)

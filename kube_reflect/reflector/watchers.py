@@ -8,7 +8,6 @@ from typing import Any
 from kube_reflect.backoff import Backoff
 from kube_reflect.client import ListFunction
 from kube_reflect.config import Config
-from kube_reflect.object_ref import ApiResource
 from kube_reflect.reflector.described import described
 from kube_reflect.watcher import Watcher
 from kube_reflect.wire import ApiSource
@@ -37,32 +36,22 @@ class WatcherFactory:
         self.config = config
         self._metadata_only = metadata_only
         self._new_client = new_client
+        anywhere = "" if several else None
         # Made only so that mistakes in the arguments are raised here and now; it opens nothing.
-        anywhere = "default" if several else None
         # (Not a watcher: that has a generator, and an exception that arrives while Python ends a
         # generator is lost.)
         self._source(anywhere).close()
-        #: The kind of object, where the objects do not say it: those with metadata only.
-        self.resource: ApiResource | None = None
-        if metadata_only:
-            self.resource = self._list_function(anywhere).resource
+        #: What lists; of no namespace, where there are several.
+        self.function = ListFunction(list_func, args, self._keywords(anywhere))
 
     def _keywords(self, namespace: str | None) -> dict[str, Any]:
         return self._kwargs if namespace is None else {**self._kwargs, "namespace": namespace}
-
-    def _list_function(self, namespace: str | None) -> ListFunction:
-        return ListFunction(self._list_func, self._args, self._keywords(namespace))
-
-    @property
-    def model(self) -> Any:
-        """What the list function lists: a class, or a function of a mapping; None: mappings."""
-        return self._list_function("" if self._several else None).model
 
     @property
     def identity(self) -> tuple[Any, ...] | None:
         """What is equal for two that watch the same; None where nobody can know."""
         try:
-            identity = self._list_function("" if self._several else None).identity
+            identity = self.function.identity
             hash(identity)
         except (TypeError, ValueError):
             return None
@@ -74,8 +63,7 @@ class WatcherFactory:
 
         A server is known by its address and its certificate authority.
         """
-        function = self._list_function("" if self._several else None)
-        config = self.config
+        function, config = self.function, self.config
         return {
             "server": function.server,
             "list function": described(function.func),
@@ -86,11 +74,6 @@ class WatcherFactory:
             "shard": repr(config.shard),
             "scope": f"several={self._several} metadata_only={self._metadata_only}",
         }
-
-    @property
-    def kind(self) -> ApiResource | None:
-        """The kind that it lists, as far as that can be told without asking."""
-        return self._list_function("default" if self._several else None).resource
 
     def new(self, namespace: str | None, observer: Callable[[str], None],
             since: str | None = None) -> Watcher:

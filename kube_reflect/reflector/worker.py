@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import atexit
 import enum
 import logging
-import threading
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
 
 from kube_reflect import streams
-from kube_reflect._forgotten import WeakBag
-from kube_reflect._threads import end_all, start_thread
 from kube_reflect.backoff import Backoff
 from kube_reflect.errors import WatcherError
 from kube_reflect.events import Event, Init, InitDone
 from kube_reflect.reflector.health import Health
+from kube_reflect.reflector.runner import Runner
+from kube_reflect.reflector.warm_start import Share
 from kube_reflect.status import Phase
-from kube_reflect.store import Cache, Entry, Forgotten, NamespaceWriter
+from kube_reflect.store import Cache, Forgotten, NamespaceWriter
 from kube_reflect.watcher import Watcher
 
 __all__ = ["Worker"]
@@ -36,8 +33,8 @@ class _State(enum.Enum):
     ENDED = "ended"
 
 
-class Worker:
-    """Owns the thread, and everything that lives as long as it does.
+class Worker(Runner):
+    """Owns the thread of a watch, and everything that lives as long as it does.
 
     It knows nothing of the Reflector, so that it does not keep it alive.
 
@@ -46,15 +43,13 @@ class Worker:
     :param cache: what the writer writes to.
     :param writer: of the namespace.
     :param share: returns what an earlier process had of it, and the version of that (None: nothing
-        is known), given a function that says when to give up.
+        is known), given a function that says when to give up; None: there is no file.
     """
-
-    #: What it is, for the log.
-    what = "the thread"
 
     def __init__(self, new_watcher: Callable[[Callable[[str], None], str | None], Watcher],
                  cache: Cache, writer: NamespaceWriter, backoff: Backoff, health: Health,
-                 share: Callable[[Callable[[], bool]], tuple[str, list[Entry]] | None]) -> None:
+                 share: Callable[[Callable[[], bool]], Share | None] | None) -> None:
+        super().__init__(health.name)
         self._new_watcher = new_watcher
         self._share = share
         #: Whether what is stored was an earlier process's to begin with.
@@ -63,13 +58,9 @@ class Worker:
         self._writer = writer
         self._backoff = backoff
         self._health = health
-        # A queue, not an event: its put is safe within a signal handler or a finalizer that
-        # interrupts its get.
-        self._wake: SimpleQueue[None] = SimpleQueue()
         # Written by the thread alone; NEW until it runs.
         self._state = _State.NEW
-        # Set by close(), from any thread; read by the thread.
-        self._closing = False
+        # Set by replace(), from any thread; read by the thread.
         self._replaced = False
         self._before: Worker | None = None
         # Written by the thread, read by close() and by who asks for the last contact.
@@ -77,8 +68,6 @@ class Worker:
         self._contact: float | None = None
         # Whether this watcher has listed everything, so that what is stored is what it has seen.
         self._is_complete = False
-        self._thread = threading.Thread(target=self._run, name=f"kube-reflect:{health.name}",
-                                        daemon=True)
 
     def __repr__(self) -> str:
         return f"<Worker {self._health.name} {'closing' if self._closing else self._state.value}>"
@@ -114,16 +103,6 @@ class Worker:
         state = self._state
         return state is not _State.ENDED and (state is not _State.NEW or self._thread.is_alive())
 
-    @property
-    def is_running(self) -> bool:
-        """Whether the thread is running and has not been told to end; from any thread."""
-        return self.is_alive and not self._closing
-
-    @property
-    def is_current_thread(self) -> bool:
-        """Whether this is its thread."""
-        return self._thread is threading.current_thread()
-
     def start(self, before: Worker | None = None) -> None:
         """Start the thread.
 
@@ -132,16 +111,14 @@ class Worker:
         self._before = before
         self._contact = before.contact if before is not None else None
         self._health.enter(Phase.LISTING)
-        _workers.add(self)
-        start_thread(self._thread)
+        super().start()
 
     def close(self) -> None:
         """End the thread, whatever it is waiting for; return at once. From any thread."""
-        self._closing = True
+        super().close()
         watcher = self._watcher
         if watcher is not None:
             watcher.close()
-        self._wake.put(None)
 
     def replace(self) -> None:
         """End it as `close` does; how the watch is, another one says from now on.
@@ -151,17 +128,6 @@ class Worker:
         """
         self._replaced = True
         self.close()
-
-    def join(self, timeout: float | None) -> bool:
-        """Wait for the thread to end, unless it is this one; return whether it has. Any thread."""
-        if self.is_current_thread:
-            return True
-        try:
-            self._thread.join(timeout)
-        except RuntimeError:
-            # It was never started, or this is a signal handler that interrupts its start.
-            return True
-        return not self._thread.is_alive()
 
     def _wait_for_the_one_before(self) -> None:
         """Wait while the thread before is still in a callback; its last change is an old one."""
@@ -222,7 +188,7 @@ class Worker:
 
     def _restore(self) -> str | None:
         """Restore what an earlier process had; return the version to go on from."""
-        share = None if self._restored else self._share(lambda: self._closing)
+        share = None if self._share is None else self._share(lambda: self._closing)
         if share is None:
             return None
         self._restored = True
@@ -256,7 +222,7 @@ class Worker:
                             self._writer.confirm()
                             self._is_complete = True
                     self._is_complete = self._is_complete or isinstance(item, InitDone)
-                    self._health.worked(item, watcher.contact)
+                    self._health.worked(type(item), watcher.contact)
         finally:
             watcher.close()
 
@@ -279,22 +245,3 @@ class Worker:
     def _sleep(self, seconds: float) -> None:
         self._health.waiting(seconds)
         self._pause(seconds)
-
-    def _pause(self, seconds: float) -> None:
-        if not self._closing:
-            try:
-                self._wake.get(timeout=min(seconds, threading.TIMEOUT_MAX))
-            except Empty:
-                pass
-
-
-_workers: WeakBag[Worker] = WeakBag()
-
-
-@atexit.register
-def _end_all() -> None:
-    """End all threads before the interpreter ends, which else stops them wherever they are.
-
-    Within a system call, for instance, some builds of Python then abort the process.
-    """
-    end_all(_workers)

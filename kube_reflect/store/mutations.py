@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import weakref
+from dataclasses import dataclass
 from typing import Any
 
 from kube_reflect._locks import new_lock
@@ -20,17 +21,17 @@ logger = logging.getLogger(__name__)
 _NAMED = 5
 
 
+@dataclass(eq=False, slots=True)
 class _Shared:
-    """One state of an object, as readers have it."""
+    """One state of an object, as readers have it.
 
-    __slots__ = ("announced", "entry", "fingerprint", "value")
+    :param announced: whether the log has said that somebody changed it.
+    """
 
-    def __init__(self, entry: Entry, value: Any, announced: bool) -> None:
-        self.entry = entry
-        self.value = value
-        self.fingerprint = _fingerprint(value)
-        #: Whether the log has said that somebody changed it.
-        self.announced = announced
+    entry: Entry
+    value: Any
+    fingerprint: dict[str, Any]
+    announced: bool
 
 
 class MutationDetector(Listener):
@@ -57,7 +58,7 @@ class MutationDetector(Listener):
         assert cache is not None
         key = entry.key
         known = self._shared.get(key)
-        is_whole = known is not None and self._look_at(cache, key, known)
+        is_whole = known is not None and self._look_at(known)
         announced = False
         if known is not None and known.entry is entry:
             if is_whole:
@@ -67,7 +68,7 @@ class MutationDetector(Listener):
         if not is_sound or cache.table.entries.get(key) is not entry:
             # An old state, of a snapshot or a change: each reader gets one of its own.
             return value
-        made = _Shared(entry, value, announced)
+        made = _Shared(entry, value, _fingerprint(value), announced)
         with self.lock:
             present = self._shared.get(key)
             if present is None or present is known or present.entry is not entry:
@@ -76,7 +77,7 @@ class MutationDetector(Listener):
             # Another reader was quicker.
             return present.value
 
-    def _look_at(self, cache: Any, key: Key, known: _Shared) -> bool:
+    def _look_at(self, known: _Shared) -> bool:
         """Return whether an object is as it was made; if not, log it, once a version."""
         try:
             now = _fingerprint(known.value)
@@ -93,7 +94,7 @@ class MutationDetector(Listener):
             logger.error(
                 "%s: somebody changed this object, which all its readers share, at %s (version "
                 "%s); whoever reads it from now on gets it as it was",
-                cache.ref(key), where or "its top", known.entry.resource_version)
+                known.entry.ref(), where or "its top", known.entry.resource_version)
         return False
 
     # What the cache calls, as of any `Listener`.
@@ -104,16 +105,12 @@ class MutationDetector(Listener):
             if known is None or known.entry is delta.new:
                 return True
             del self._shared[delta.key]
-        cache = self._cache()
-        if cache is not None:
-            self._look_at(cache, delta.key, known)
+        self._look_at(known)
         return True
 
     def ended(self) -> None:
-        cache = self._cache()
-        if cache is not None:
-            for key, known in list(self._shared.items()):
-                self._look_at(cache, key, known)
+        for known in list(self._shared.values()):
+            self._look_at(known)
 
     def is_over(self) -> bool:
         return False

@@ -25,7 +25,7 @@ import os
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -97,7 +97,7 @@ class CacheFile:
         # Its mode is 0600 from the first moment, and it follows no link.
         number, name = tempfile.mkstemp(_SUFFIX, self._prefix, path.parent)
         try:
-            with os.fdopen(number, "wb") as file:
+            with os.fdopen(number, "wb", _BLOCK) as file:
                 _write(file, cache, entries, versions, of)
                 file.flush()
                 os.fsync(file.fileno())
@@ -155,16 +155,13 @@ class CacheFile:
 def _sync_directory(path: Path) -> None:
     try:
         number = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
     except OSError:
-        # Not every system opens directories; the file is whole all the same.
-        return
-    try:
-        os.fsync(number)
-    except OSError:
-        # As above.
+        # Not every system opens directories, or syncs them; the file is whole all the same.
         pass
-    finally:
-        os.close(number)
 
 
 def _write(file: BinaryIO, cache: Cache, entries: Mapping[Key, Entry],
@@ -187,38 +184,21 @@ def _write(file: BinaryIO, cache: Cache, entries: Mapping[Key, Entry],
                        for namespace, version in versions.items()]})
     digest = hashlib.blake2b(digest_size=DIGEST)
 
-    def parts() -> Iterator[bytes]:
-        yield MAGIC
-        yield from _framed(head)
-        for tag, content in dictionaries.items():
-            yield bytes((tag,))
-            yield from _framed(content)
-        for group in groups.values():
-            for packed in group:
-                yield from _framed(packed)
+    def put(content: bytes) -> None:
+        digest.update(content)
+        file.write(content)
 
-    for block in _blocks(parts()):
-        digest.update(block)
-        file.write(block)
+    put(MAGIC + _framed(head))
+    for tag, content in dictionaries.items():
+        put(bytes((tag,)) + _framed(content))
+    for group in groups.values():
+        for packed in group:
+            put(_framed(packed))
     file.write(digest.digest())
 
 
-def _framed(content: bytes) -> Iterator[bytes]:
-    yield len(content).to_bytes(4, "big")
-    yield content
-
-
-def _blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Join small parts to some that are worth a call."""
-    joined: list[bytes] = []
-    size = 0
-    for part in parts:
-        joined.append(part)
-        size += len(part)
-        if size >= _BLOCK:
-            yield b"".join(joined)
-            joined, size = [], 0
-    yield b"".join(joined)
+def _framed(content: bytes) -> bytes:
+    return len(content).to_bytes(4, "big") + content
 
 
 def read(file: BinaryIO, size: int, cache: Cache, of: Mapping[str, str],
@@ -231,10 +211,9 @@ def read(file: BinaryIO, size: int, cache: Cache, of: Mapping[str, str],
     if parts.take(len(MAGIC)) != MAGIC:
         raise BadFile("it is none of this version")
     head = _Head(parts.framed(LONGEST_HEAD))
-    head.check(of, cache.maker.compressor.backend_name)
     maker = cache.maker
-    resource = maker.resource
-    saved = None
+    head.check(of, maker.compressor.backend_name)
+    resource, saved = maker.resource, None
     try:
         maker.begin({parts.take(1)[0]: parts.framed(size) for _ in range(head.dictionaries)})
         saved = _read_objects(parts, head, cache, size, stopped)

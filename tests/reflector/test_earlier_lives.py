@@ -181,7 +181,7 @@ def test_a_thread_that_begins_when_another_has_its_place_says_nothing(
 
     reflector = of(v1)
     with monkeypatch.context() as patched:
-        patched.setattr("kube_reflect.reflector.worker.start_thread", interrupted)
+        patched.setattr("kube_reflect.reflector.runner.start_thread", interrupted)
         with pytest.raises(KeyboardInterrupt):
             reflector.start()
     with reflector:

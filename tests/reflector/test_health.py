@@ -14,7 +14,6 @@ from kube_reflect.status import Phase
 FORBIDDEN = InitialListFailed("cannot list: HTTP 403", code=403)
 REFUSED = InitialListFailed("cannot list: refused")
 CUT = WatchFailed("it was cut")
-EVENT = Bookmark("5")
 
 
 class Time:
@@ -72,17 +71,17 @@ def test_each_kind_of_failure_is_said_once(
 
 def test_a_failure_is_over_after_some_time_of_work(
         health: Health, clock: Time, caplog: pytest.LogCaptureFixture) -> None:
-    health.worked(EVENT)
+    health.worked(Bookmark)
     assert said(caplog) == []
     health.failed(FORBIDDEN)
     health.waiting(3.0)
     clock.now += 12.9
-    health.worked(EVENT)
+    health.worked(Bookmark)
     health.failed(FORBIDDEN)
     assert said(caplog) == ["WARNING"]
     clock.now += 10
-    health.worked(EVENT)
-    health.worked(EVENT)
+    health.worked(Bookmark)
+    health.worked(Bookmark)
     assert said(caplog) == ["WARNING", "INFO"]
     health.failed(FORBIDDEN)
     assert said(caplog) == ["WARNING", "INFO", "WARNING"]
@@ -103,7 +102,7 @@ def test_a_watch_that_is_cut_and_resumed_is_nothing_to_worry_about(
         health.failed(CUT)
         health.waiting(0.0)
         clock.now += 30
-        health.worked(EVENT)
+        health.worked(Bookmark)
     assert set(said(caplog)) == {"INFO"}
     # At the second try it is something.
     health.failed(CUT)
@@ -125,16 +124,16 @@ def test_the_log_is_reminded_of_an_outage_that_lasts(
 
 
 def test_what_happens_is_counted(health: Health, clock: Time) -> None:
-    health.worked(Init())
-    health.worked(InitApply({}))
+    health.worked(Init)
+    health.worked(InitApply)
     clock.now += 2
-    health.worked(InitDone("1"))
+    health.worked(InitDone)
     assert health.last_list_seconds == 2 and not health.relist_reasons
-    health.worked(Apply({}))
-    health.worked(EVENT)
+    health.worked(Apply)
+    health.worked(Bookmark)
     health.failed(CUT)
     health.failed(FORBIDDEN)
-    health.worked(Init())
+    health.worked(Init)
     assert health.events == {"Apply": 1, "Bookmark": 1}
     assert health.failures == {"WatchFailed": 1, "InitialListFailed:403": 1}
     assert health.relist_reasons == {"InitialListFailed:403": 1}

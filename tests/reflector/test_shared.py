@@ -14,7 +14,7 @@ from kubernetes import client
 
 from kube_reflect import Config, Phase, Reflector, Shared, shared
 from kube_reflect._threads import start_thread
-from kube_reflect.reflector import sharing, worker
+from kube_reflect.reflector import runner, sharing
 from kube_reflect.testing import FakeApiServer
 
 from tests.support.waiting import wait_until
@@ -121,7 +121,7 @@ def test_a_handle_may_be_forgotten_in_a_thread_that_begins(
         forgetter.join(5)
         start_thread(thread)
 
-    monkeypatch.setattr(worker, "start_thread", start)
+    monkeypatch.setattr(runner, "start_thread", start)
     with shared(v1.list_namespaced_config_map, "b") as other:
         assert forgotten.is_set()
         other.store.wait_until_ready(5)

@@ -143,7 +143,7 @@ for number in range(1000):
     if not stop.wait(20):
         sys.exit(f"number {number} was not heard")
     signal.setitimer(signal.ITIMER_REAL, 0)
-print(heard > 0, len(stop._waiters))
+print(heard > 0, len(stop._waiters._queues))
 """
 
 
