@@ -11,7 +11,7 @@ from typing import NamedTuple
 from kube_reflect.errors import (
     InitialListFailed, NoResourceVersion, WatcherError, WatchFailed,
 )
-from kube_reflect.events import Event, Init, InitApply, InitDone
+from kube_reflect.events import Event, Init, InitDone
 from kube_reflect.status import Phase
 
 __all__ = ["Health", "PhaseRecord"]
@@ -154,23 +154,24 @@ class Health:
         :param kind: its class.
         :param arrived: when it came, on the monotonic clock.
         """
-        if kind is InitApply:
-            # The list is still going on, and may yet fail.
-            return
         if kind is Init:
             self._list_began = self._timer()
             if self._has_list:
                 polled = self.record.phase is Phase.POLLING
                 self.relist_reasons[self._last_failure or ("Polled" if polled else "Started")] += 1
+        elif kind is InitDone:
+            self._has_list, self._last_failure = True, None
+            if self._list_began is not None:
+                self.last_list_seconds = self._timer() - self._list_began
+            self._list_began = None
+        elif self._list_began is not None:
+            # An object of the list, or one that is gone since it began: it may yet fail.
+            return
         else:
             self._last_failure = None
-            if kind is InitDone and self._list_began is not None:
-                self._has_list = True
-                self.last_list_seconds = self._timer() - self._list_began
-            else:
-                self.events[kind.__name__] += 1
-                if arrived is not None:
-                    self.event_lag = max(0.0, self._timer() - arrived)
+            self.events[kind.__name__] += 1
+            if arrived is not None:
+                self.event_lag = max(0.0, self._timer() - arrived)
         if self._announced and self._timer() >= self._unsteady_until:
             worst = max(level for _, level in self._announced.values())
             self._announced.clear()

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from kube_reflect.errors import InitialListFailed, WatchFailed
-from kube_reflect.events import Apply, Bookmark, Init, InitApply, InitDone
+from kube_reflect.events import Apply, Bookmark, Delete, Init, InitApply, InitDone
 from kube_reflect.reflector.health import Health
 from kube_reflect.status import Phase
 
@@ -145,3 +145,17 @@ def test_a_pause_is_there_to_be_seen_until_it_ends(health: Health, clock: Time) 
     assert (health.record.retry_at, health.record.backoff) == (5003, 3.0)
     health.entered_state("Empty")
     assert (health.record.retry_at, health.record.backoff) == (None, 0.0)
+
+
+def test_what_is_gone_since_a_list_began_is_no_event(health: Health, clock: Time) -> None:
+    health.worked(Init)
+    health.worked(InitDone)
+    health.worked(Apply, clock.now)
+    arrived, clock.now = clock.now, clock.now + 600
+    health.worked(Init)
+    # (Nothing of a list counts as a contact before its end.)
+    health.worked(Delete, arrived)
+    assert health.event_lag == 0.0 and dict(health.events) == {"Apply": 1}
+    health.worked(InitDone)
+    health.worked(Delete, clock.now)
+    assert health.event_lag == 0.0 and dict(health.events) == {"Apply": 1, "Delete": 1}
