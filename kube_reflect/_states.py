@@ -143,8 +143,7 @@ class Room:
 
     def _check(self) -> None:
         if self._left < 0 or self._pages < 0:
-            raise RequestError(f"the list goes on after Config(max_objects={self._most})",
-                               started=True)
+            raise RequestError(f"the list goes on after Config(max_objects={self._most})")
 
 
 class StreamingLists:
@@ -349,7 +348,7 @@ def bookmark_of(kind: str, line: WatchLine) -> Bookmark:
 
 
 def unknown_type(line: WatchLine) -> RequestError:
-    return RequestError(f"an unknown type of event: {line.type[:80]!r}", started=True)
+    return RequestError(f"an unknown type of event: {line.type[:80]!r}")
 
 
 def status_of(line: WatchLine) -> Any:
@@ -357,7 +356,7 @@ def status_of(line: WatchLine) -> Any:
     try:
         return line.object.mapping()
     except BadObject as error:
-        raise RequestError(f"an error that cannot be read: {error}", started=True) from error
+        raise RequestError(f"an error that cannot be read: {error}") from error
 
 
 def ends_list(line: WatchLine) -> bool:

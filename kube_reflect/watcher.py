@@ -142,7 +142,7 @@ class Machine:
             for item in self._room.of_page(self.shard.select(page)):
                 yield InitApply(item)
             if page.continue_token is not None and page.continue_token == state.continue_token:
-                raise RequestError("the next page is the same one", started=True)
+                raise RequestError("the next page is the same one")
         except RequestError as error:
             self._streaming_lists.list_failed()
             # Expired between two pages: the next list must not depend on its pages' lifetime.
@@ -192,7 +192,7 @@ class Machine:
                         return
                     case _:
                         raise unknown_type(line)
-            raise RequestError("the server ended it before its end bookmark", started=True)
+            raise RequestError("the server ended it before its end bookmark")
         except RequestError as error:
             self._drop(Empty())
             self._streaming_lists.failed(error)

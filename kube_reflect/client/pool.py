@@ -106,7 +106,7 @@ class Door:
             # A few bytes compressed twice may become gigabytes, which urllib3 up to 2.5 unpacks at
             # once.
             response.close()
-            raise RequestError("the answer is compressed more than once", started=True)
+            raise RequestError("the answer is compressed more than once")
         if not 200 <= response.status <= 299:
             exchange.needs_credentials = response.status == 401
             raise refused(response.status, response.headers, error_body(response))

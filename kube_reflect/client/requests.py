@@ -178,10 +178,9 @@ class Requests:
         return headers
 
     @contextmanager
-    def _translated(self, started: bool = False, streaming: bool = False) -> Iterator[None]:
+    def _translated(self, streaming: bool = False) -> Iterator[None]:
         """Raise RequestError for whatever the client and the network raise; Closed after `close`.
 
-        :param started: whether the answer had begun.
         :param streaming: whether it is a streaming list that was asked for.
         """
         try:
@@ -193,7 +192,7 @@ class Requests:
             self._handle.check()
             if isinstance(error, ApiException) and error.status:
                 raise refused(error.status, error.headers, error.body) from error
-            translated = failure(error, started=started)
+            translated = failure(error)
             if streaming and self._client is None and isinstance(error, (TypeError, ValueError)):
                 # A wrapper passes the parameter to a function that does not know it: treat that
                 # as the refusal of an old server.
@@ -251,13 +250,13 @@ class Response:
         :raises RequestError: where it breaks off, or goes on past its time.
         :raises Closed: where it was cut by `Requests.close`; also within a line.
         """
-        with self._translated(started=True):
+        with self._translated():
             for chunk in self._read() if self._attached else self._read_apart():
                 yield chunk
                 # A byte now and then keeps the socket from timing out.
                 if time.monotonic() > self._handle.deadline:
                     what = "watch" if self._watching else "list"
-                    raise RequestError(f"the server does not end the {what}", started=True)
+                    raise RequestError(f"the server does not end the {what}")
         # Cut by close(), a body without a length just ends.
         self._handle.check()
         self._ended = True

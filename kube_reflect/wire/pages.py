@@ -69,7 +69,7 @@ class Page:
             if self._done is not None:
                 self._done(self)
         except (ValueError, RecursionError) as error:
-            raise RequestError(f"the answer is no list: {error}", started=True) from error
+            raise RequestError(f"the answer is no list: {error}") from error
 
     def _items(self) -> Iterator[Object]:
         start = self._find_items()
@@ -99,8 +99,7 @@ class Page:
         for chunk in self._chunks:
             self._buffer += chunk
             if len(self._buffer) > _MOST_HELD:
-                raise RequestError(f"more than {_MOST_HELD} bytes, and no end of an item",
-                                   started=True)
+                raise RequestError(f"more than {_MOST_HELD} bytes, and no end of an item")
             return True
         return False
 
