@@ -55,9 +55,8 @@ def is_cut(error: BaseException) -> bool:
 
 def is_of_tls(error: BaseException) -> bool:
     """Return whether TLS has failed; another certificate may help, or another authority."""
-    reason = getattr(error, "reason", None)
-    return isinstance(error, (SSLError, ssl.SSLError)) or isinstance(
-        reason, (SSLError, ssl.SSLError))
+    return any(isinstance(one, (SSLError, ssl.SSLError))
+               for one in (error, getattr(error, "reason", None)))
 
 
 def refused(code: int, headers: Mapping[str, str] | None, body: str | bytes | None,

@@ -153,20 +153,18 @@ class ListFunction:
         if reserved:
             raise ValueError(f"the watcher sets {', '.join(reserved)} by itself; see Config")
         known = versions.known_parameters(self.func) if self._typed else None
-        for name in given if known is not None else ():
-            if name not in known:  # type: ignore[operator]
+        for name in given:
+            if known is not None and name not in known:
                 raise TypeError(f"{self.func.__name__}() got an unexpected keyword argument "
                                 f"{name!r}")
         for name, setting, check in (
             ("label_selector", config.label_selector, parse),
             ("field_selector", config.field_selector, parse_field_selector),
-            ("shard_selector", config.shard, None),
+            ("shard_selector", config.shard, str),
         ):
-            if given.get(name) is None:
-                continue
-            if setting is not None:
-                raise ValueError(f"{name} is given twice: as an argument and in config")
-            if check is not None:
+            if given.get(name) is not None:
+                if setting is not None:
+                    raise ValueError(f"{name} is given twice: as an argument and in config")
                 check(given[name])
 
     @property
@@ -204,10 +202,9 @@ class ListFunction:
 
         :raises TypeError: where arguments are missing, or there are some that it does not know.
         """
-        given = self.given
         owner = self.owner if self.client is None else self.client
         return (id(owner), getattr(self.func, "__func__", self.func),
-                tuple(sorted(given.items(), key=lambda item: item[0])))
+                tuple(sorted(self.given.items(), key=lambda item: item[0])))
 
     @functools.cached_property
     def model(self) -> Any:

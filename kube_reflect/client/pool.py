@@ -22,7 +22,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from kube_reflect.client import addresses, versions
-from kube_reflect.client.connection import ConnectionHandle, ConnectionState
+from kube_reflect.client.connection import ConnectionHandle
 from kube_reflect.client.failures import RequestError, is_cut, is_of_tls, refused
 from kube_reflect.client.tls import share_context
 
@@ -54,7 +54,7 @@ class Exchange:
         credentials, or a new client, may have taken long before that.
     """
 
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     header_timeout: float = math.inf
     #: Whether other credentials might help: after a 401, and where TLS has failed.
@@ -83,7 +83,7 @@ class Door:
         exchange, handle = self._exchange, self._handle
         handle.check()
         # Some versions of the client have the query in the URL, others leave it to urllib3.
-        query = [*_pairs(fields), *exchange.query.items()]
+        query = [*_pairs(fields), *_pairs(exchange.query)]
         if query:
             url += ("&" if "?" in url else "?") + urlencode(query)
         kwargs["retries"] = _RETRIES
@@ -94,7 +94,7 @@ class Door:
             try:
                 response = self._manager.request(method, url, **kwargs)
             except Exception as error:
-                idle = handle.state is ConnectionState.CONNECTED and handle.attached == before
+                idle = handle.connected and handle.attached == before
                 if not idle or not is_cut(error):
                     raise
                 # The connection was cut while it was idle, which nobody could have seen sooner.

@@ -59,13 +59,12 @@ class Requests:
         self._handle = ConnectionHandle()
         self._client = list_function.client
         official = self._client is not None
-        if metadata_only and not official:
-            raise ValueError("metadata_only needs a method of the official client")
         if new_client is not None and not callable(new_client):
             raise TypeError(
                 f"new_client must be a function that returns an ApiClient: {new_client!r}")
-        if new_client is not None and not official:
-            raise ValueError("new_client needs a method of the official client")
+        for name, asked in (("metadata_only", metadata_only), ("new_client", new_client)):
+            if asked and not official:
+                raise ValueError(f"{name} needs a method of the official client")
         #: Whether connections are the watcher's own, and end at once.
         self.bound = official and is_attachable(self._client.rest_client.pool_manager)
         #: The pool of the client, and the watcher's own of the same settings.
@@ -140,9 +139,11 @@ class Requests:
                 body = handle.run_abandonable(lambda: error_body(response), config.idle_timeout)
                 raise refused(response.status, response.headers, body)
             return response
-        exchange = Exchange({_camel(name): _text(value) for name, value in wanted.items()},
+        exchange = Exchange({_camel(name): value for name, value in wanted.items()},
                             self._headers("watch" in wanted), header_timeout)
-        self._renew_client()
+        if self._needs_credentials and self._new_client is not None:
+            self._client = handle.run_abandonable(self._new_client, _CLIENT_TIMEOUT)
+            self._needs_credentials = False
         door = Door(self._manager(), handle, exchange)
         client = self._client
 
@@ -154,11 +155,6 @@ class Requests:
             return call() if self.bound else handle.run_abandonable(call, header_timeout)
         finally:
             self._needs_credentials = exchange.needs_credentials
-
-    def _renew_client(self) -> None:
-        if self._needs_credentials and self._new_client is not None:
-            self._client = self._handle.run_abandonable(self._new_client, _CLIENT_TIMEOUT)
-            self._needs_credentials = False
 
     def _manager(self) -> Any:
         """Return what to connect by, made anew with another client or another pool of it."""
@@ -208,10 +204,6 @@ def _is_of_shards(error: RequestError) -> bool:
 def _camel(name: str) -> str:
     """Turn the name of an argument into that of a query parameter."""
     return re.sub("_([a-z])", lambda found: found[1].upper(), name.lstrip("_"))
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class Response:

@@ -103,14 +103,10 @@ class _Views:
         if source is None:
             # All is there, and perhaps since a moment ago only.
             return values[name] if name in values else self._unknown(view, name)
-        child = None if field.child is None else (
-            self._children.get(name) or self._child(name, field.child))
+        child = None if field.child is None else self._children.get(name) or (
+            self._children.setdefault(name, _views_of(field.child).make))
         # One step: whoever is first, all get the same object.
         return values.setdefault(name, read(field, child, source, self._path_of(view)))
-
-    def _child(self, name: str, model: type) -> Maker:
-        found = self._children[name] = _views_of(model).make
-        return found
 
     def _source_of(self, view: Any) -> JsonSource | None:
         try:
