@@ -110,17 +110,10 @@ State = Union[Empty, InitPage, InitialWatch, InitListed, Watching, Polling]
 
 
 class Room:
-    """How many objects a list may still show.
-
-    :param most: in one list.
-    """
+    """How many objects a list may still show, of so many at most."""
 
     def __init__(self, most: int) -> None:
         self._most = self._left = self._pages = most
-
-    def renew(self) -> None:
-        """Begin another list."""
-        self._left = self._pages = self._most
 
     def of_page(self, items: Iterable[Object]) -> Iterator[Object]:
         """Count a page, since there may be pages without an object, and each object of it.

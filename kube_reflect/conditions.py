@@ -221,9 +221,8 @@ def is_deleted(uid: str) -> Condition:
 
 def _is_provisioned(obj: Any) -> bool:
     spec = _field(obj, "spec")
-    if spec is None:
-        return False
-    return _field(spec, "type") != "LoadBalancer" or _has_addresses(obj)
+    return spec is not None and (
+        _field(spec, "type") != "LoadBalancer" or _has_addresses(obj))
 
 
 def _is_observed(obj: Any) -> bool:

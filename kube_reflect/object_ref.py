@@ -76,9 +76,6 @@ class ApiResource:
         return f"{self.group}/{self.version}" if self.group else self.version
 
 
-_ERASED = (None, None, None)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class ObjectRef:
     """A reference to one object, whether or not that object exists.
@@ -121,7 +118,7 @@ class ObjectRef:
         if not namespace or (resource is not None and resource.namespaced is False):
             namespace = None
         object.__setattr__(self, "namespace", namespace)
-        kind = (_ERASED if resource is None
+        kind = ((None, None, None) if resource is None
                 else (resource.group, resource.version, resource.kind))
         object.__setattr__(self, "_key", (*kind, namespace, self.name))
 

@@ -129,10 +129,7 @@ def _steps(path: str) -> list[_Step]:
         raise TypeError(f"a path must be a string: {path!r}")
     steps: list[_Step] = []
     position = 0
-    while position < len(path):
-        found = _STEP.match(path, position)
-        if found is None:
-            break
+    while found := _STEP.match(path, position):
         steps.append((re.sub(r"\\(.)", r"\1", found[1]), found[2] is not None))
         position = found.end()
     if not steps or position < len(path):

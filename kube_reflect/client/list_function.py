@@ -101,28 +101,25 @@ class ListFunction:
         return getattr(type(self.owner), _VARIANT.sub("", name), self.func)
 
     @functools.cached_property
-    def _signature(self) -> inspect.Signature | None:
-        """What the function takes (None: one written in C may not say)."""
+    def _signature(self) -> inspect.Signature:
+        """What the function takes; nothing, where one that is written in C does not say it."""
         try:
             return inspect.signature(self.func)
         except ValueError:
-            return None
+            return inspect.Signature()
 
     def accepts(self, name: str) -> bool:
         """Return whether the function takes an argument of that name."""
-        signature = self._signature
-        if signature is None:
-            return False
-        if name in signature.parameters:
+        if self.names(name):
             return True
         known = versions.known_parameters(self.func) if self.client is not None else None
         if known is not None:
             return name in known
-        return any(one.kind is one.VAR_KEYWORD for one in signature.parameters.values())
+        return any(one.kind is one.VAR_KEYWORD for one in self._signature.parameters.values())
 
     def names(self, name: str) -> bool:
         """Return whether the function has a parameter of that name, and does not just take any."""
-        return self._signature is not None and name in self._signature.parameters
+        return name in self._signature.parameters
 
     def _given(self) -> dict[str, Any]:
         """Return all its arguments by name.
@@ -130,8 +127,6 @@ class ListFunction:
         :raises TypeError: where some are missing, or there are some that it does not know.
         """
         signature = self._signature
-        if signature is None:
-            return {"": self.args, **self.keywords}
         given = dict(signature.bind(*self.args, **self.keywords).arguments)
         for name, parameter in signature.parameters.items():
             if parameter.kind is parameter.VAR_KEYWORD:
@@ -173,7 +168,9 @@ class ListFunction:
 
         :raises TypeError: where some are missing, or there are some that it does not know.
         """
-        return {name: _resource_key(value) for name, value in self._given().items()}
+        return {name: (value.group, value.api_version, value.kind)
+                if isinstance(value, Resource) else value
+                for name, value in self._given().items()}
 
     @property
     def server(self) -> str:
@@ -290,12 +287,6 @@ def _client_attribute(owner: Any) -> str | None:
         if isinstance(pool, urllib3.PoolManager):
             return name
     return None
-
-
-def _resource_key(value: Any) -> Any:
-    if isinstance(value, Resource):
-        return (value.group, value.api_version, value.kind)
-    return value
 
 
 def _refuse_async(func: Callable[..., Any], owner: Any, client: Any) -> None:

@@ -17,7 +17,7 @@ from kube_reflect.client.connection import Closed, ConnectionHandle
 from kube_reflect.client.failures import RequestError, failure, refused
 from kube_reflect.client.list_function import ListFunction
 from kube_reflect.client.pool import (
-    Door, Exchange, attached_manager, error_body, is_attachable,
+    Door, attached_manager, error_body, is_attachable,
 )
 from kube_reflect.config import Config
 
@@ -139,22 +139,22 @@ class Requests:
                 body = handle.run_abandonable(lambda: error_body(response), config.idle_timeout)
                 raise refused(response.status, response.headers, body)
             return response
-        exchange = Exchange({_camel(name): value for name, value in wanted.items()},
-                            self._headers("watch" in wanted), header_timeout)
         if self._needs_credentials and self._new_client is not None:
             self._client = handle.run_abandonable(self._new_client, _CLIENT_TIMEOUT)
             self._needs_credentials = False
-        door = Door(self._manager(), handle, exchange)
+        door = Door(self._manager(), handle, header_timeout,
+                    {_camel(name): value for name, value in wanted.items()},
+                    self._headers("watch" in wanted))
         client = self._client
 
         def call() -> Any:
             list_function.call(arguments, client=client, pool_manager=door)
-            return exchange.response
+            return door.response
 
         try:
             return call() if self.bound else handle.run_abandonable(call, header_timeout)
         finally:
-            self._needs_credentials = exchange.needs_credentials
+            self._needs_credentials = door.needs_credentials
 
     def _manager(self) -> Any:
         """Return what to connect by, made anew with another client or another pool of it."""

@@ -181,13 +181,13 @@ def _any_event(line: str) -> WatchLine:
         event = loads(data)
     except (ValueError, RecursionError) as error:
         return _unreadable_event(data, error)
-    kind = event.get("type") if isinstance(event, dict) else None
-    content = event.get("object") if isinstance(event, dict) else None
-    if isinstance(kind, str) and isinstance(content, dict):
-        return WatchLine(kind, Object.of(content))
-    if isinstance(event, dict) and isinstance(event.get("items"), list):
-        # As of a server that does not know the parameter.
-        raise RequestError("the server answered a WATCH with a list", code=405)
+    if isinstance(event, dict):
+        kind, content = event.get("type"), event.get("object")
+        if isinstance(kind, str) and isinstance(content, dict):
+            return WatchLine(kind, Object.of(content))
+        if isinstance(event.get("items"), list):
+            # As of a server that does not know the parameter.
+            raise RequestError("the server answered a WATCH with a list", code=405)
     raise RequestError(f"a line that is no watch event: {line[:80]!r}")
 
 

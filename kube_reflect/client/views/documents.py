@@ -151,7 +151,7 @@ _SCANNED = Way(
     cut=lambda text: list(_pieces(text)) if text[0] == "[" else _scan_members(text), load=_parse,
     kind=lambda text: _KINDS.get(text[0], "number"))
 
-_WAYS = (*([] if _RAW is None else [_RAW]), _PARSED, _SCANNED)
+_WAYS = tuple(way for way in (_RAW, _PARSED, _SCANNED) if way is not None)
 
 
 class Document:
