@@ -10,29 +10,16 @@ says that what is waited for will not come, they raise `ConditionFailed`.
 from __future__ import annotations
 
 import pickle
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from kube_reflect.errors import ConditionFailed
-from kube_reflect.object_ref import ApiResource, ObjectRef
+from kube_reflect.object_ref import ApiResource, ObjectRef, read_field as _field
 
-__all__ = [
-    "Condition",
-    "is_created",
-    "is_crd_established",
-    "is_daemonset_completed",
-    "is_deleted",
-    "is_deployment_completed",
-    "is_ingress_provisioned",
-    "is_job_completed",
-    "is_pod_running",
-    "is_service_loadbalancer_provisioned",
-    "is_statefulset_completed",
-]
-
-_CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z])")
+__all__ = ["Condition", "is_created", "is_crd_established", "is_daemonset_completed", "is_deleted",
+           "is_deployment_completed", "is_ingress_provisioned", "is_job_completed",
+           "is_pod_running", "is_service_loadbalancer_provisioned", "is_statefulset_completed"]
 
 
 class Condition:
@@ -147,20 +134,6 @@ def _name_of(function: Callable[[Any], object]) -> str:
     return name if isinstance(name, str) else repr(function)
 
 
-def _field(obj: Any, *path: str) -> Any:
-    """Read a field of a mapping (camelCase) or of a model (snake_case); None where it is not."""
-    for key in path:
-        if obj is None:
-            return None
-        if isinstance(obj, Mapping):
-            obj = obj.get(key)
-        else:
-            value = getattr(obj, _CAPITAL.sub(r"_\1", key).lower(), None)
-            # Objects of the dynamic client have the keys as on the wire.
-            obj = value if value is not None else getattr(obj, key, None)
-    return obj
-
-
 def _number(obj: Any, *path: str) -> int:
     """Read a number; 0 where there is none, because the API server leaves out zeros."""
     value = _field(obj, *path)
@@ -257,8 +230,8 @@ def _is_set_rolled_out(obj: Any) -> bool:
         return updated >= wanted
     if _field(strategy, "rollingUpdate", "partition") is not None:
         return updated >= wanted - _number(strategy, "rollingUpdate", "partition")
-    return bool(_field(obj, "status", "updateRevision") == _field(obj, "status",
-                                                                  "currentRevision"))
+    status = _field(obj, "status")
+    return bool(_field(status, "updateRevision") == _field(status, "currentRevision"))
 
 
 def _is_on_every_node(obj: Any) -> bool:

@@ -275,11 +275,7 @@ class FieldRequirement:
 
 @dataclass(frozen=True, slots=True)
 class FieldSelector:
-    """A field selector: all of its requirements must be met.
-
-    It is immutable and hashable; any thread may use it. One without requirements selects
-    everything, and is false. ``str()`` gives the canonical text, which the API server accepts.
-    """
+    """A field selector: all of its requirements must be met. For the rest it is as a `Selector`."""
 
     requirements: tuple[FieldRequirement, ...] = ()
 

@@ -44,9 +44,7 @@ _ASYNC = ("kubernetes_asyncio", "kubernetes.aio")
 class ListFunction:
     """A list function and its arguments, resolved once.
 
-    :param list_func: a list method of a typed API or of `CustomObjectsApi`, a dynamic client's
-        resource or its ``get``, a `functools.partial` of any, or a function that takes the same
-        keyword arguments and returns the raw response.
+    :param list_func: whatever a `Watcher` takes as one.
     :param args: for it.
     :param kwargs: for it.
     :raises TypeError: for what is no list function.
@@ -122,10 +120,7 @@ class ListFunction:
         return name in self._signature.parameters
 
     def _given(self) -> dict[str, Any]:
-        """Return all its arguments by name.
-
-        :raises TypeError: where some are missing, or there are some that it does not know.
-        """
+        """Return all its arguments by name; it raises as `given`."""
         signature = self._signature
         given = dict(signature.bind(*self.args, **self.keywords).arguments)
         for name, parameter in signature.parameters.items():
@@ -139,9 +134,9 @@ class ListFunction:
     def check_arguments(self, config: Config) -> None:
         """Raise at once for a mistake in the arguments, not in the first request.
 
-        :raises TypeError: where some are missing, or there are some that it does not know.
-        :raises ValueError: for arguments that the watcher decides by itself, None for one that is
-            needed, and a selector that does not parse or is given twice.
+        :raises TypeError: as `given`.
+        :raises ValueError: as `given`; for arguments that the watcher decides by itself, and for
+            a selector that does not parse or is given twice.
         """
         given = self._given()
         reserved = sorted(RESERVED.intersection(given))
@@ -167,6 +162,7 @@ class ListFunction:
         """All its arguments by name; resources of the dynamic client as what tells them apart.
 
         :raises TypeError: where some are missing, or there are some that it does not know.
+        :raises ValueError: where one that is needed is None.
         """
         return {name: (value.group, value.api_version, value.kind)
                 if isinstance(value, Resource) else value
@@ -195,9 +191,7 @@ class ListFunction:
         """What is equal for two that list the same things with the same client.
 
         Two instances of `CoreV1Api` may share a client; arguments may be given by place or by
-        name.
-
-        :raises TypeError: where arguments are missing, or there are some that it does not know.
+        name. It raises as `given`.
         """
         owner = self.owner if self.client is None else self.client
         return (id(owner), getattr(self.func, "__func__", self.func),

@@ -181,11 +181,10 @@ class Requests:
         """
         try:
             yield
-        except (Closed, RequestError):
-            self._handle.check()
-            raise
         except Exception as error:
             self._handle.check()
+            if isinstance(error, (Closed, RequestError)):
+                raise
             if isinstance(error, ApiException) and error.status:
                 raise refused(error.status, error.headers, error.body) from error
             translated = failure(error)

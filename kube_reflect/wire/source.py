@@ -72,13 +72,8 @@ class Source(Protocol):
 class ApiSource:
     """Asks an API server through the official client's list function.
 
-    Requests are made by one thread; `close` may be called from any.
-
-    :param list_func: what one gives the official `Watch`.
-    :param metadata_only: ask for PartialObjectMetadata instead of the objects.
-    :param new_client: gives an ApiClient to go on with after a 401.
-    :raises TypeError: for what is no list function, or lacks arguments.
-    :raises ValueError: for arguments that the watcher decides by itself.
+    Requests are made by one thread; `close` may be called from any. The arguments are those of a
+    `ListFunction` and of `Requests`, and so is what it raises.
     """
 
     def __init__(self, list_func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any],
