@@ -83,22 +83,19 @@ class ConnectionHandle:
             self.shutdown()
             raise Closed
 
-    def detach(self, fileno: int | None = None) -> None:
+    def shutdown(self) -> None:
+        """End the connection, and with it whatever waits for it; from any thread."""
+        self.detach(shutdown=True)
+
+    def detach(self, fileno: int | None = None, *, shutdown: bool = False) -> None:
         """Leave a connection alone from now on: it is somebody else's, or closed.
 
         :param fileno: which one; without it, all.
+        :param shutdown: end it first.
         """
-        self._let_go(list(self._duplicates) if fileno is None else [fileno])
-
-    def shutdown(self) -> None:
-        """End the connection, and with it whatever waits for it; from any thread."""
-        self._let_go(list(self._duplicates), shutdown=True)
-
-    def _let_go(self, filenos: list[int], *, shutdown: bool = False) -> None:
-        """Close duplicates. Each keeps its place until then: who is interrupted may try again."""
         with self._lock:
-            for fileno in filenos:
-                duplicate = self._duplicates.get(fileno)
+            for number in list(self._duplicates) if fileno is None else [fileno]:
+                duplicate = self._duplicates.get(number)
                 if duplicate is None:
                     continue
                 if shutdown:
@@ -108,7 +105,8 @@ class ConnectionHandle:
                         # The other side was quicker.
                         pass
                 duplicate.close()
-                self._duplicates.pop(fileno, None)
+                # It keeps its place until then: who is interrupted may try again.
+                self._duplicates.pop(number, None)
         if self.closed and self._duplicates:
             # Closed meanwhile, by who did not wait for the lock.
             self.shutdown()

@@ -100,7 +100,7 @@ def _moment(value: Any) -> Any:
 
 
 _SIMPLE: dict[str, Callable[[Any], Any]] = {
-    "str": lambda value: value if type(value) is str else str(value),
+    "str": str,
     "int": _primitive(int), "float": _primitive(float), "bool": _primitive(bool),
     "object": lambda value: value, "datetime": _moment,
     "date": lambda value: parse(value).date(),
