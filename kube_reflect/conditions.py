@@ -40,7 +40,8 @@ class Condition:
         if not callable(function):
             raise TypeError(f"a condition must be callable: {function!r}")
         self._function = function
-        self._name = name if name is not None else _name_of(function)
+        found = name if name is not None else getattr(function, "__name__", None)
+        self._name = found if isinstance(found, str) else repr(function)
 
     def __call__(self, obj: Any) -> bool:
         return bool(self._function(obj))
@@ -127,11 +128,6 @@ def _not(one: Condition, obj: Any) -> bool:
         return not one(obj)
     except ConditionFailed:
         return True
-
-
-def _name_of(function: Callable[[Any], object]) -> str:
-    name = getattr(function, "__name__", None)
-    return name if isinstance(name, str) else repr(function)
 
 
 def _number(obj: Any, *path: str) -> int:

@@ -123,9 +123,7 @@ class ObjectRef:
         object.__setattr__(self, "_key", (*kind, namespace, self.name))
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, ObjectRef):
-            return self._key == other._key
-        return NotImplemented
+        return self._key == other._key if isinstance(other, ObjectRef) else NotImplemented
 
     def __hash__(self) -> int:
         return hash(self._key)
