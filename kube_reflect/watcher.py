@@ -79,10 +79,14 @@ class Machine:
         return f"<Machine {self.state} at {self.resource_version}>"
 
     def _enter(self, state: State) -> None:
-        logger.debug("%s -> %s", type(self._state).__name__, type(state).__name__)
-        self._state = state
+        """Go on from another state, and hang up if it is not to read on from the same lines."""
+        old, self._state = self._state, state
+        logger.debug("%s -> %s", type(old).__name__, type(state).__name__)
         if self._observer is not None:
             self._observer(self.state)
+        if isinstance(old, (InitialWatch, Watching)) and old.lines is not getattr(
+                state, "lines", None):
+            old.lines.close()
 
     def run(self) -> Items:
         """Step for ever, until the source is closed."""
@@ -134,25 +138,24 @@ class Machine:
         return "0" if any_will_do else None
 
     def _read_page(self, state: InitPage) -> Items:
-        version = self._any_version() if state.continue_token is None else None
-        page = None
+        first, page = state.continue_token is None, None
         try:
             page = self._source.page(limit=state.limit, continue_token=state.continue_token,
-                                     resource_version=version)
+                                     resource_version=self._any_version() if first else None)
             for item in self._room.of_page(self.shard.select(page)):
                 yield InitApply(item)
-            if page.continue_token is not None and page.continue_token == state.continue_token:
+            if not first and page.continue_token == state.continue_token:
                 raise RequestError("the next page is the same one")
         except RequestError as error:
             self._streaming_lists.list_failed()
             # Expired between two pages: the next list must not depend on its pages' lifetime.
-            expired = is_expired(error) and state.continue_token is not None
+            expired = is_expired(error) and not first
             page = None  # Hang up: the rest of it is not wanted.
             self._enter(Empty(unpaged=expired))
             yield watcher_error(InitialListFailed, "cannot list", error)
             return
         # The list is as of its first page, also where only a later one has a version.
-        version = page.resource_version if state.continue_token is None else state.resource_version
+        version = page.resource_version if first else state.resource_version
         if page.continue_token:
             self._enter(InitPage(page.continue_token, version, state.limit))
             return
@@ -199,7 +202,7 @@ class Machine:
         except RequestError as error:
             failure = watcher_error(InitialListFailed, "the streaming list broke off", error)
         self._streaming_lists.failed(failure)
-        self._drop(Empty())
+        self._enter(Empty())
         yield failure
 
     def _listed(self, version: str | None, state: State, selector: str | None = None) -> InitDone:
@@ -242,8 +245,8 @@ class Machine:
                     kind = "BOOKMARK"
                 if kind == "ERROR":
                     failure: WatcherError = watch_error(status_of(line))
-                    self._drop(Empty() if is_expired(failure)
-                               else self._resumed(state, failed))
+                    self._enter(
+                        Empty() if is_expired(failure) else self._resumed(state, failed))
                     yield failure
                     return
                 make = OBJECT_EVENTS.get(kind)
@@ -252,7 +255,7 @@ class Machine:
                 if version != self.resource_version and not self._moves_on(version, line.type):
                     # A server restored from a backup, or a replica that is behind.
                     known = self.resource_version
-                    self._drop(Empty())
+                    self._enter(Empty())
                     yield WatchFailed(f"the resource version went from {known} back to {version}")
                     return
                 if ended:
@@ -263,15 +266,15 @@ class Machine:
                     yield event
         except RequestError as error:
             if self._refusals.is_final(error):
-                self._drop(self._refusals.refused(state, error))
+                self._enter(self._refusals.refused(state, error))
                 return
             failure = watcher_error(WatchFailed, "the watch broke off", error)
-            self._drop(self._resumed(state, failed))
+            self._enter(self._resumed(state, failed))
             yield failure
             return
         version, unconfirmed = self.resource_version, self._unconfirmed
         self._unconfirmed = False
-        self._drop(Empty() if version is None else InitListed(ended_without_event=ended))
+        self._enter(Empty() if version is None else InitListed(ended_without_event=ended))
         if unconfirmed and version is not None:
             yield Bookmark(version)
 
@@ -301,13 +304,6 @@ class Machine:
             self._backward += 1
             return self._backward > BACKWARD
         return True
-
-    def _drop(self, state: State) -> None:
-        """Hang up, and go on from another state."""
-        old = self._state
-        self._enter(state)
-        if isinstance(old, (InitialWatch, Watching)):
-            old.lines.close()
 
 
 class Watcher:
