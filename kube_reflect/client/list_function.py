@@ -119,8 +119,13 @@ class ListFunction:
         """Return whether the function has a parameter of that name, and does not just take any."""
         return name in self._signature.parameters
 
-    def _given(self) -> dict[str, Any]:
-        """Return all its arguments by name; it raises as `given`."""
+    @property
+    def given(self) -> dict[str, Any]:
+        """All its arguments by name; resources of the dynamic client as what tells them apart.
+
+        :raises TypeError: where some are missing, or there are some that it does not know.
+        :raises ValueError: where one that is needed is None.
+        """
         signature = self._signature
         given = dict(signature.bind(*self.args, **self.keywords).arguments)
         for name, parameter in signature.parameters.items():
@@ -129,7 +134,8 @@ class ListFunction:
             # As from a variable of the environment that is not set.
             elif parameter.default is parameter.empty and given.get(name, ...) is None:
                 raise ValueError(f"{name} must not be None")
-        return given
+        return {name: (value.group, value.api_version, value.kind)
+                if isinstance(value, Resource) else value for name, value in given.items()}
 
     def check_arguments(self, config: Config) -> None:
         """Raise at once for a mistake in the arguments, not in the first request.
@@ -138,7 +144,7 @@ class ListFunction:
         :raises ValueError: as `given`; for arguments that the watcher decides by itself, and for
             a selector that does not parse or is given twice.
         """
-        given = self._given()
+        given = self.given
         reserved = sorted(RESERVED.intersection(given))
         if reserved:
             raise ValueError(f"the watcher sets {', '.join(reserved)} by itself; see Config")
@@ -156,17 +162,6 @@ class ListFunction:
                 if setting is not None:
                     raise ValueError(f"{name} is given twice: as an argument and in config")
                 check(given[name])
-
-    @property
-    def given(self) -> dict[str, Any]:
-        """All its arguments by name; resources of the dynamic client as what tells them apart.
-
-        :raises TypeError: where some are missing, or there are some that it does not know.
-        :raises ValueError: where one that is needed is None.
-        """
-        return {name: (value.group, value.api_version, value.kind)
-                if isinstance(value, Resource) else value
-                for name, value in self._given().items()}
 
     @property
     def server(self) -> str:
