@@ -136,9 +136,9 @@ def _number(obj: Any, *path: str) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _is_current(obj: Any) -> bool:
-    """Return whether the status is about the object as it is now, as far as it says so."""
-    observed = _field(obj, "status", "observedGeneration")
+def _is_current(obj: Any, part: Any = None) -> bool:
+    """Return whether the status, or this part, is about the object as it is now, if it says so."""
+    observed = _field(_field(obj, "status") if part is None else part, "observedGeneration")
     return observed is None or _number(obj, "metadata", "generation") <= observed
 
 
@@ -146,12 +146,8 @@ def _condition(obj: Any, kind: str) -> Any:
     """Return one of the conditions in the status, if it is about the object as it is now."""
     if not _is_current(obj):
         return None
-    for condition in _field(obj, "status", "conditions") or ():
-        if _field(condition, "type") == kind:
-            observed = _field(condition, "observedGeneration")
-            if observed is None or _number(obj, "metadata", "generation") <= observed:
-                return condition
-    return None
+    return next((one for one in _field(obj, "status", "conditions") or ()
+                 if _field(one, "type") == kind and _is_current(obj, one)), None)
 
 
 def _has_condition(obj: Any, kind: str) -> bool:
