@@ -12,7 +12,8 @@ from typing import Any
 
 from kube_reflect._json import dumps, fast, loads
 
-__all__ = ["BadObject", "Key", "Object", "compare_versions", "members", "newer_version"]
+__all__ = ["BadObject", "Key", "Object", "compare_versions", "members", "newer_version",
+           "text_or_none"]
 
 #: (namespace, name); the namespace is None for an object that has none.
 Key = tuple["str | None", str]
@@ -54,14 +55,14 @@ class Object(Mapping[str, Any]):
         #: Why it cannot be stored; None: it can.
         self.problem: BadObject | None = None
         #: The apiVersion and kind, or None.
-        self.api_version = _text(api_version)
-        self.kind = _text(kind)
+        self.api_version = text_or_none(api_version)
+        self.kind = text_or_none(kind)
         known = metadata if isinstance(metadata, Mapping) else {}
-        self.name = _text(known.get("name"))
+        self.name = text_or_none(known.get("name"))
         namespace = known.get("namespace")
-        self.namespace = _text(namespace)
-        self.uid = _text(known.get("uid"))
-        self.resource_version = _text(known.get("resourceVersion"))
+        self.namespace = text_or_none(namespace)
+        self.uid = text_or_none(known.get("uid"))
+        self.resource_version = text_or_none(known.get("resourceVersion"))
         #: The labels that can be selected by: those that are strings.
         self.labels = _labels(known.get("labels"))
         if known is not metadata:
@@ -107,10 +108,10 @@ class Object(Mapping[str, Any]):
                 return self
         try:
             mapping = loads(json)
-        except RecursionError as error:
-            return cls._unreadable(json, error)
-        except ValueError as error:
-            if not _is_number_too_long(error):
+        except (RecursionError, ValueError) as error:
+            # int() raises a ValueError for more digits than sys.set_int_max_str_digits allows. An
+            # error of syntax is of a subclass.
+            if type(error) not in (RecursionError, ValueError):
                 raise
             return cls._unreadable(json, error)
         if not isinstance(mapping, dict):
@@ -195,7 +196,8 @@ class Object(Mapping[str, Any]):
         return f"<Object {self.kind} {self.namespace or ''}/{self.name}>"
 
 
-def _text(value: Any) -> str | None:
+def text_or_none(value: Any) -> str | None:
+    """Return a value if it is a text, and not empty."""
     return value if isinstance(value, str) and value else None
 
 
@@ -204,12 +206,6 @@ def _labels(labels: Any) -> Mapping[str, str]:
         return _NO_LABELS
     return {key: value for key, value in labels.items()
             if isinstance(key, str) and isinstance(value, str)}
-
-
-def _is_number_too_long(error: ValueError) -> bool:
-    # int() raises it for more digits than sys.set_int_max_str_digits allows. An error of syntax
-    # is of a subclass.
-    return type(error) is ValueError
 
 
 def members(json: bytes, names: frozenset[bytes]) -> Iterator[tuple[bytes, bytes]]:

@@ -110,17 +110,10 @@ State = Union[Empty, InitPage, InitialWatch, InitListed, Watching, Polling]
 
 
 class Room:
-    """How many objects a list may still show.
-
-    :param most: in one list.
-    """
+    """How many objects a list may still show, of so many at most."""
 
     def __init__(self, most: int) -> None:
         self._most = self._left = self._pages = most
-
-    def renew(self) -> None:
-        """Begin another list."""
-        self._left = self._pages = self._most
 
     def of_page(self, items: Iterable[Object]) -> Iterator[Object]:
         """Count a page, since there may be pages without an object, and each object of it.
@@ -143,8 +136,7 @@ class Room:
 
     def _check(self) -> None:
         if self._left < 0 or self._pages < 0:
-            raise RequestError(f"the list goes on after Config(max_objects={self._most})",
-                               started=True)
+            raise RequestError(f"the list goes on after Config(max_objects={self._most})")
 
 
 class StreamingLists:
@@ -349,7 +341,7 @@ def bookmark_of(kind: str, line: WatchLine) -> Bookmark:
 
 
 def unknown_type(line: WatchLine) -> RequestError:
-    return RequestError(f"an unknown type of event: {line.type[:80]!r}", started=True)
+    return RequestError(f"an unknown type of event: {line.type[:80]!r}")
 
 
 def status_of(line: WatchLine) -> Any:
@@ -357,7 +349,7 @@ def status_of(line: WatchLine) -> Any:
     try:
         return line.object.mapping()
     except BadObject as error:
-        raise RequestError(f"an error that cannot be read: {error}", started=True) from error
+        raise RequestError(f"an error that cannot be read: {error}") from error
 
 
 def ends_list(line: WatchLine) -> bool:

@@ -10,29 +10,16 @@ says that what is waited for will not come, they raise `ConditionFailed`.
 from __future__ import annotations
 
 import pickle
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from kube_reflect.errors import ConditionFailed
-from kube_reflect.object_ref import ApiResource, ObjectRef
+from kube_reflect.object_ref import ApiResource, ObjectRef, read_field as _field
 
-__all__ = [
-    "Condition",
-    "is_created",
-    "is_crd_established",
-    "is_daemonset_completed",
-    "is_deleted",
-    "is_deployment_completed",
-    "is_ingress_provisioned",
-    "is_job_completed",
-    "is_pod_running",
-    "is_service_loadbalancer_provisioned",
-    "is_statefulset_completed",
-]
-
-_CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z])")
+__all__ = ["Condition", "is_created", "is_crd_established", "is_daemonset_completed", "is_deleted",
+           "is_deployment_completed", "is_ingress_provisioned", "is_job_completed",
+           "is_pod_running", "is_service_loadbalancer_provisioned", "is_statefulset_completed"]
 
 
 class Condition:
@@ -53,7 +40,8 @@ class Condition:
         if not callable(function):
             raise TypeError(f"a condition must be callable: {function!r}")
         self._function = function
-        self._name = name if name is not None else _name_of(function)
+        found = name if name is not None else getattr(function, "__name__", None)
+        self._name = found if isinstance(found, str) else repr(function)
 
     def __call__(self, obj: Any) -> bool:
         return bool(self._function(obj))
@@ -142,34 +130,15 @@ def _not(one: Condition, obj: Any) -> bool:
         return True
 
 
-def _name_of(function: Callable[[Any], object]) -> str:
-    name = getattr(function, "__name__", None)
-    return name if isinstance(name, str) else repr(function)
-
-
-def _field(obj: Any, *path: str) -> Any:
-    """Read a field of a mapping (camelCase) or of a model (snake_case); None where it is not."""
-    for key in path:
-        if obj is None:
-            return None
-        if isinstance(obj, Mapping):
-            obj = obj.get(key)
-        else:
-            value = getattr(obj, _CAPITAL.sub(r"_\1", key).lower(), None)
-            # Objects of the dynamic client have the keys as on the wire.
-            obj = value if value is not None else getattr(obj, key, None)
-    return obj
-
-
 def _number(obj: Any, *path: str) -> int:
     """Read a number; 0 where there is none, because the API server leaves out zeros."""
     value = _field(obj, *path)
     return value if isinstance(value, int) else 0
 
 
-def _is_current(obj: Any) -> bool:
-    """Return whether the status is about the object as it is now, as far as it says so."""
-    observed = _field(obj, "status", "observedGeneration")
+def _is_current(obj: Any, part: Any = None) -> bool:
+    """Return whether the status, or this part, is about the object as it is now, if it says so."""
+    observed = _field(_field(obj, "status") if part is None else part, "observedGeneration")
     return observed is None or _number(obj, "metadata", "generation") <= observed
 
 
@@ -177,12 +146,8 @@ def _condition(obj: Any, kind: str) -> Any:
     """Return one of the conditions in the status, if it is about the object as it is now."""
     if not _is_current(obj):
         return None
-    for condition in _field(obj, "status", "conditions") or ():
-        if _field(condition, "type") == kind:
-            observed = _field(condition, "observedGeneration")
-            if observed is None or _number(obj, "metadata", "generation") <= observed:
-                return condition
-    return None
+    return next((one for one in _field(obj, "status", "conditions") or ()
+                 if _field(one, "type") == kind and _is_current(obj, one)), None)
 
 
 def _has_condition(obj: Any, kind: str) -> bool:
@@ -221,9 +186,8 @@ def is_deleted(uid: str) -> Condition:
 
 def _is_provisioned(obj: Any) -> bool:
     spec = _field(obj, "spec")
-    if spec is None:
-        return False
-    return _field(spec, "type") != "LoadBalancer" or _has_addresses(obj)
+    return spec is not None and (
+        _field(spec, "type") != "LoadBalancer" or _has_addresses(obj))
 
 
 def _is_observed(obj: Any) -> bool:
@@ -258,8 +222,8 @@ def _is_set_rolled_out(obj: Any) -> bool:
         return updated >= wanted
     if _field(strategy, "rollingUpdate", "partition") is not None:
         return updated >= wanted - _number(strategy, "rollingUpdate", "partition")
-    return bool(_field(obj, "status", "updateRevision") == _field(obj, "status",
-                                                                  "currentRevision"))
+    status = _field(obj, "status")
+    return bool(_field(status, "updateRevision") == _field(status, "currentRevision"))
 
 
 def _is_on_every_node(obj: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import Any
 
 from kube_reflect.selector import parse, parse_field_selector
 from kube_reflect.shard import Shard
@@ -34,6 +35,21 @@ class InitialListStrategy(enum.Enum):
     LIST_WATCH = "list-watch"
     #: A WATCH that begins with what is there (Kubernetes 1.32 and later, and nothing else).
     STREAMING_LIST = "streaming-list"
+
+
+_SECONDS = (int, float), "a number of seconds"
+_NONE = type(None)
+#: The types of each setting, and what errors call them. (To Python, True is an integer.)
+_TYPES: dict[str, tuple[Any, str]] = {
+    "label_selector": ((str, _NONE), "a string"), "field_selector": ((str, _NONE), "a string"),
+    "timeout": _SECONDS, "idle_timeout": _SECONDS, "connect_timeout": _SECONDS,
+    "poll_interval": _SECONDS, "start_jitter": _SECONDS,
+    "list_semantic": (ListSemantic, "one of ListSemantic"),
+    "initial_list_strategy": (InitialListStrategy, "one of InitialListStrategy"),
+    "page_size": ((int, _NONE), "an integer or None"), "max_objects": (int, "an integer"),
+    "shard": ((Shard, _NONE), "a Shard or None"),
+    "bookmarks": (bool, "True or False"), "gzip": (bool, "True or False"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,17 +105,12 @@ class Config:
     max_objects: int = 1_000_000
 
     def __post_init__(self) -> None:
-        for name, check in (("label_selector", parse), ("field_selector", parse_field_selector)):
-            selector = getattr(self, name)
-            if selector is not None:
-                if not isinstance(selector, str):
-                    raise TypeError(f"{name} must be a string: {selector!r}")
-                check(selector)
-        for name in ("timeout", "idle_timeout", "connect_timeout", "poll_interval",
-                     "start_jitter"):
+        for name, (kinds, what) in _TYPES.items():
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise TypeError(f"{name} must be a number of seconds: {value!r}")
+            if not isinstance(value, kinds) or isinstance(value, bool) and kinds is not bool:
+                raise TypeError(f"{name} must be {what}: {value!r}")
+        parse(self.label_selector)
+        parse_field_selector(self.field_selector)
         if not 1 <= self.timeout < MAX_TIMEOUT:
             raise ValueError(
                 f"timeout must be from 1 to below {MAX_TIMEOUT:g} seconds: {self.timeout}")
@@ -110,19 +121,5 @@ class Config:
             raise ValueError(f"start_jitter must be 0 seconds or more: {self.start_jitter}")
         for name, suffix in (("page_size", ", or None"), ("max_objects", "")):
             number = getattr(self, name)
-            if number is None and suffix:
-                continue
-            if isinstance(number, bool) or not isinstance(number, int):
-                raise TypeError(f"{name} must be an integer{suffix.replace(',', '')}: {number!r}")
-            if number <= 0:
+            if number is not None and number <= 0:
                 raise ValueError(f"{name} must be 1 or more{suffix}: {number}")
-        for name, kind in (("list_semantic", ListSemantic),
-                           ("initial_list_strategy", InitialListStrategy)):
-            if not isinstance(getattr(self, name), kind):
-                raise TypeError(f"{name} must be one of {kind.__name__}: "
-                                f"{getattr(self, name)!r}")
-        if not isinstance(self.shard, (Shard, type(None))):
-            raise TypeError(f"shard must be a Shard or None: {self.shard!r}")
-        for name in ("bookmarks", "gzip"):
-            if not isinstance(getattr(self, name), bool):
-                raise TypeError(f"{name} must be True or False: {getattr(self, name)!r}")

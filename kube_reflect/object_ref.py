@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-__all__ = ["ApiResource", "ObjectRef"]
+__all__ = ["ApiResource", "ObjectRef", "read_field"]
+
+_CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
 
 def _check_text(what: str, value: object) -> None:
@@ -56,12 +59,9 @@ class ApiResource:
                          namespaced: bool | None = None) -> ApiResource:
         """Make one from an ``apiVersion`` as it stands in manifests.
 
-        :param api_version: ``v1`` for the core group, else ``group/version``.
-        :param kind: the kind in CamelCase.
-        :param plural: the name in URL paths, if known.
-        :param namespaced: whether objects of the kind live in namespaces, if known.
-        :raises TypeError: if one of them has the wrong type.
-        :raises ValueError: if ``api_version`` is neither of the two forms, or a part is empty.
+        :param api_version: ``v1`` for the core group, else ``group/version``. The others are as
+            of the class, and so is what is raised.
+        :raises ValueError: also if ``api_version`` is neither of the two forms.
         """
         _check_text("api_version", api_version)
         group, slash, version = api_version.rpartition("/")
@@ -74,9 +74,6 @@ class ApiResource:
     def api_version(self) -> str:
         """The ``apiVersion`` as it stands in manifests: ``v1``, ``apps/v1``."""
         return f"{self.group}/{self.version}" if self.group else self.version
-
-
-_ERASED = (None, None, None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,14 +118,12 @@ class ObjectRef:
         if not namespace or (resource is not None and resource.namespaced is False):
             namespace = None
         object.__setattr__(self, "namespace", namespace)
-        kind = (_ERASED if resource is None
+        kind = ((None, None, None) if resource is None
                 else (resource.group, resource.version, resource.kind))
         object.__setattr__(self, "_key", (*kind, namespace, self.name))
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, ObjectRef):
-            return self._key == other._key
-        return NotImplemented
+        return self._key == other._key if isinstance(other, ObjectRef) else NotImplemented
 
     def __hash__(self) -> int:
         return hash(self._key)
@@ -152,8 +147,8 @@ class ObjectRef:
         :raises TypeError: if a field that counts has the wrong type.
         :raises ValueError: if the object has no ``metadata.name``.
         """
-        metadata = _read(obj, "metadata")
-        name = None if metadata is None else _read(metadata, "name")
+        metadata = read_field(obj, "metadata")
+        name = read_field(metadata, "name")
         if not name:
             raise ValueError(f"an object without metadata.name has no ref "
                              f"(a {type(obj).__name__})")
@@ -162,9 +157,9 @@ class ObjectRef:
             if resource is not None and resource.kind == "PartialObjectMetadata":
                 # That is the kind of the answer; of which kind the object is, it does not say.
                 resource = None
-        return cls(name, _read(metadata, "namespace"), resource=resource,
-                   resource_version=_read(metadata, "resourceVersion", "resource_version"),
-                   uid=_read(metadata, "uid"))
+        return cls(name, read_field(metadata, "namespace"), resource=resource,
+                   resource_version=read_field(metadata, "resourceVersion"),
+                   uid=read_field(metadata, "uid"))
 
     @classmethod
     def from_owner_reference(cls, owner: Any, namespace: str | None = None,
@@ -185,14 +180,14 @@ class ObjectRef:
         :raises ValueError: if the owner lacks apiVersion, kind or name.
         """
         found = _resource_of(owner)
-        name = _read(owner, "name")
+        name = read_field(owner, "name")
         if found is None or not name:
             raise ValueError("an owner reference needs apiVersion, kind and name")
         if resource is None:
             resource = found
         elif (found.group, found.kind) != (resource.group, resource.kind):
             return None
-        return cls(name, namespace, resource=resource, uid=_read(owner, "uid"))
+        return cls(name, namespace, resource=resource, uid=read_field(owner, "uid"))
 
     def within(self, namespace: str | None) -> ObjectRef:
         """Return a copy of the ref in a namespace.
@@ -223,17 +218,20 @@ class ObjectRef:
         return {key: value for key, value in reference.items() if value}
 
 
-def _read(obj: Any, key: str, attribute: str | None = None) -> Any:
-    """Read a field of a mapping, of a model (snake_case) or of a dynamic object (camelCase)."""
-    if isinstance(obj, Mapping):
-        return obj.get(key)
-    value = None if attribute is None else getattr(obj, attribute, None)
-    return getattr(obj, key, None) if value is None else value
+def read_field(obj: Any, *path: str) -> Any:
+    """Read a field of a mapping (camelCase) or of a model (snake_case); None where it is not."""
+    for key in path:
+        if obj is None:
+            return None
+        if isinstance(obj, Mapping):
+            obj = obj.get(key)
+        else:
+            value = getattr(obj, _CAPITAL.sub(r"_\1", key).lower(), None)
+            # Objects of the dynamic client have the keys as on the wire.
+            obj = value if value is not None else getattr(obj, key, None)
+    return obj
 
 
 def _resource_of(obj: Any) -> ApiResource | None:
-    api_version = _read(obj, "apiVersion", "api_version")
-    kind = _read(obj, "kind")
-    if not api_version or not kind:
-        return None
-    return ApiResource.from_api_version(api_version, kind)
+    api_version, kind = read_field(obj, "apiVersion"), read_field(obj, "kind")
+    return ApiResource.from_api_version(api_version, kind) if api_version and kind else None

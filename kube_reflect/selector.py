@@ -181,14 +181,11 @@ class _Parser:
         self._next = 0
 
     def parse(self) -> list[Requirement]:
-        requirements: list[Requirement] = []
-        if not self._peek():
-            return requirements
-        while True:
-            requirements.append(self._requirement())
-            if not self._peek():
-                return requirements
+        requirements = [self._requirement()] if self._peek() else []
+        while self._peek():
             self._expect(",", "',' or the end")
+            requirements.append(self._requirement())
+        return requirements
 
     def _requirement(self) -> Requirement:
         negated = self._accept("!")
@@ -212,26 +209,19 @@ class _Parser:
 
     def _values(self) -> tuple[str, ...]:
         self._expect("(", "'('")
-        if self._accept(")"):
-            return ("",)
         values: set[str] = set()
-        while True:
+        while not self._accept(")"):
             if self._accept(","):
                 # A comma with nothing before it, after it, or between it and the next one stands
                 # for the empty value. (Servers that are older than 1.36 take two commas at a time,
                 # and then no bracket after them.)
                 if not values or self._peek() in (",", ")"):
                     values.add("")
-                if self._peek() == ")":
-                    break
-                continue
-            values.add(self._word("a label value or ','", _value_problem))
-            if self._peek() == ")":
-                break
-            if self._peek() != ",":
-                self._fail("',' or ')'")
-        self._expect(")", "')'")
-        return tuple(sorted(values))
+            else:
+                values.add(self._word("a label value or ','", _value_problem))
+                if self._peek() not in (",", ")"):
+                    self._fail("',' or ')'")
+        return tuple(sorted(values or {""}))
 
     def _integer(self) -> str:
         start = self._next
@@ -285,11 +275,7 @@ class FieldRequirement:
 
 @dataclass(frozen=True, slots=True)
 class FieldSelector:
-    """A field selector: all of its requirements must be met.
-
-    It is immutable and hashable; any thread may use it. One without requirements selects
-    everything, and is false. ``str()`` gives the canonical text, which the API server accepts.
-    """
+    """A field selector: all of its requirements must be met. For the rest it is as a `Selector`."""
 
     requirements: tuple[FieldRequirement, ...] = ()
 

@@ -61,15 +61,9 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class NamespaceStatus(_Plain):
-    """One of several namespaces that a reflector watches, at one moment.
+    """One of several namespaces that a reflector watches: as a `Status`, of it alone.
 
-    :param phase: what it is doing.
-    :param since: when the phase began, in seconds since the epoch.
-    :param ready: whether this namespace has been listed since the start.
-    :param live: whether it is being kept up at this moment.
-    :param staleness: seconds since the server was last heard of; None if never.
-    :param last_error: the last thing that went wrong, also if it is over.
-    :param code: its HTTP status, if it had one.
+    ``staleness`` is in seconds, and None as long as the server was never heard of.
     """
 
     phase: Phase

@@ -135,13 +135,9 @@ def touched_objects(stream: Iterable[Item]) -> Iterator[Object | WatcherError]:
             if isinstance(item, (InitApply, Apply, Delete, WatcherError)))
 
 
-def predicate_filter(
-    stream: Iterable[T],
-    predicate: Callable[[Object], Hashable],
-    ttl: float = 3600.0,
-    *,
-    timer: Callable[[], float] = time.monotonic,
-) -> Iterator[T]:
+def predicate_filter(stream: Iterable[T], predicate: Callable[[Object], Hashable],
+                     ttl: float = 3600.0, *,
+                     timer: Callable[[], float] = time.monotonic) -> Iterator[T]:
     """Pass an object on only when the predicate's value for it is another than before.
 
     An object that is new, also under an old name, passes; so does one for which the predicate is
@@ -251,9 +247,7 @@ def watch_object(list_func: Any, name: str, *args: Any, config: Config | None = 
     if not name:
         raise ValueError("the name of an object must not be empty")
     config = config if config is not None else Config()
-    selector = f"metadata.name={name}"
-    if config.field_selector:
-        selector = f"{config.field_selector},{selector}"
+    selector = ",".join(filter(None, (config.field_selector, f"metadata.name={name}")))
     config = replace(config, field_selector=selector)
     return ObjectWatch(Watcher(list_func, *args, config=config, **kwargs))
 

@@ -1,7 +1,7 @@
 """Ready-made functions for ``transform=``: what to leave out of the objects that are stored.
 
-They take an object as on the wire and return another; the one they are given stays as it is. Put
-one after the other with a function of your own::
+They take an object as on the wire and return another, which shares with the first all that is the
+same; the one they are given stays as it is. Put one after the other with a function of your own::
 
     def slim(pod):
         return drop_last_applied(drop_managed_fields(pod))
@@ -28,20 +28,12 @@ _STEP = re.compile(r"((?:[^.\[\]\\]|\\.)+)(\[\])?(?:\.(?!$)|$)")
 
 
 def drop_managed_fields(obj: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out ``metadata.managedFields``, often half of an object; about 1 us.
-
-    :param obj: as on the wire.
-    :return: another mapping, which shares with the first all that is the same.
-    """
+    """Leave out ``metadata.managedFields``, often half of an object; about 1 us."""
     return _without(obj, "managedFields")
 
 
 def drop_last_applied(obj: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out the copy of an object that ``kubectl apply`` makes among its annotations.
-
-    :param obj: as on the wire.
-    :return: another mapping, which shares with the first all that is the same.
-    """
+    """Leave out the copy of an object that ``kubectl apply`` makes among its annotations."""
     metadata = obj.get("metadata")
     annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
     if not isinstance(annotations, Mapping) or _LAST_APPLIED not in annotations:
@@ -129,10 +121,7 @@ def _steps(path: str) -> list[_Step]:
         raise TypeError(f"a path must be a string: {path!r}")
     steps: list[_Step] = []
     position = 0
-    while position < len(path):
-        found = _STEP.match(path, position)
-        if found is None:
-            break
+    while found := _STEP.match(path, position):
         steps.append((re.sub(r"\\(.)", r"\1", found[1]), found[2] is not None))
         position = found.end()
     if not steps or position < len(path):

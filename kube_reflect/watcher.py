@@ -19,7 +19,7 @@ from kube_reflect.errors import (
     InitialListFailed, NoResourceVersion, WatcherError, WatchFailed, WatchStartFailed,
 )
 from kube_reflect.events import Bookmark, Delete, Event, Init, InitApply, InitDone
-from kube_reflect.wire import ApiSource, Closed, RequestError, Source, WatchLine
+from kube_reflect.wire import ApiSource, Closed, RequestError, Source
 
 __all__ = ["Machine", "Watcher"]
 
@@ -79,10 +79,14 @@ class Machine:
         return f"<Machine {self.state} at {self.resource_version}>"
 
     def _enter(self, state: State) -> None:
-        logger.debug("%s -> %s", type(self._state).__name__, type(state).__name__)
-        self._state = state
+        """Go on from another state, and hang up if it is not to read on from the same lines."""
+        old, self._state = self._state, state
+        logger.debug("%s -> %s", type(old).__name__, type(state).__name__)
         if self._observer is not None:
             self._observer(self.state)
+        if isinstance(old, (InitialWatch, Watching)) and old.lines is not getattr(
+                state, "lines", None):
+            old.lines.close()
 
     def run(self) -> Items:
         """Step for ever, until the source is closed."""
@@ -113,7 +117,7 @@ class Machine:
     def _begin(self, state: Empty) -> Items:
         self._unconfirmed = False
         self.shard.begin_list()
-        self._room.renew()
+        self._room = Room(self._config.max_objects)
         if self._refusals.polling or not self._streaming_lists.wanted:
             yield Init()
             limit = None if state.unpaged or self._any_version() else self._config.page_size
@@ -134,25 +138,24 @@ class Machine:
         return "0" if any_will_do else None
 
     def _read_page(self, state: InitPage) -> Items:
-        version = self._any_version() if state.continue_token is None else None
-        page = None
+        first, page = state.continue_token is None, None
         try:
             page = self._source.page(limit=state.limit, continue_token=state.continue_token,
-                                     resource_version=version)
+                                     resource_version=self._any_version() if first else None)
             for item in self._room.of_page(self.shard.select(page)):
                 yield InitApply(item)
-            if page.continue_token is not None and page.continue_token == state.continue_token:
-                raise RequestError("the next page is the same one", started=True)
+            if not first and page.continue_token == state.continue_token:
+                raise RequestError("the next page is the same one")
         except RequestError as error:
             self._streaming_lists.list_failed()
             # Expired between two pages: the next list must not depend on its pages' lifetime.
-            expired = is_expired(error) and state.continue_token is not None
+            expired = is_expired(error) and not first
             page = None  # Hang up: the rest of it is not wanted.
             self._enter(Empty(unpaged=expired))
             yield watcher_error(InitialListFailed, "cannot list", error)
             return
         # The list is as of its first page, also where only a later one has a version.
-        version = page.resource_version if state.continue_token is None else state.resource_version
+        version = page.resource_version if first else state.resource_version
         if page.continue_token:
             self._enter(InitPage(page.continue_token, version, state.limit))
             return
@@ -161,14 +164,11 @@ class Machine:
             self._enter(Empty())
             yield NoResourceVersion("the list has no resourceVersion")
             return
-        self.shard.end_list(page.shard_selector)
-        self._listed_before = True
-        self.resource_version = version
-        self._enter(self._refusals.after_list())
-        yield InitDone(version)
+        yield self._listed(version, self._refusals.after_list(), page.shard_selector)
 
     def _read_streaming_list(self, state: InitialWatch) -> Items:
         owns = self.shard.owns
+        failure: WatcherError
         try:
             for line in state.lines:
                 match line.type:
@@ -180,40 +180,38 @@ class Machine:
                     case "DELETED":
                         yield Delete(line.object)
                     case "BOOKMARK" if ends_list(line):
-                        yield from self._end_streaming_list(state, line)
+                        version = line.object.resource_version
+                        if version is None:
+                            failure = NoResourceVersion(
+                                "the streaming list has no resourceVersion")
+                            break
+                        state.lines.listed()
+                        self._streaming_lists.worked()
+                        self._versionless.is_mistake(version)
+                        yield self._listed(version, Watching(state.lines))
                         return
                     case "BOOKMARK":
                         pass
                     case "ERROR":
                         failure = watch_error(status_of(line))
-                        self._streaming_lists.failed(failure)
-                        self._drop(Empty())
-                        yield failure
-                        return
+                        break
                     case _:
                         raise unknown_type(line)
-            raise RequestError("the server ended it before its end bookmark", started=True)
+            else:
+                raise RequestError("the server ended it before its end bookmark")
         except RequestError as error:
-            self._drop(Empty())
-            self._streaming_lists.failed(error)
-            yield watcher_error(InitialListFailed, "the streaming list broke off", error)
+            failure = watcher_error(InitialListFailed, "the streaming list broke off", error)
+        self._streaming_lists.failed(failure)
+        self._enter(Empty())
+        yield failure
 
-    def _end_streaming_list(self, state: InitialWatch, line: WatchLine) -> Items:
-        version = line.object.resource_version
-        if version is None:
-            failure = NoResourceVersion("the streaming list has no resourceVersion")
-            self._streaming_lists.failed(failure)
-            self._drop(Empty())
-            yield failure
-            return
-        state.lines.listed()
-        self._streaming_lists.worked()
-        self._versionless.is_mistake(version)
-        self.resource_version = version
-        self.shard.end_list()
-        self._enter(Watching(state.lines))
+    def _listed(self, version: str | None, state: State, selector: str | None = None) -> InitDone:
+        """Go on from a complete list; `selector` as of `ShardFilter.end_list`."""
+        self.shard.end_list(selector)
         self._listed_before = True
-        yield InitDone(version)
+        self.resource_version = version
+        self._enter(state)
+        return InitDone(version)
 
     def _start_watch(self, state: InitListed) -> Items:
         version, ended = self.resource_version, state.ended_without_event
@@ -247,36 +245,36 @@ class Machine:
                     kind = "BOOKMARK"
                 if kind == "ERROR":
                     failure: WatcherError = watch_error(status_of(line))
-                    self._drop(Empty() if is_expired(failure)
-                               else self._resumed(state, failed))
+                    self._enter(
+                        Empty() if is_expired(failure) else self._resumed(state, failed))
                     yield failure
                     return
                 make = OBJECT_EVENTS.get(kind)
                 event = bookmark_of(kind, line) if make is None else make(obj)
-                if obj.resource_version != self.resource_version and not self._moves_on(line):
+                version = obj.resource_version
+                if version != self.resource_version and not self._moves_on(version, line.type):
                     # A server restored from a backup, or a replica that is behind.
                     known = self.resource_version
-                    self._drop(Empty())
-                    yield WatchFailed(f"the resource version went from {known} back to "
-                                      f"{obj.resource_version}")
+                    self._enter(Empty())
+                    yield WatchFailed(f"the resource version went from {known} back to {version}")
                     return
                 if ended:
                     failed, ended, self._failures_borne = 1, 0, FAILED
                 # A bookmark that has not moved the version says nothing.
-                if kind != "BOOKMARK" or obj.resource_version == self.resource_version is not None:
+                if kind != "BOOKMARK" or version == self.resource_version is not None:
                     self._unconfirmed = False
                     yield event
         except RequestError as error:
             if self._refusals.is_final(error):
-                self._drop(self._refusals.refused(state, error))
+                self._enter(self._refusals.refused(state, error))
                 return
             failure = watcher_error(WatchFailed, "the watch broke off", error)
-            self._drop(self._resumed(state, failed))
+            self._enter(self._resumed(state, failed))
             yield failure
             return
         version, unconfirmed = self.resource_version, self._unconfirmed
         self._unconfirmed = False
-        self._drop(Empty() if version is None else InitListed(ended_without_event=ended))
+        self._enter(Empty() if version is None else InitListed(ended_without_event=ended))
         if unconfirmed and version is not None:
             yield Bookmark(version)
 
@@ -293,26 +291,19 @@ class Machine:
         self._failures_borne = min(2 * self._failures_borne, FAILED_MOST)
         return Empty()
 
-    def _moves_on(self, line: WatchLine) -> bool:
-        """Move on to the version of an event; return False where that is an older one."""
-        known, new = self.resource_version, line.object.resource_version
+    def _moves_on(self, new: str | None, kind: str) -> bool:
+        """Move on to the version of a line; return False where that is an older one."""
+        known = self.resource_version
         if known is None or new is None:
             return True
         self.resource_version = newer_version(known, new)
         if self.resource_version == new:
             self._backward = 0
-        elif line.type != "DELETED" and (compare_versions(new, known) or 0) < 0:
+        elif kind != "DELETED" and (compare_versions(new, known) or 0) < 0:
             # (Some servers delete with the version that the object had.)
             self._backward += 1
             return self._backward > BACKWARD
         return True
-
-    def _drop(self, state: State) -> None:
-        """Hang up, and go on from another state."""
-        old = self._state
-        self._enter(state)
-        if isinstance(old, (InitialWatch, Watching)):
-            old.lines.close()
 
 
 class Watcher:
@@ -341,7 +332,7 @@ class Watcher:
         config = Config() if config is None else config
         if not isinstance(config, Config):
             raise TypeError(f"config must be a Config: {config!r}")
-        self._run(ApiSource(list_func, args, kwargs, config), config, None)
+        self._run(ApiSource(list_func, args, kwargs, config), config)
 
     @classmethod
     def over(cls, source: ApiSource, config: Config, observer: Callable[[str], None],
@@ -351,8 +342,8 @@ class Watcher:
         watcher._run(source, config, observer, since)
         return watcher
 
-    def _run(self, source: ApiSource, config: Config, observer: Callable[[str], None] | None,
-             since: str | None = None) -> None:
+    def _run(self, source: ApiSource, config: Config,
+             observer: Callable[[str], None] | None = None, since: str | None = None) -> None:
         self._source = source
         self._machine = Machine(source, config, observer, since)
         self._items = self._machine.run()
@@ -372,12 +363,12 @@ class Watcher:
     @property
     def contact(self) -> float | None:
         """When the server was last heard of, on `time.monotonic`; from any thread."""
-        return self._source.contact
+        return self._source.record.contact
 
     @property
     def first_list(self) -> float | None:
         """When the first list began of which anything has come, on `time.monotonic`; any thread."""
-        return self._source.first_list
+        return self._source.record.first_list
 
     @property
     def filtered_by(self) -> str | None:

@@ -7,6 +7,7 @@ import selectors
 import socket
 import time
 from collections.abc import Iterable
+from contextlib import closing
 from itertools import chain, zip_longest
 from typing import Any
 
@@ -59,11 +60,8 @@ def connect(handle: ConnectionHandle, addresses: Iterable[Any], timeout: float,
     :raises OSError: the last failure, where all have failed.
     """
     race = _Race(handle, list(addresses), time.monotonic() + timeout, list(options), source)
-    try:
+    with closing(race):
         winner = race.run()
-    finally:
-        race.close()
-    winner.setblocking(True)
     winner.settimeout(timeout)
     return winner
 
@@ -80,7 +78,7 @@ class _Race:
         self._source = source
         self._selector = selectors.DefaultSelector()
         self._pending: set[socket.socket] = set()
-        self._failure: OSError = OSError("the name has no address")
+        self._failure = OSError("the name has no address")
 
     def run(self) -> socket.socket:
         next_start = time.monotonic()

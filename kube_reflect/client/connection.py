@@ -7,7 +7,6 @@ as soon as there is one.
 
 from __future__ import annotations
 
-import enum
 import math
 import os
 import socket
@@ -19,7 +18,7 @@ from typing import Any, TypeVar
 from kube_reflect import _locks
 from kube_reflect._threads import start_here
 
-__all__ = ["Closed", "ConnectionHandle", "ConnectionState"]
+__all__ = ["Closed", "ConnectionHandle"]
 
 T = TypeVar("T")
 
@@ -28,14 +27,6 @@ _NOW = _locks.Deadline(0)
 
 class Closed(Exception):
     """The handle was closed while something was under way on it."""
-
-
-class ConnectionState(enum.Enum):
-    """What a `ConnectionHandle` can be in."""
-
-    IDLE = "idle"
-    CONNECTED = "connected"
-    CLOSED = "closed"
 
 
 class ConnectionHandle:
@@ -51,7 +42,8 @@ class ConnectionHandle:
         # Guards the duplicates. It is held for system calls that do not block; reentrant, for a
         # close() in a signal handler.
         self._lock = _locks.new_lock()
-        self._closed = False
+        #: Whether `close` was called; may be read from any thread.
+        self.closed = False
         #: By the number of the file that each duplicates.
         self._duplicates: dict[int, socket.socket] = {}
         self._waiting: SimpleQueue[Any] | None = None
@@ -62,24 +54,14 @@ class ConnectionHandle:
         self.deadline = math.inf
         _locks.register(self, ConnectionHandle._after_fork, 0)
 
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.state.value}>"
-
     @property
-    def state(self) -> ConnectionState:
-        """Whether it is closed, or has a socket attached; may be read from any thread."""
-        if self._closed:
-            return ConnectionState.CLOSED
-        return ConnectionState.CONNECTED if self._duplicates else ConnectionState.IDLE
-
-    @property
-    def closed(self) -> bool:
-        """Whether `close` was called; may be read from any thread."""
-        return self._closed
+    def connected(self) -> bool:
+        """Whether it has a socket attached, and is not closed; may be read from any thread."""
+        return bool(self._duplicates) and not self.closed
 
     def check(self) -> None:
         """Raise Closed if the handle is closed."""
-        if self._closed:
+        if self.closed:
             raise Closed
 
     def attach(self, sock: socket.socket) -> None:
@@ -97,26 +79,23 @@ class ConnectionHandle:
             self._duplicates[fileno] = duplicate
         if old is not None:
             old.close()
-        if self._closed:
+        if self.closed:
             self.shutdown()
             raise Closed
 
-    def detach(self, fileno: int | None = None) -> None:
+    def shutdown(self) -> None:
+        """End the connection, and with it whatever waits for it; from any thread."""
+        self.detach(shutdown=True)
+
+    def detach(self, fileno: int | None = None, *, shutdown: bool = False) -> None:
         """Leave a connection alone from now on: it is somebody else's, or closed.
 
         :param fileno: which one; without it, all.
+        :param shutdown: end it first.
         """
-        self._let_go(list(self._duplicates) if fileno is None else [fileno])
-
-    def shutdown(self) -> None:
-        """End the connection, and with it whatever waits for it; from any thread."""
-        self._let_go(list(self._duplicates), shutdown=True)
-
-    def _let_go(self, filenos: list[int], *, shutdown: bool = False) -> None:
-        """Close duplicates. Each keeps its place until then: who is interrupted may try again."""
         with self._lock:
-            for fileno in filenos:
-                duplicate = self._duplicates.get(fileno)
+            for number in list(self._duplicates) if fileno is None else [fileno]:
+                duplicate = self._duplicates.get(number)
                 if duplicate is None:
                     continue
                 if shutdown:
@@ -126,14 +105,15 @@ class ConnectionHandle:
                         # The other side was quicker.
                         pass
                 duplicate.close()
-                self._duplicates.pop(fileno, None)
-        if self._closed and self._duplicates:
+                # It keeps its place until then: who is interrupted may try again.
+                self._duplicates.pop(number, None)
+        if self.closed and self._duplicates:
             # Closed meanwhile, by who did not wait for the lock.
             self.shutdown()
 
     def close(self) -> None:
         """Shut down, and let no other request begin; from any thread, any number of times."""
-        self._closed = True
+        self.closed = True
         waiting = self._waiting
         if waiting is not None:
             waiting.put(None)
@@ -181,7 +161,7 @@ class ConnectionHandle:
         A shutdown would end them for the parent, and even a close would have TLS objects that
         still know the number close it again. So the number is kept, but of another file.
         """
-        self._closed = True
+        self.closed = True
         duplicates, self._duplicates = self._duplicates, {}
         for fileno, duplicate in duplicates.items():
             try:

@@ -24,20 +24,18 @@ class RequestError(Exception):
     :param code: HTTP status, or None where there was no answer.
     :param status: the Status object in the answer, if there was one.
     :param retry_after: seconds the server asked to wait.
-    :param started: whether the stream had begun before it failed.
     """
 
     def __init__(self, message: str, *, code: int | None = None,
-                 status: Mapping[str, Any] | None = None, retry_after: float | None = None,
-                 started: bool = False) -> None:
+                 status: Mapping[str, Any] | None = None,
+                 retry_after: float | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.status = status
         self.retry_after = retry_after
-        self.started = started
 
 
-def failure(error: BaseException, *, started: bool = False) -> RequestError:
+def failure(error: BaseException) -> RequestError:
     """Return what an exception of the client or the network means."""
     reason = getattr(error, "reason", None)
     inner = reason if isinstance(reason, BaseException) else error
@@ -45,7 +43,7 @@ def failure(error: BaseException, *, started: bool = False) -> RequestError:
     text = " ".join(str(inner).split())[:_QUOTED] or repr(inner)
     # urllib3 puts the connection object's repr in front.
     text = text.rpartition(">: ")[2]
-    return RequestError(f"{type(inner).__name__}: {text}", started=started)
+    return RequestError(f"{type(inner).__name__}: {text}")
 
 
 def is_cut(error: BaseException) -> bool:
@@ -57,9 +55,8 @@ def is_cut(error: BaseException) -> bool:
 
 def is_of_tls(error: BaseException) -> bool:
     """Return whether TLS has failed; another certificate may help, or another authority."""
-    reason = getattr(error, "reason", None)
-    return isinstance(error, (SSLError, ssl.SSLError)) or isinstance(
-        reason, (SSLError, ssl.SSLError))
+    return any(isinstance(one, (SSLError, ssl.SSLError))
+               for one in (error, getattr(error, "reason", None)))
 
 
 def refused(code: int, headers: Mapping[str, str] | None, body: str | bytes | None,

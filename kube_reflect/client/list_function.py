@@ -44,9 +44,7 @@ _ASYNC = ("kubernetes_asyncio", "kubernetes.aio")
 class ListFunction:
     """A list function and its arguments, resolved once.
 
-    :param list_func: a list method of a typed API or of `CustomObjectsApi`, a dynamic client's
-        resource or its ``get``, a `functools.partial` of any, or a function that takes the same
-        keyword arguments and returns the raw response.
+    :param list_func: whatever a `Watcher` takes as one.
     :param args: for it.
     :param kwargs: for it.
     :raises TypeError: for what is no list function.
@@ -101,37 +99,34 @@ class ListFunction:
         return getattr(type(self.owner), _VARIANT.sub("", name), self.func)
 
     @functools.cached_property
-    def _signature(self) -> inspect.Signature | None:
-        """What the function takes (None: one written in C may not say)."""
+    def _signature(self) -> inspect.Signature:
+        """What the function takes; nothing, where one that is written in C does not say it."""
         try:
             return inspect.signature(self.func)
         except ValueError:
-            return None
+            return inspect.Signature()
 
     def accepts(self, name: str) -> bool:
         """Return whether the function takes an argument of that name."""
-        signature = self._signature
-        if signature is None:
-            return False
-        if name in signature.parameters:
+        if self.names(name):
             return True
         known = versions.known_parameters(self.func) if self.client is not None else None
         if known is not None:
             return name in known
-        return any(one.kind is one.VAR_KEYWORD for one in signature.parameters.values())
+        return any(one.kind is one.VAR_KEYWORD for one in self._signature.parameters.values())
 
     def names(self, name: str) -> bool:
         """Return whether the function has a parameter of that name, and does not just take any."""
-        return self._signature is not None and name in self._signature.parameters
+        return name in self._signature.parameters
 
-    def _given(self) -> dict[str, Any]:
-        """Return all its arguments by name.
+    @property
+    def given(self) -> dict[str, Any]:
+        """All its arguments by name; resources of the dynamic client as what tells them apart.
 
         :raises TypeError: where some are missing, or there are some that it does not know.
+        :raises ValueError: where one that is needed is None.
         """
         signature = self._signature
-        if signature is None:
-            return {"": self.args, **self.keywords}
         given = dict(signature.bind(*self.args, **self.keywords).arguments)
         for name, parameter in signature.parameters.items():
             if parameter.kind is parameter.VAR_KEYWORD:
@@ -139,43 +134,34 @@ class ListFunction:
             # As from a variable of the environment that is not set.
             elif parameter.default is parameter.empty and given.get(name, ...) is None:
                 raise ValueError(f"{name} must not be None")
-        return given
+        return {name: (value.group, value.api_version, value.kind)
+                if isinstance(value, Resource) else value for name, value in given.items()}
 
     def check_arguments(self, config: Config) -> None:
         """Raise at once for a mistake in the arguments, not in the first request.
 
-        :raises TypeError: where some are missing, or there are some that it does not know.
-        :raises ValueError: for arguments that the watcher decides by itself, None for one that is
-            needed, and a selector that does not parse or is given twice.
+        :raises TypeError: as `given`.
+        :raises ValueError: as `given`; for arguments that the watcher decides by itself, and for
+            a selector that does not parse or is given twice.
         """
-        given = self._given()
+        given = self.given
         reserved = sorted(RESERVED.intersection(given))
         if reserved:
             raise ValueError(f"the watcher sets {', '.join(reserved)} by itself; see Config")
         known = versions.known_parameters(self.func) if self._typed else None
-        for name in given if known is not None else ():
-            if name not in known:  # type: ignore[operator]
+        for name in given:
+            if known is not None and name not in known:
                 raise TypeError(f"{self.func.__name__}() got an unexpected keyword argument "
                                 f"{name!r}")
         for name, setting, check in (
             ("label_selector", config.label_selector, parse),
             ("field_selector", config.field_selector, parse_field_selector),
-            ("shard_selector", config.shard, None),
+            ("shard_selector", config.shard, str),
         ):
-            if given.get(name) is None:
-                continue
-            if setting is not None:
-                raise ValueError(f"{name} is given twice: as an argument and in config")
-            if check is not None:
+            if given.get(name) is not None:
+                if setting is not None:
+                    raise ValueError(f"{name} is given twice: as an argument and in config")
                 check(given[name])
-
-    @property
-    def given(self) -> dict[str, Any]:
-        """All its arguments by name; resources of the dynamic client as what tells them apart.
-
-        :raises TypeError: where some are missing, or there are some that it does not know.
-        """
-        return {name: _resource_key(value) for name, value in self._given().items()}
 
     @property
     def server(self) -> str:
@@ -200,14 +186,11 @@ class ListFunction:
         """What is equal for two that list the same things with the same client.
 
         Two instances of `CoreV1Api` may share a client; arguments may be given by place or by
-        name.
-
-        :raises TypeError: where arguments are missing, or there are some that it does not know.
+        name. It raises as `given`.
         """
-        given = self.given
         owner = self.owner if self.client is None else self.client
         return (id(owner), getattr(self.func, "__func__", self.func),
-                tuple(sorted(given.items(), key=lambda item: item[0])))
+                tuple(sorted(self.given.items(), key=lambda item: item[0])))
 
     @functools.cached_property
     def model(self) -> Any:
@@ -293,12 +276,6 @@ def _client_attribute(owner: Any) -> str | None:
         if isinstance(pool, urllib3.PoolManager):
             return name
     return None
-
-
-def _resource_key(value: Any) -> Any:
-    if isinstance(value, Resource):
-        return (value.group, value.api_version, value.kind)
-    return value
 
 
 def _refuse_async(func: Callable[..., Any], owner: Any, client: Any) -> None:

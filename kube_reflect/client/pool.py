@@ -22,12 +22,11 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from kube_reflect.client import addresses, versions
-from kube_reflect.client.connection import ConnectionHandle, ConnectionState
+from kube_reflect.client.connection import ConnectionHandle
 from kube_reflect.client.failures import RequestError, is_cut, is_of_tls, refused
 from kube_reflect.client.tls import share_context
 
-__all__ = ["Door", "Exchange", "attached_manager", "error_body", "is_attachable",
-           "unpatched_copy"]
+__all__ = ["Door", "attached_manager", "error_body", "is_attachable", "unpatched_copy"]
 
 T = TypeVar("T")
 
@@ -43,36 +42,29 @@ _RETRIES = urllib3.Retry(
 _TIMEOUT = 60.0
 
 
-@dataclass
-class Exchange:
-    """One request and what came of it; the requesting thread's own.
+@dataclass(eq=False)
+class Door:
+    """The part of a `urllib3.PoolManager` that the official client calls, for one request.
 
-    :param query: parameters of the query, as in the URL, beside those of the list function.
-    :param headers: in place of the list function's.
+    It also has what came of that; it is the requesting thread's own.
+
+    :param manager: that of the client, or an `attached_manager`.
     :param header_timeout: seconds until the headers of the answer are there, or all of it where
         it is a refusal. They count from when the client sends the request: a hook for fresh
         credentials, or a new client, may have taken long before that.
+    :param query: parameters of the query, as in the URL, beside those of the list function.
+    :param headers: in place of the list function's.
     """
 
-    query: Mapping[str, str] = field(default_factory=dict)
+    manager: Any
+    handle: ConnectionHandle
+    header_timeout: float
+    query: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
-    header_timeout: float = math.inf
     #: Whether other credentials might help: after a 401, and where TLS has failed.
     needs_credentials = False
     #: What the pool answered, whatever the list function makes of it.
     response: Any = None
-
-
-class Door:
-    """The part of a `urllib3.PoolManager` that the official client calls, for one request.
-
-    :param manager: that of the client, or an `attached_manager`.
-    """
-
-    def __init__(self, manager: Any, handle: ConnectionHandle, exchange: Exchange) -> None:
-        self._manager = manager
-        self._handle = handle
-        self._exchange = exchange
 
     def request(self, method: str, url: str, *, headers: Any = None, fields: Any = None,
                 **kwargs: Any) -> Any:
@@ -80,37 +72,37 @@ class Door:
 
         :raises RequestError: for an answer that is no success.
         """
-        exchange, handle = self._exchange, self._handle
+        handle = self.handle
         handle.check()
         # Some versions of the client have the query in the URL, others leave it to urllib3.
-        query = [*_pairs(fields), *exchange.query.items()]
+        query = [*_pairs(fields), *_pairs(self.query)]
         if query:
             url += ("&" if "?" in url else "?") + urlencode(query)
         kwargs["retries"] = _RETRIES
-        handle.deadline = time.monotonic() + exchange.header_timeout
-        kwargs["headers"] = {**(headers or {}), **exchange.headers}
+        handle.deadline = time.monotonic() + self.header_timeout
+        kwargs["headers"] = {**(headers or {}), **self.headers}
         before = handle.attached
         try:
             try:
-                response = self._manager.request(method, url, **kwargs)
+                response = self.manager.request(method, url, **kwargs)
             except Exception as error:
-                idle = handle.state is ConnectionState.CONNECTED and handle.attached == before
+                idle = handle.connected and handle.attached == before
                 if not idle or not is_cut(error):
                     raise
                 # The connection was cut while it was idle, which nobody could have seen sooner.
-                response = self._manager.request(method, url, **kwargs)
+                response = self.manager.request(method, url, **kwargs)
         except Exception as error:
-            exchange.needs_credentials = is_of_tls(error)
+            self.needs_credentials = is_of_tls(error)
             raise
         if "," in response.headers.get("Content-Encoding", ""):
             # A few bytes compressed twice may become gigabytes, which urllib3 up to 2.5 unpacks at
             # once.
             response.close()
-            raise RequestError("the answer is compressed more than once", started=True)
+            raise RequestError("the answer is compressed more than once")
         if not 200 <= response.status <= 299:
-            exchange.needs_credentials = response.status == 401
+            self.needs_credentials = response.status == 401
             raise refused(response.status, response.headers, error_body(response))
-        exchange.response = response
+        self.response = response
         return response
 
 

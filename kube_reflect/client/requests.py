@@ -17,7 +17,7 @@ from kube_reflect.client.connection import Closed, ConnectionHandle
 from kube_reflect.client.failures import RequestError, failure, refused
 from kube_reflect.client.list_function import ListFunction
 from kube_reflect.client.pool import (
-    Door, Exchange, attached_manager, error_body, is_attachable,
+    Door, attached_manager, error_body, is_attachable,
 )
 from kube_reflect.config import Config
 
@@ -59,13 +59,12 @@ class Requests:
         self._handle = ConnectionHandle()
         self._client = list_function.client
         official = self._client is not None
-        if metadata_only and not official:
-            raise ValueError("metadata_only needs a method of the official client")
         if new_client is not None and not callable(new_client):
             raise TypeError(
                 f"new_client must be a function that returns an ApiClient: {new_client!r}")
-        if new_client is not None and not official:
-            raise ValueError("new_client needs a method of the official client")
+        for name, asked in (("metadata_only", metadata_only), ("new_client", new_client)):
+            if asked and not official:
+                raise ValueError(f"{name} needs a method of the official client")
         #: Whether connections are the watcher's own, and end at once.
         self.bound = official and is_attachable(self._client.rest_client.pool_manager)
         #: The pool of the client, and the watcher's own of the same settings.
@@ -140,25 +139,22 @@ class Requests:
                 body = handle.run_abandonable(lambda: error_body(response), config.idle_timeout)
                 raise refused(response.status, response.headers, body)
             return response
-        exchange = Exchange({_camel(name): _text(value) for name, value in wanted.items()},
-                            self._headers("watch" in wanted), header_timeout)
-        self._renew_client()
-        door = Door(self._manager(), handle, exchange)
+        if self._needs_credentials and self._new_client is not None:
+            self._client = handle.run_abandonable(self._new_client, _CLIENT_TIMEOUT)
+            self._needs_credentials = False
+        door = Door(self._manager(), handle, header_timeout,
+                    {_camel(name): value for name, value in wanted.items()},
+                    self._headers("watch" in wanted))
         client = self._client
 
         def call() -> Any:
             list_function.call(arguments, client=client, pool_manager=door)
-            return exchange.response
+            return door.response
 
         try:
             return call() if self.bound else handle.run_abandonable(call, header_timeout)
         finally:
-            self._needs_credentials = exchange.needs_credentials
-
-    def _renew_client(self) -> None:
-        if self._needs_credentials and self._new_client is not None:
-            self._client = self._handle.run_abandonable(self._new_client, _CLIENT_TIMEOUT)
-            self._needs_credentials = False
+            self._needs_credentials = door.needs_credentials
 
     def _manager(self) -> Any:
         """Return what to connect by, made anew with another client or another pool of it."""
@@ -178,22 +174,20 @@ class Requests:
         return headers
 
     @contextmanager
-    def _translated(self, started: bool = False, streaming: bool = False) -> Iterator[None]:
+    def _translated(self, streaming: bool = False) -> Iterator[None]:
         """Raise RequestError for whatever the client and the network raise; Closed after `close`.
 
-        :param started: whether the answer had begun.
         :param streaming: whether it is a streaming list that was asked for.
         """
         try:
             yield
-        except (Closed, RequestError):
-            self._handle.check()
-            raise
         except Exception as error:
             self._handle.check()
+            if isinstance(error, (Closed, RequestError)):
+                raise
             if isinstance(error, ApiException) and error.status:
                 raise refused(error.status, error.headers, error.body) from error
-            translated = failure(error, started=started)
+            translated = failure(error)
             if streaming and self._client is None and isinstance(error, (TypeError, ValueError)):
                 # A wrapper passes the parameter to a function that does not know it: treat that
                 # as the refusal of an old server.
@@ -209,10 +203,6 @@ def _is_of_shards(error: RequestError) -> bool:
 def _camel(name: str) -> str:
     """Turn the name of an argument into that of a query parameter."""
     return re.sub("_([a-z])", lambda found: found[1].upper(), name.lstrip("_"))
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class Response:
@@ -251,13 +241,13 @@ class Response:
         :raises RequestError: where it breaks off, or goes on past its time.
         :raises Closed: where it was cut by `Requests.close`; also within a line.
         """
-        with self._translated(started=True):
+        with self._translated():
             for chunk in self._read() if self._attached else self._read_apart():
                 yield chunk
                 # A byte now and then keeps the socket from timing out.
                 if time.monotonic() > self._handle.deadline:
                     what = "watch" if self._watching else "list"
-                    raise RequestError(f"the server does not end the {what}", started=True)
+                    raise RequestError(f"the server does not end the {what}")
         # Cut by close(), a body without a length just ends.
         self._handle.check()
         self._ended = True

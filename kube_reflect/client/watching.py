@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from types import SimpleNamespace
 from typing import Any, Generic, TypeVar
 
 from kubernetes import watch
@@ -10,23 +11,6 @@ from kubernetes import watch
 __all__ = ["OfficialWatch"]
 
 T = TypeVar("T")
-
-
-class _Body:
-    """What the official Watch needs of a response."""
-
-    def __init__(self, lines: Generator[bytes | str, None, None]) -> None:
-        self._lines = lines
-
-    def stream(self, amt: int | None, decode_content: bool) -> Generator[bytes | str, None, None]:
-        """Return the lines. (The arguments are the official Watch's.)"""
-        return self._lines
-
-    def close(self) -> None:
-        self._lines.close()
-
-    def release_conn(self) -> None:
-        """Do nothing: `close` has."""
 
 
 class OfficialWatch(watch.Watch, Generic[T]):
@@ -48,9 +32,12 @@ class OfficialWatch(watch.Watch, Generic[T]):
 
     def read(self, lines: Generator[bytes | str, None, None]) -> Generator[T, None, None]:
         """Yield what parsing makes of each line; close the lines at the end."""
+        # What the parent needs of a response.
+        body = SimpleNamespace(stream=lambda amt, decode_content: lines, close=lines.close,
+                               release_conn=lambda: None)
         # Given timeout_seconds, the parent does not retry.
         events: Generator[T, None, None] = self.stream(  # type: ignore[no-untyped-call]
-            lambda **_: _Body(lines), timeout_seconds=1)
+            lambda **_: body, timeout_seconds=1)
         return events
 
     def get_return_type(self, func: Any) -> None:

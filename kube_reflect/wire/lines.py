@@ -96,7 +96,7 @@ class WatchLines:
             for chunk in self._response.chunks():
                 now = time.monotonic()
                 if now > self._list_deadline:
-                    raise RequestError("the streaming list does not end", started=True)
+                    raise RequestError("the streaming list does not end")
                 start = 0
                 while end := chunk.find(b"\n", start) + 1:
                     self._last_line = now
@@ -113,12 +113,11 @@ class WatchLines:
                     size, begun = 0, now
                 elif now - begun > self._idle_timeout:
                     # A byte now and then keeps the socket from timing out.
-                    raise RequestError("a line does not end", started=True)
+                    raise RequestError("a line does not end")
                 parts.append(chunk[start:])
                 size += len(chunk) - start
                 if size > _LONGEST_LINE:
-                    raise RequestError(f"a line is longer than {_LONGEST_LINE} bytes",
-                                       started=True)
+                    raise RequestError(f"a line is longer than {_LONGEST_LINE} bytes")
         except RequestError:
             self._record_cut()
             raise
@@ -131,8 +130,7 @@ class WatchLines:
 
     def _check_end(self) -> None:
         if self._age() < min(_EARLY, self._seconds / 2):
-            raise RequestError(f"the server ended the watch after {self._age():.1f} s",
-                               started=True)
+            raise RequestError(f"the server ended the watch after {self._age():.1f} s")
         self._record.watch_ended()
         if not self._initial:
             self._record.contact = time.monotonic()
@@ -183,14 +181,14 @@ def _any_event(line: str) -> WatchLine:
         event = loads(data)
     except (ValueError, RecursionError) as error:
         return _unreadable_event(data, error)
-    kind = event.get("type") if isinstance(event, dict) else None
-    content = event.get("object") if isinstance(event, dict) else None
-    if isinstance(kind, str) and isinstance(content, dict):
-        return WatchLine(kind, Object.of(content))
-    if isinstance(event, dict) and isinstance(event.get("items"), list):
-        # As of a server that does not know the parameter.
-        raise RequestError("the server answered a WATCH with a list", code=405, started=True)
-    raise RequestError(f"a line that is no watch event: {line[:80]!r}", started=True)
+    if isinstance(event, dict):
+        kind, content = event.get("type"), event.get("object")
+        if isinstance(kind, str) and isinstance(content, dict):
+            return WatchLine(kind, Object.of(content))
+        if isinstance(event.get("items"), list):
+            # As of a server that does not know the parameter.
+            raise RequestError("the server answered a WATCH with a list", code=405)
+    raise RequestError(f"a line that is no watch event: {line[:80]!r}")
 
 
 def _unreadable_event(data: bytes, error: Exception) -> WatchLine:
@@ -203,4 +201,4 @@ def _unreadable_event(data: bytes, error: Exception) -> WatchLine:
             kind = None
         if isinstance(kind, str):
             return WatchLine(kind, obj)
-    raise RequestError(f"a line that is no JSON: {data[:80]!r}", started=True) from error
+    raise RequestError(f"a line that is no JSON: {data[:80]!r}") from error

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from kube_reflect._json import loads
-from kube_reflect._object import Object, members
+from kube_reflect._object import Object, members, text_or_none
 from kube_reflect.client import RequestError
 
 __all__ = ["Page"]
@@ -69,21 +69,19 @@ class Page:
             if self._done is not None:
                 self._done(self)
         except (ValueError, RecursionError) as error:
-            raise RequestError(f"the answer is no list: {error}", started=True) from error
+            raise RequestError(f"the answer is no list: {error}") from error
 
     def _items(self) -> Iterator[Object]:
-        start = self._find_items()
-        if start is None:
-            yield from self._whole()
-            return
-        head = bytes(self._buffer[:start.start()])
-        try:
-            envelope = loads(head + b'"items":[]}')
-        except ValueError:
-            # The first "items" is not that of the list itself.
-            yield from self._whole()
-            return
-        if envelope.get("kind") is None and not self._first_item_names_its_kind(start.end()):
+        start, envelope = self._find_items(), None
+        if start is not None:
+            head = bytes(self._buffer[:start.start()])
+            try:
+                envelope = loads(head + b'"items":[]}')
+            except ValueError:
+                # The first "items" is not that of the list itself.
+                pass
+        if start is None or envelope is None or (
+                envelope.get("kind") is None and not self._first_item_names_its_kind(start.end())):
             yield from self._whole()
             return
         self._read_kind(envelope)
@@ -99,8 +97,7 @@ class Page:
         for chunk in self._chunks:
             self._buffer += chunk
             if len(self._buffer) > _MOST_HELD:
-                raise RequestError(f"more than {_MOST_HELD} bytes, and no end of an item",
-                                   started=True)
+                raise RequestError(f"more than {_MOST_HELD} bytes, and no end of an item")
             return True
         return False
 
@@ -120,8 +117,7 @@ class Page:
     def _first_item_names_its_kind(self, start: int) -> bool:
         if self._buffer[start:start + 1] == b"]":
             return True
-        while len(self._buffer) < start + 200 and self._more():
-            pass
+        self._hold(start + 200)
         return _NAMED.match(self._buffer, start) is not None
 
     def _compact_items(self) -> Iterator[Object]:
@@ -132,8 +128,7 @@ class Page:
         itself a JSON object, so what parses is an item, and the whole of it.
         """
         buffer = self._buffer
-        while len(buffer) < 200 and self._more():
-            pass
+        self._hold(200)
         first_key = _FIRST_KEY.match(bytes(buffer[:200]))
         if first_key is None:
             return
@@ -191,15 +186,15 @@ class Page:
                 elif token[0] == b"}":
                     depth -= 1
                     if not depth:
-                        self._more_than(at)
+                        self._hold(at + 1)
                         return at - 1
-            if not self._more_than(2 * len(self._buffer)):
+            if not self._hold(2 * len(self._buffer) + 1):
                 return None
 
-    def _more_than(self, size: int) -> bool:
-        """Read until there are more bytes than that; tell whether any came."""
+    def _hold(self, size: int) -> bool:
+        """Read until there are as many bytes; tell whether any came."""
         before = len(self._buffer)
-        while len(self._buffer) <= size and self._more():
+        while len(self._buffer) < size and self._more():
             pass
         return len(self._buffer) > before
 
@@ -216,11 +211,13 @@ class Page:
         items = dict(members(body, frozenset({_ITEMS_KEY}))).get(_ITEMS_KEY)
         if items is None:
             raise ValueError("it has no items")
-        if items != b"null" and not items.startswith(b"["):
+        if items == b"null":
+            items = b"[]"
+        if not items.startswith(b"["):
             raise ValueError("its items are no array")
-        envelope = loads(body.replace(items, b"[]", 1) if items.startswith(b"[") else body)
+        envelope = loads(body.replace(items, b"[]", 1))
         self._read_kind(envelope)
-        for item, _ in _elements(items[1:] if items.startswith(b"[") else b"]"):
+        for item, _ in _elements(items[1:]):
             yield self._item(item)
         self._read_envelope(envelope)
 
@@ -236,14 +233,11 @@ class Page:
     def _read_envelope(self, envelope: Any) -> None:
         metadata = envelope.get("metadata")
         if isinstance(metadata, dict):
-            self.resource_version = _text(metadata.get("resourceVersion"))
-            self.continue_token = _text(metadata.get("continue"))
+            self.resource_version = text_or_none(metadata.get("resourceVersion"))
+            self.continue_token = text_or_none(metadata.get("continue"))
             shard = metadata.get("shardInfo")
-            self.shard_selector = _text(shard.get("selector")) if isinstance(shard, dict) else None
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+            if isinstance(shard, dict):
+                self.shard_selector = text_or_none(shard.get("selector"))
 
 
 def _json(text: str) -> bytes:

@@ -72,13 +72,8 @@ class Source(Protocol):
 class ApiSource:
     """Asks an API server through the official client's list function.
 
-    Requests are made by one thread; `close` may be called from any.
-
-    :param list_func: what one gives the official `Watch`.
-    :param metadata_only: ask for PartialObjectMetadata instead of the objects.
-    :param new_client: gives an ApiClient to go on with after a 401.
-    :raises TypeError: for what is no list function, or lacks arguments.
-    :raises ValueError: for arguments that the watcher decides by itself.
+    Requests are made by one thread; `close` may be called from any. The arguments are those of a
+    `ListFunction` and of `Requests`, and so is what it raises.
     """
 
     def __init__(self, list_func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any],
@@ -90,23 +85,11 @@ class ApiSource:
         self._requests = Requests(ListFunction(list_func, args, kwargs), config,
                                   metadata_only=metadata_only, new_client=new_client)
         self._closed = False
-        self._record = ServerRecord()
+        #: What it has shown of the server; its `contact` and `first_list` for any thread.
+        self.record = ServerRecord()
         self._list_began = 0.0
         # A queue, not an event: its put is safe within a signal handler that interrupts its get.
         self._closing: SimpleQueue[None] = SimpleQueue()
-
-    @property
-    def contact(self) -> float | None:
-        """The time as of which the server's answers are known, on `time.monotonic`; any thread.
-
-        See `ServerRecord.contact`.
-        """
-        return self._record.contact
-
-    @property
-    def first_list(self) -> float | None:
-        """When the first list began of which anything has come; as `contact`."""
-        return self._record.first_list
 
     def close(self) -> None:
         """End whatever is under way, and all later requests; from any thread, at once."""
@@ -144,9 +127,9 @@ class ApiSource:
     def _page_read(self, page: Page) -> None:
         if page.continue_token is None:
             # What a complete list shows is as old as its first request.
-            self._record.contact = self._list_began
+            self.record.contact = self._list_began
         else:
-            self._record.list_shows(self._list_began)
+            self.record.list_shows(self._list_began)
 
     def lines(self, *, resource_version: str | None, initial: bool, brief: bool = False) -> Lines:
         """Begin a WATCH; return when the headers are there.
@@ -154,13 +137,11 @@ class ApiSource:
         :param initial: make it a streaming list.
         :param brief: have it end soon, for what its end says.
         """
-        requests, record = self._requests, self._record
+        requests, record = self._requests, self.record
         if initial and not requests.streams_lists:
             # As a server without streaming lists would answer.
             raise RequestError("the list function takes no send_initial_events", code=400)
-        seconds = max(1, int(record.limited(self._timeout_seconds())))
-        if brief:
-            seconds = min(seconds, _BRIEF)
+        seconds = _BRIEF if brief else max(1, int(record.limited(self._timeout_seconds())))
         query: dict[str, Any] = {
             "watch": True,
             "resource_version": resource_version,
@@ -174,7 +155,7 @@ class ApiSource:
 
     def _timeout_seconds(self) -> int:
         seconds = self._config.timeout * (1 - 0.25 * self._rng())
-        if not self._record.sends_bookmarks:
+        if not self.record.sends_bookmarks:
             # No bookmark has shown that silence means death: let the server end a quiet watch
             # cleanly before the idle deadline would.
             seconds = min(seconds, 0.8 * self._config.idle_timeout)

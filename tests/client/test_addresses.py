@@ -14,7 +14,7 @@ from kubernetes import client
 
 from kube_reflect.client import Closed, ListFunction, RequestError, Requests
 from kube_reflect.client.addresses import connect, resolve
-from kube_reflect.client.connection import ConnectionHandle, ConnectionState
+from kube_reflect.client.connection import ConnectionHandle
 from kube_reflect.config import Config
 
 from tests.client._talking import EMPTY, OK, QUERY, answering, api_client
@@ -64,7 +64,7 @@ def test_one_that_swallows_does_not_hold_up_the_next(
     with connect(handle, [entry(swallows), entry(swallows), entry(answers)], DEADLINE) as sock:
         assert 0.4 < time.monotonic() - began < 5
         assert sock.getpeername() == answers and sock.gettimeout() == DEADLINE
-        assert handle.state is ConnectionState.CONNECTED
+        assert handle.connected
         # Of the others nothing is left.
         assert len(handle._duplicates) == 1
 
@@ -82,7 +82,7 @@ def test_all_of_them_have_one_time(swallows: Any, handle: ConnectionHandle) -> N
     with pytest.raises(TimeoutError):
         connect(handle, [entry(swallows)] * 3, 0.6)
     assert 0.6 <= time.monotonic() - began < 5
-    assert handle.state is ConnectionState.IDLE
+    assert not handle.connected
 
 
 def test_the_last_failure_is_told(refuses: Any, handle: ConnectionHandle) -> None:

@@ -16,7 +16,7 @@ from kubernetes import client
 
 from kube_reflect import Config, InitialListStrategy, Reflector
 from kube_reflect.client.connection import ConnectionHandle
-from kube_reflect.client.pool import Answer, Door, Exchange, attached_manager
+from kube_reflect.client.pool import Answer, Door, attached_manager
 from kube_reflect.testing import FakeApiServer
 from kube_reflect.testing._certificates import Certificate
 
@@ -121,7 +121,7 @@ def test_the_time_of_an_answer_begins_with_the_request() -> None:
     handle.deadline = time.monotonic()
     with FakeApiServer() as server, closing(handle):
         manager = attached_manager(urllib3.PoolManager(), handle)
-        door = Door(manager, handle, Exchange(header_timeout=DEADLINE))
+        door = Door(manager, handle, DEADLINE)
         began = time.monotonic()
         assert door.request("GET", server.url + "/api/v1/pods", timeout=DEADLINE).status == 200
         manager.clear()
@@ -136,8 +136,7 @@ def test_the_query_is_whole_whether_the_client_hands_it_on_or_has_put_it_into_th
     handle = ConnectionHandle()
     with FakeApiServer() as server, closing(handle):
         manager = attached_manager(urllib3.PoolManager(), handle)
-        exchange = Exchange({"sendInitialEvents": "true"}, header_timeout=DEADLINE)
-        Door(manager, handle, exchange).request(
+        Door(manager, handle, DEADLINE, {"sendInitialEvents": True}).request(
             "GET", f"{server.url}/api/v1/pods{url}", fields=fields, timeout=DEADLINE)
         manager.clear()
         [request] = server.requests

@@ -122,7 +122,7 @@ class Page:
         for item in self._page:
             yield item
             if self._cuts != self._cluster.cuts:
-                raise RequestError("reset", started=True)
+                raise RequestError("reset")
 
     @property
     def resource_version(self) -> str | None:
@@ -161,7 +161,7 @@ class Source:
         items: list[Any] = [obj for _, obj in objects[start:end]]
         error = None
         if fault == "cut":
-            items, error = items[:1], RequestError("reset", started=True)
+            items, error = items[:1], RequestError("reset")
         elif fault == "duplicates":
             items += items
         elif fault == "nameless":
@@ -229,7 +229,7 @@ class Lines:
 
     def __next__(self) -> WatchLine:
         if self._cuts != self._cluster.cuts:
-            raise RequestError("reset", started=True)
+            raise RequestError("reset")
         if self._left == 0:
             self._left = -1
             return self._fail()
@@ -284,9 +284,9 @@ class Lines:
             case "behind":
                 # A replica that is behind; a list is never cut from one.
                 if self._initial or self._position is None:
-                    raise RequestError("reset", started=True)
+                    raise RequestError("reset")
                 return bookmark("1")
-        raise RequestError("cut within a line", started=True)
+        raise RequestError("cut within a line")
 
     @property
     def served(self) -> bool:

@@ -87,7 +87,7 @@ def test_the_cause_is_the_exception_that_led_to_it() -> None:
 
 
 def test_a_list_cut_within_a_page_begins_anew() -> None:
-    cut = RequestError("cut", started=True)
+    cut = RequestError("cut")
     played = play(ScriptedPage([pod("a")], error=cut), ScriptedPage([pod("b")], "11"))
     assert played.kinds == ["Init", "InitApply", "InitialListFailed",
                             "Init", "InitApply", "InitDone"]
@@ -136,7 +136,7 @@ def test_what_a_streaming_list_had_a_list_lacks_by_mistake() -> None:
 def test_lists_that_lack_a_version_are_watched_from_now_on_and_made_anew_after_that() -> None:
     played = play(ScriptedPage([pod("a")], None), ScriptedLines(added("a"), added("b", "7")),
                   ScriptedPage([pod("b")], None),
-                  ScriptedLines(added("b", "7"), error=RequestError("cut", started=True)),
+                  ScriptedLines(added("b", "7"), error=RequestError("cut")),
                   ScriptedPage([pod("b")], None))
     assert played.items == [
         Init(), InitApply(pod("a")), InitDone(None), Apply(pod("a")), Apply(pod("b", "7")),
@@ -248,7 +248,7 @@ def test_a_forced_streaming_list_never_falls_back() -> None:
 
 @pytest.mark.parametrize(("broken", "message"), [
     (lambda: ScriptedLines(added("a")), "before its end bookmark"),
-    (lambda: ScriptedLines(added("a"), error=RequestError("cut", started=True)), "cut"),
+    (lambda: ScriptedLines(added("a"), error=RequestError("cut")), "cut"),
     (lambda: ScriptedLines(added("a"), line("CHANGED", {})), "CHANGED"),
 ])
 def test_auto_lists_after_a_streaming_list_that_broke_off(broken: Any, message: str) -> None:

@@ -90,7 +90,7 @@ class Server:
             self.tokens[token] = items[limit:]
             items = items[:limit]
         if self.fault():
-            return ScriptedPage(items[:1], error=RequestError("cut", started=True))
+            return ScriptedPage(items[:1], error=RequestError("cut"))
         return ScriptedPage(items, str(self.version), token)
 
     def lines(self, *, resource_version: str | None, initial: bool, brief: bool = False) -> Any:
@@ -100,7 +100,7 @@ class Server:
             found = found[:self.rng.randint(0, len(found))]
             if self.rng.random() < 0.5:
                 return ScriptedLines(*found, self.rng.choice(GARBAGE))
-            return ScriptedLines(*found, error=RequestError("cut", started=True))
+            return ScriptedLines(*found, error=RequestError("cut"))
         return ScriptedLines(*found)
 
     def stream(self, initial: bool, since: int) -> Iterator[WatchLine]:

@@ -69,7 +69,7 @@ def test_what_says_nothing_of_the_version_is_tried_again(code: int | None) -> No
 
 
 def test_a_watch_that_is_cut_is_brief_again() -> None:
-    played = play(AT, ScriptedLines(error=RequestError("cut", started=True)), ScriptedLines(),
+    played = play(AT, ScriptedLines(error=RequestError("cut")), ScriptedLines(),
                   since="5")
     assert played.kinds[:2] == ["WatchFailed", "Bookmark"]
     assert played.requests[:3] == [ASKED, BRIEF, BRIEF]

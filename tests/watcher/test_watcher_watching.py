@@ -17,7 +17,7 @@ from tests.support.machine_scripts import (
 )
 from tests.support.machine_scripts import play as play_all
 
-GARBAGE = RequestError("a line that is no JSON", started=True)
+GARBAGE = RequestError("a line that is no JSON")
 
 
 def play(*answers: Any) -> Played:
@@ -111,7 +111,7 @@ def test_an_error_event_says_what_the_server_said() -> None:
 
 
 def test_a_watch_cut_after_lines_is_resumed_any_number_of_times() -> None:
-    cut = RequestError("cut", started=True)
+    cut = RequestError("cut")
     watches = [ScriptedLines(added("a", str(11 + n)), error=cut) for n in range(8)]
     played = play(*watches)
     assert played.kinds == ["Apply", "WatchFailed"] * 8
@@ -141,7 +141,7 @@ def test_one_good_line_and_garbage_counts_from_one_again() -> None:
 
 
 def test_a_watch_that_ran_for_a_while_says_nothing_of_its_version() -> None:
-    cut = RequestError("cut", started=True)
+    cut = RequestError("cut")
     played = play(*[ScriptedLines(error=cut, served=True) for _ in range(20)])
     assert played.requests == [Watch("10")] * 21
 
@@ -267,7 +267,7 @@ def test_a_look_that_fails_is_told_and_made_again() -> None:
 
 
 def test_a_look_cut_within_its_page_is_told_and_made_again() -> None:
-    cut = RequestError("cut", started=True)
+    cut = RequestError("cut")
     played = play(ScriptedLines(), ScriptedLines(), ScriptedLines(), ScriptedPage(error=cut),
                   ScriptedPage([], "10"))
     assert played.kinds == ["WatchStartFailed"]
@@ -362,7 +362,7 @@ def test_a_kind_that_is_not_found_is_no_reason_to_poll() -> None:
 
 
 def test_a_server_that_answers_a_watch_with_a_list_is_polled() -> None:
-    answer = RequestError("the server answered a WATCH with a list", code=405, started=True)
+    answer = RequestError("the server answered a WATCH with a list", code=405)
     played = play(ScriptedLines(error=answer), ScriptedPage([], "10"))
     assert played.kinds == ["Init", "InitDone", "Init"]
     assert played.requests == [Watch("10"), Wait(30), List(500), Wait(30), List(500)]

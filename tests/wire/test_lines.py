@@ -144,7 +144,7 @@ def test_odd_lines(line: bytes) -> None:
 def test_what_is_no_event_breaks_the_watch(line: bytes) -> None:
     with pytest.raises(RequestError, match="a line that is no") as caught:
         read(line + b"\n")
-    assert caught.value.started and len(str(caught.value)) < 200
+    assert len(str(caught.value)) < 200
 
 
 @pytest.mark.parametrize("form", [

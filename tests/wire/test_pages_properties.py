@@ -112,8 +112,8 @@ def test_whatever_comes_is_a_list_or_a_request_error(data: bytes) -> None:
     page = Page([data])
     try:
         list(page)
-    except RequestError as error:
-        assert error.started
+    except RequestError:
+        pass
     else:
         assert isinstance(json.loads(data)["items"], (list, type(None)))
     assert isinstance(page.resource_version, (str, type(None)))

@@ -151,7 +151,7 @@ _SCANNED = Way(
     cut=lambda text: list(_pieces(text)) if text[0] == "[" else _scan_members(text), load=_parse,
     kind=lambda text: _KINDS.get(text[0], "number"))
 
-_WAYS = (*([] if _RAW is None else [_RAW]), _PARSED, _SCANNED)
+_WAYS = tuple(way for way in (_RAW, _PARSED, _SCANNED) if way is not None)
 
 
 class Document:
@@ -236,7 +236,9 @@ def opened(source: JsonSource) -> Document:
 
 
 def nesting(node: Any) -> int:
-    """Return how many levels deep a piece of JSON is nested; 0 for what is none."""
+    """Return how many levels deep a node is nested; 0 for a plain value."""
+    if type(node) in (dict, list):
+        return 1 + max(map(nesting, node.values() if type(node) is dict else node), default=0)
     if type(node) is not str and (fast is None or type(node) is not fast.Raw):
         return 0
     depth = deepest = 0

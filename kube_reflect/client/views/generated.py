@@ -38,10 +38,8 @@ def _configuration() -> Any:
 
 def shape_of(model: Any) -> Shape:
     """Return the shape of a generated model."""
-    attributes = {attribute: (key, model.openapi_types[attribute])
-                  for attribute, key in model.attribute_map.items()}
-    fields = {_stored(model, attribute): _field(model, attribute, key, declared)
-              for attribute, (key, declared) in attributes.items()}
+    fields = {_stored(model, attribute): _field(model, attribute, key)
+              for attribute, key in model.attribute_map.items()}
     return Shape(
         model, fields, ("local_vars_configuration", *fields, "discriminator"),
         eager=functools.partial(_build, model), blank=functools.partial(_blank, model),
@@ -56,10 +54,11 @@ def _stored(model: Any, attribute: str) -> str:
     return next(name for name in vars(probe) if name not in vars(_UNCHECKED))
 
 
-def _field(model: Any, attribute: str, key: str, declared: str) -> Field:
+def _field(model: Any, attribute: str, key: str) -> Field:
+    declared = model.openapi_types[attribute]
     many = _MANY.fullmatch(declared)
     inner = (many[1] or many[2]) if many else declared
-    child = getattr(kubernetes.client, inner, None) if _is_name(inner) else None
+    child = None if inner in _SIMPLE else getattr(kubernetes.client, inner, None)
     if child is not None and not child.openapi_types:
         child = None
     kind = ("list" if many[1] else "object") if many else "object" if child else _KINDS.get(
@@ -73,10 +72,6 @@ def _field(model: Any, attribute: str, key: str, declared: str) -> Field:
         return vars(probe)[name]
 
     return Field(key, kind, noun(kind, _NOUNS.get(declared, "")), decode, child, bool(many), True)
-
-
-def _is_name(declared: str) -> bool:
-    return declared not in _KINDS and declared != "object" and declared.isidentifier()
 
 
 def _primitive(kind: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -105,7 +100,7 @@ def _moment(value: Any) -> Any:
 
 
 _SIMPLE: dict[str, Callable[[Any], Any]] = {
-    "str": lambda value: value if type(value) is str else str(value),
+    "str": str,
     "int": _primitive(int), "float": _primitive(float), "bool": _primitive(bool),
     "object": lambda value: value, "datetime": _moment,
     "date": lambda value: parse(value).date(),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Annotated, Union, get_args, get_origin
 
 from kube_reflect.client.views.failures import Unfit
@@ -21,7 +21,7 @@ __all__ = ["is_pydantic", "shape_of"]
 _set = object.__setattr__
 _KINDS = {str: "string", int: "number", float: "number", bool: "boolean", list: "list",
           dict: "object"}
-_NOUNS = {int: "an integer"}
+_NOUNS: dict[type, str] = {int: "an integer"}
 
 
 def is_pydantic(model: Any) -> bool:
@@ -35,24 +35,20 @@ def shape_of(model: Any) -> Shape:
                for name in each.info.fields}
     fields = {name: _field(model, name, info, name in checked)
               for name, info in model.model_fields.items()}
-
-    def blank(values: dict[str, Any]) -> Any:
-        return _blank(model, values, set(fields))
-
+    # What from_dict leaves: it gives the validator every field, None where there is none.
+    extras: dict[str, Callable[[], Any]] = {
+        "__pydantic_fields_set__": lambda: set(fields), "__pydantic_extra__": lambda: None,
+        "__pydantic_private__": lambda: None}
     return Shape(
-        model, fields, tuple(fields), model.from_dict, blank,
-        # What from_dict leaves: it gives the validator every field, None where there is none.
-        extras={"__pydantic_fields_set__": lambda: set(fields),
-                "__pydantic_extra__": lambda: None, "__pydantic_private__": lambda: None},
-        slots=frozenset({"__pydantic_fields_set__", "__pydantic_extra__",
-                         "__pydantic_private__"}),
+        model, fields, tuple(fields), model.from_dict,
+        functools.partial(_blank, model, fields_set=fields), extras, frozenset(extras),
         whole=("to_dict", "model_dump", "model_dump_json"))
 
 
-def _blank(model: Any, values: dict[str, Any], fields_set: set[str]) -> Any:
+def _blank(model: Any, values: dict[str, Any], fields_set: Iterable[str] = ()) -> Any:
     made = object.__new__(model)
     _set(made, "__dict__", values)
-    _set(made, "__pydantic_fields_set__", fields_set)
+    _set(made, "__pydantic_fields_set__", set(fields_set))
     _set(made, "__pydantic_extra__", None)
     _set(made, "__pydantic_private__", None)
     return made
@@ -61,11 +57,9 @@ def _blank(model: Any, values: dict[str, Any], fields_set: set[str]) -> Any:
 def _field(model: Any, name: str, info: Any, checked: bool) -> Field:
     declared = _without_none(info.annotation)
     origin, args = get_origin(declared), get_args(declared)
-    kind = _kind(declared)
+    kind, special = _kind(declared)
     many = origin in (list, dict)
     child = args[-1] if many else declared
-    special = "a timestamp" if getattr(declared, "__name__", "") == "datetime" else (
-        "base64" if _is_base64(declared) else _NOUNS.get(_base(declared), ""))
     found = child if isinstance(child, type) and is_pydantic(child) else None
     if found is not None and not many:
         kind = "object"
@@ -87,19 +81,15 @@ def _base(declared: Any) -> Any:
     return get_args(declared)[0] if origin is Annotated else origin or declared
 
 
-def _kind(declared: Any) -> str:
+def _kind(declared: Any) -> tuple[str, str]:
+    """Return the kind of JSON value, and what messages call it where that is something else."""
     if getattr(declared, "__name__", "") == "datetime":
-        return "string"
-    if _is_base64(declared):
-        return "string"
-    base = _base(declared)
-    return _KINDS.get(base, "") if isinstance(base, type) else ""
-
-
-def _is_base64(declared: Any) -> bool:
+        return "string", "a timestamp"
     # Bytes or a string, as both of which base64 may be given.
-    return get_origin(declared) is Union and {_base(one) for one in get_args(declared)} == {
-        bytes, str}
+    if get_origin(declared) is Union and set(map(_base, get_args(declared))) == {bytes, str}:
+        return "string", "base64"
+    base = _base(declared)
+    return (_KINDS.get(base, ""), _NOUNS.get(base, "")) if isinstance(base, type) else ("", "")
 
 
 def _exact(declared: Any) -> type | None:
@@ -130,7 +120,7 @@ def _decoder(model: Any, name: str, info: Any, checked: bool) -> Callable[[Any],
         if not checked:
             return _validator(info.annotation)(value)
         # What the model itself has checked of a field, it checks where the field is set.
-        probe = _blank(model, {}, set())
+        probe = _blank(model, {})
         model.__pydantic_validator__.validate_assignment(probe, name, value)
         return vars(probe)[name]
 

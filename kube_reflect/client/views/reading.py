@@ -106,9 +106,7 @@ def _found(value: Any, within: Path) -> Iterator[str | int]:
 
 
 def _too_deep(error: RecursionError, node: Any) -> str:
-    pieces, around = (node, 1) if type(node) is list else (
-        (list(node.values()), 1) if type(node) is dict else ([node], 0))
-    levels = around + max(map(nesting, pieces), default=0)
+    levels = nesting(node)
     if levels <= _DEEP:
         raise error
     return f"is nested {levels} levels deep"

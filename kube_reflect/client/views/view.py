@@ -68,15 +68,11 @@ class _Views:
         kind = type(model)
         # A metaclass that collects fields has nothing to collect here.
         new: Any = ABCMeta.__new__ if issubclass(kind, ABCMeta) else kind.__new__
-        self._type = new(kind, model.__name__, (model,), _members(self, shape))
-        self._source = self._type.__dict__["_view_source"]
-        self._path = self._type.__dict__["_view_path"]
-        self._values_of, self._path_of = self._dict.__get__, self._path.__get__
-        self._get_source = self._source.__get__
-        self.make = self._maker()
-
-    def _maker(self) -> Maker:
-        of, set_source, set_path = self._type, self._source.__set__, self._path.__set__
+        of = new(kind, model.__name__, (model,), _members(self, shape))
+        self._source, path_slot = of.__dict__["_view_source"], of.__dict__["_view_path"]
+        self._values_of, self._path_of = self._dict.__get__, path_slot.__get__
+        self._get_source, set_source = self._source.__get__, self._source.__set__
+        set_path = path_slot.__set__
 
         def make(source: JsonSource, path: Path = ()) -> Any:
             made = _new(of)
@@ -84,7 +80,7 @@ class _Views:
             set_path(made, path)
             return made
 
-        return make
+        self.make: Maker = make
 
     def missing(self, view: Any, name: str) -> Any:
         """Return what is not in a view's ``__dict__`` yet, and put it there.
@@ -103,14 +99,10 @@ class _Views:
         if source is None:
             # All is there, and perhaps since a moment ago only.
             return values[name] if name in values else self._unknown(view, name)
-        child = None if field.child is None else (
-            self._children.get(name) or self._child(name, field.child))
+        child = None if field.child is None else self._children.get(name) or (
+            self._children.setdefault(name, _views_of(field.child).make))
         # One step: whoever is first, all get the same object.
         return values.setdefault(name, read(field, child, source, self._path_of(view)))
-
-    def _child(self, name: str, model: type) -> Maker:
-        found = self._children[name] = _views_of(model).make
-        return found
 
     def _source_of(self, view: Any) -> JsonSource | None:
         try:
