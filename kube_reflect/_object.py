@@ -7,13 +7,13 @@ itself is parsed only when somebody asks for the mapping.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from kube_reflect._json import dumps, fast, loads
 
-__all__ = ["BadObject", "Key", "Object", "compare_versions", "members", "newer_version",
-           "text_or_none"]
+__all__ = ["BadObject", "Key", "Object", "compare_versions", "lowest_version",
+           "members", "newer_version", "text_or_none"]
 
 #: (namespace, name); the namespace is None for an object that has none.
 Key = tuple["str | None", str]
@@ -275,3 +275,19 @@ def newer_version(known: str, new: str) -> str:
         # newer cannot be known: move on.
         return known if new.isdecimal() or known.isdecimal() else new
     return new if order > 0 else known
+
+
+def lowest_version(versions: Iterable[str], known: str | None) -> str | None:
+    """Return the version up to which everything has been seen, by all of several namespaces."""
+    lowest: str | None = None
+    for version in versions:
+        if lowest is None:
+            lowest = version
+            continue
+        order = compare_versions(version, lowest)
+        if order is None:
+            # They cannot be compared: nothing better is known.
+            return known
+        if order < 0:
+            lowest = version
+    return known if lowest is None else lowest

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from kube_reflect import _locks
 from kube_reflect._locks import Deadline, ReadWriteLock, Waiters, new_lock
-from kube_reflect._object import Key, compare_versions, newer_version
+from kube_reflect._object import Key, lowest_version, newer_version
 from kube_reflect.errors import WatcherError
 from kube_reflect.object_ref import ApiResource, ObjectRef
 from kube_reflect.store.decoder import Decoder
@@ -165,7 +165,7 @@ class Cache:
         if len(versions) == 1:
             [seen] = versions.values()
         elif versions:
-            seen = _lowest(versions.values(), seen)
+            seen = lowest_version(versions.values(), seen)
         self.counters = Counters(seen, *transaction.counted)
         # No look for exceptions between these two: nothing is called.
         self.journal = None
@@ -303,9 +303,6 @@ class Cache:
         moves = table.moves
         if known is not None and known[0] is table and known[1] == moves:
             return list(known[2])
-        entries = list(table.entries.values())
-        is_to_keep = (not moves & 1 and moves == table.moves
-                      and self.decoder.keeps(len(entries)))
         unshared: list[Entry] = []
 
         def read(entry: Entry) -> Any:
@@ -315,12 +312,23 @@ class Cache:
                 unshared.append(entry)
             return value
 
-        # In one pass: there may be thousands, of which few are new.
-        values = [value for entry in entries
-                  if (value := entry.decoded) is not None or (value := read(entry)) is not None]
-        if is_to_keep and not unshared:
-            self.everything = table, moves, tuple(values)
-        return values
+        def all_of(entries: Iterable[Entry]) -> list[Any]:
+            return [value for entry in entries
+                    if (value := entry.decoded) is not None or (value := read(entry)) is not None]
+
+        # Without a copy first: what it costs is to have thousands of entries come from memory.
+        try:
+            values = all_of(table.entries.values())
+        except RuntimeError as error:
+            if not str(error).startswith("dictionary "):
+                raise
+        else:
+            if not moves & 1 and moves == table.moves:
+                if not unshared and self.decoder.keeps(len(values)):
+                    self.everything = table, moves, tuple(values)
+                return values
+        # A writer came between. What the first pass has read is shared by now.
+        return all_of(list(table.entries.values()))
 
     def ref(self, of: Entry | Key) -> ObjectRef:
         """Return the public name of an entry or a key."""
@@ -378,19 +386,3 @@ class Cache:
 
 def _expected(cache: Cache | None) -> int:
     return 0 if cache is None else max(len(cache.entries), cache.maker.listing)
-
-
-def _lowest(versions: Iterable[str], known: str | None) -> str | None:
-    """Return the version up to which everything has been seen, by all of several namespaces."""
-    lowest: str | None = None
-    for version in versions:
-        if lowest is None:
-            lowest = version
-            continue
-        order = compare_versions(version, lowest)
-        if order is None:
-            # They cannot be compared: nothing better is known.
-            return known
-        if order < 0:
-            lowest = version
-    return known if lowest is None else lowest
