@@ -7,6 +7,8 @@ import os
 from types import ModuleType
 from typing import Any
 
+from kube_reflect._foreign import fails_again
+
 __all__ = ["PARSER", "dumps", "fast", "loads"]
 
 _CHOICES = ("stdlib", "msgspec")
@@ -31,21 +33,22 @@ PARSER = "stdlib" if fast is None else "msgspec"
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-def loads(data: bytes | str) -> Any:
+def loads(data: Any) -> Any:
     """Parse one JSON value.
 
+    :param data: bytes, or what msgspec has cut of them, or a string.
     :raises ValueError: for what is no JSON.
     """
     if fast is not None:
         try:
             return fast.loads(data)
-        except ValueError:
+        except ValueError as error:
             # Stricter than the standard library (lone surrogates, NaN, invalid UTF-8), which
             # has the last word, so that both installations read the same.
-            pass
+            fails_again(error, fast.loads, data)
     # One bad byte in some string is no reason to lose the object around it, nor is a byte order
     # mark in front of it.
-    text = data if isinstance(data, str) else data.decode("utf-8", "replace")
+    text = data if isinstance(data, str) else bytes(data).decode("utf-8", "replace")
     return json.loads(text.removeprefix("\ufeff"))
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from kube_reflect._foreign import fails_again
 from kube_reflect._json import dumps, fast, loads
 
 __all__ = ["BadObject", "Key", "Object", "compare_versions", "lowest_version",
@@ -87,9 +88,9 @@ class Object(Mapping[str, Any]):
         if fast is not None:
             try:
                 seen = fast.essentials(json)
-            except (ValueError, RecursionError):
+            except (ValueError, RecursionError) as error:
                 # The quick way takes plain objects only; try the long one.
-                pass
+                fails_again(error, fast.essentials, json)
             else:
                 # Not by __init__, for speed: the parser has checked the types already.
                 self = cls.__new__(cls)
@@ -111,6 +112,7 @@ class Object(Mapping[str, Any]):
         except (RecursionError, ValueError) as error:
             # int() raises a ValueError for more digits than sys.set_int_max_str_digits allows. An
             # error of syntax is of a subclass.
+            fails_again(error, loads, json)
             if type(error) not in (RecursionError, ValueError):
                 raise
             return cls._unreadable(json, error)
@@ -165,6 +167,7 @@ class Object(Mapping[str, Any]):
             try:
                 self.data = dumps(self._mapping)
             except (TypeError, ValueError, OverflowError, RecursionError) as error:
+                fails_again(error, dumps, self._mapping)
                 raise BadObject(f"it holds what JSON does not know ({error})") from error
         return self.data
 
@@ -179,6 +182,7 @@ class Object(Mapping[str, Any]):
             try:
                 mapping = self._mapping = loads(self.data)
             except (ValueError, RecursionError) as error:
+                fails_again(error, loads, self.data)
                 raise BadObject(
                     f"it cannot be parsed ({type(error).__name__}: {error})") from error
         return mapping

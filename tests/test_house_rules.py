@@ -32,7 +32,8 @@ TOP_LEVEL = {
 BUILT = re.compile(r"\..*|build|dist|__pycache__|.*\.egg-info")
 
 #: What all stand on, and the words, which stand on the words alone.
-GROUND = {"_describe", "_fast", "_forgotten", "_frame_lock", "_json", "_locks", "_object",
+GROUND = {"_describe", "_fast", "_foreign", "_forgotten",
+          "_frame_lock", "_json", "_locks", "_object",
           "_threads", "_version"}
 WORDS = {
     "backoff", "conditions", "config", "errors", "events", "indexers", "object_ref", "predicates",

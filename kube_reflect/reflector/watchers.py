@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from kube_reflect._foreign import fails_again
 from kube_reflect.backoff import Backoff
 from kube_reflect.client import ListFunction
 from kube_reflect.config import Config
@@ -51,10 +52,14 @@ class WatcherFactory:
     def identity(self) -> tuple[Any, ...] | None:
         """What is equal for two that watch the same; None where nobody can know."""
         try:
-            identity = self.function.identity
-            hash(identity)
-        except (TypeError, ValueError):
+            return self._hashed_identity()
+        except (TypeError, ValueError) as error:
+            fails_again(error, self._hashed_identity)
             return None
+
+    def _hashed_identity(self) -> tuple[Any, ...]:
+        identity = self.function.identity
+        hash(identity)
         return identity
 
     @property

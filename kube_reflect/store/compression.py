@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
+from kube_reflect._foreign import fails_again
 from kube_reflect.store.backends import BACKENDS, FRAME, Backend, Compress, Decompress
 
 __all__ = ["Compressor"]
@@ -149,21 +150,24 @@ class Compressor:
         if packed[:1] == _RAW_HEAD:
             return packed[1:]
         try:
-            length, start = packed[1], 2
-            if length >= 0x80:
-                length, start = _rest_of_length(packed, length)
-            codec = self._codecs[packed[0]]
-            if not 0 < length <= min(longest, len(packed) * self._backend.ratio):
-                raise ValueError("so much is not in so few")
-            decompress = _taken(codec.decompressors, codec.new_decompressor)
-            json = decompress(FRAME + packed[start:], length)
-            if len(codec.decompressors) < _IDLE:
-                codec.decompressors.append(decompress)
-        # No more than these: an exception of the thread's own may come here too.
+            return self._decompress(packed, longest)
         except self._errors as error:
+            fails_again(error, self._decompress, packed, longest)
             raise _damaged(error) from error
+
+    def _decompress(self, packed: bytes, longest: int) -> bytes:
+        length, start = packed[1], 2
+        if length >= 0x80:
+            length, start = _rest_of_length(packed, length)
+        codec = self._codecs[packed[0]]
+        if not 0 < length <= min(longest, len(packed) * self._backend.ratio):
+            raise ValueError("so much is not in so few")
+        decompress = _taken(codec.decompressors, codec.new_decompressor)
+        json = decompress(FRAME + packed[start:], length)
+        if len(codec.decompressors) < _IDLE:
+            codec.decompressors.append(decompress)
         if len(json) != length:
-            raise _damaged("it has another length")
+            raise ValueError("it has another length")
         return json
 
     def _sample(self, packed: bytes) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from kube_reflect._describe import reason_of
-from kube_reflect._json import loads
+from kube_reflect._foreign import fails_again
 from kube_reflect._locks import new_lock
-from kube_reflect._object import BadObject, Object
+from kube_reflect._object import Object
 from kube_reflect.errors import FieldError, KubeReflectError
 from kube_reflect.store.entry import Entry
 from kube_reflect.store.user_code import BadObjects, FunctionFailed, attempt
@@ -164,9 +164,9 @@ class Decoder:
     def mapping(self, entry: Entry) -> dict[str, Any] | None:
         """Return the object as on the wire, parsed anew; None where that cannot be done."""
         try:
-            found: dict[str, Any] = loads(entry.json())
-            return found
-        except (BadObject, ValueError, RecursionError) as error:
+            return entry.mapping()  # type: ignore[no-any-return]
+        except (ValueError, RecursionError) as error:
+            fails_again(error, entry.mapping)
             self._record_once(entry, f"it cannot be parsed ({type(error).__name__}: {error})",
                               "left out", "it cannot be parsed")
             return None

@@ -6,6 +6,7 @@ import marshal
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from kube_reflect._foreign import fails_again
 from kube_reflect._json import loads
 from kube_reflect._object import BadObject, Key, Object
 from kube_reflect.indexers import IndexFunction
@@ -61,6 +62,13 @@ class Entry:
     def json(self) -> bytes:
         """Return the object as JSON; some 4 us for a pod with [fast]."""
         return self._maker.compressor.decompress(self.packed.split(b"\0", 2)[2])
+
+    def mapping(self) -> Any:
+        """Return the object as on the wire, parsed anew.
+
+        :raises ValueError: and RecursionError, for what Python cannot parse.
+        """
+        return loads(self.json())
 
     def ref(self) -> ObjectRef:
         """Return the public name of the object."""
@@ -205,8 +213,9 @@ class EntryMaker:
         if not missing:
             return entry
         try:
-            mapping = loads(entry.json())
-        except (ValueError, RecursionError):
+            mapping = entry.mapping()
+        except (ValueError, RecursionError) as error:
+            fails_again(error, entry.mapping)
             return entry.with_values(values + ((),) * len(missing))
         return entry.with_values(values + tuple(
             self._values(name, function, entry.key, mapping) for name, function in missing))
@@ -246,7 +255,8 @@ def _checked_values(values: Iterable[Any]) -> tuple[Any, ...]:
     found = tuple(dict.fromkeys(values))
     try:
         marshal.dumps(found)
-    except ValueError:
+    except ValueError as error:
+        fails_again(error, marshal.dumps, found)
         raise TypeError("values must be plain strings, numbers, or tuples of such") from None
     return found
 
@@ -266,5 +276,6 @@ def _is_same(known: Entry, obj: Object) -> bool:
 def _parsed(json: bytes) -> Any:
     try:
         return loads(json)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError) as error:
+        fails_again(error, loads, json)
         return json

@@ -16,7 +16,9 @@ from tests.support import interrupt_scenes
 from tests.support.cache_helpers import feed, running
 from tests.support.follower import versions
 from tests.support.interrupt_scenes import READS, SNAPSHOTS, WAITS, Model, Scene, by_name, refused
-from tests.support.interrupts import ERRORS, FILES, Abort, Run, TimeLimit, interrupt_everywhere
+from tests.support.interrupts import (
+    ERRORS, FILES, Abort, Misread, Run, TimeLimit, interrupt_everywhere,
+)
 from tests.support.objects import pod
 from tests.support.waiting import DEADLINE, wait_until
 
@@ -28,7 +30,7 @@ MODELS: dict[str, Any] = {"dict": dict, "python": Model}
 everywhere = pytest.mark.parametrize(("error", "model"), [
     pytest.param(error, model, id=f"{error.__name__}-{name}",
                  marks=[] if error is TimeLimit and model is Model else [pytest.mark.slow])
-    for error in ERRORS for name, model in MODELS.items()])
+    for error in (*ERRORS, Misread) for name, model in MODELS.items()])
 
 
 def interrupt(scene: Callable[[], Any], operate: Callable[[Any], Any],
@@ -42,6 +44,13 @@ def test_reads_of_a_store(name: str, error: Any, model: Any) -> None:
     read = {**READS, **WAITS}[name]
     interrupt(lambda: Scene(model).unread(), lambda scene: read(scene.store),
               Scene.is_as_before, error)
+
+
+@pytest.mark.parametrize("name", READS)
+def test_an_error_of_elsewhere_is_not_taken_for_that_of_a_parser(name: str) -> None:
+    for model in MODELS.values():
+        interrupt(lambda: Scene(model).unread(), lambda scene: READS[name](scene.store),
+                  Scene.is_as_before, Misread)
 
 
 @pytest.mark.slow

@@ -36,7 +36,7 @@ from typing import Any, TypeVar
 
 import kube_reflect
 
-__all__ = ["ERRORS", "FILES", "Abort", "Run", "TimeLimit", "interrupt_everywhere"]
+__all__ = ["ERRORS", "FILES", "Abort", "Misread", "Run", "TimeLimit", "interrupt_everywhere"]
 
 T = TypeVar("T")
 
@@ -50,6 +50,10 @@ class Abort(BaseException):
 
 class TimeLimit(Exception):
     """An interruption like Celery's SoftTimeLimitExceeded, which is an Exception."""
+
+
+class Misread(ValueError):
+    """An interruption that is a ValueError, as parsers raise for what they cannot read."""
 
 
 #: Both kinds, for `pytest.mark.parametrize`.

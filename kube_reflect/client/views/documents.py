@@ -14,8 +14,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
-from kube_reflect._json import fast
-from kube_reflect.client.views.failures import fails_again
+from kube_reflect._foreign import fails_again
+from kube_reflect._json import fast, loads
 
 __all__ = ["JsonSource", "Path", "level_of", "nesting", "opened"]
 
@@ -75,20 +75,9 @@ _TYPES = {dict: "object", list: "list", str: "string", bool: "boolean", type(Non
           int: "number", float: "number"}
 
 
-def _parse(data: Any) -> Any:
-    """Parse bytes, what msgspec cut of them, or a string; as `kube_reflect._json.loads` does."""
-    if fast is not None:
-        try:
-            return fast.loads(data)
-        except ValueError as error:
-            # Stricter than the standard library, which has the last word.
-            fails_again(error, fast.loads, data)
-    return json.loads(data if isinstance(data, str) else bytes(data).decode("utf-8", "replace"))
-
-
 # One scan for two levels, and one for each level below; nothing is made of what is not read.
 _RAW = None if fast is None else Way(
-    piece=fast.Raw, root=fast.levels, load=_parse,
+    piece=fast.Raw, root=fast.levels, load=loads,
     kind=lambda piece: _BYTES.get(memoryview(piece)[0], "number"),
     cut=fast.cut)
 
@@ -107,7 +96,7 @@ def _cut_parsed(value: Any) -> Any:
 
 def _parsed_root(data: bytes) -> dict[str, Any]:
     return {key: _cut_parsed(one) if type(one) in (dict, list) else one
-            for key, one in _parse(data).items()}
+            for key, one in loads(data).items()}
 
 
 # Everything parsed once, for installations without the extra `fast`.
@@ -148,7 +137,7 @@ def _scan_members(text: str) -> dict[str, str]:
 
 _SCANNED = Way(
     piece=str, root=lambda data: _scan_members(data.decode("utf-8", "replace").strip()),
-    cut=lambda text: list(_pieces(text)) if text[0] == "[" else _scan_members(text), load=_parse,
+    cut=lambda text: list(_pieces(text)) if text[0] == "[" else _scan_members(text), load=loads,
     kind=lambda text: _KINDS.get(text[0], "number"))
 
 _WAYS = tuple(way for way in (_RAW, _PARSED, _SCANNED) if way is not None)
@@ -188,7 +177,7 @@ class Document:
         :raises ValueError: if something in it cannot be parsed.
         """
         if not path:
-            return _parse(self._data)
+            return loads(self._data)
         way, level = level_of(self.source, path[:-1])
         return way.take(level[path[-1]])
 

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from kube_reflect._foreign import fails_again
 from kube_reflect.client.views.documents import JsonSource, Path, level_of, nesting
-from kube_reflect.client.views.failures import Unfit, a, fails_again, reason_of
+from kube_reflect.client.views.failures import Unfit, a, reason_of
 from kube_reflect.client.views.shapes import Field
 from kube_reflect.errors import FieldError
 
