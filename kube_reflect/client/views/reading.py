@@ -12,7 +12,7 @@ from kube_reflect.client.views.failures import Unfit, a, reason_of
 from kube_reflect.client.views.shapes import Field
 from kube_reflect.errors import FieldError
 
-__all__ = ["Maker", "as_it_is", "read"]
+__all__ = ["Maker", "as_it_is", "read", "refusal"]
 
 #: Makes a view of what is at a path of a source.
 Maker = Callable[..., Any]
@@ -28,16 +28,8 @@ _DEEP = 200
 def read(field: Field, child: Maker | None, source: JsonSource, path: Path) -> Any:
     """Return the value of a field: decoded, or views of what it holds.
 
-    :raises FieldError: if it is not what the model declares.
+    It raises whatever the model's decoder does; see `refusal`.
     """
-    try:
-        return _read(field, child, source, path)
-    except Exception as error:
-        fails_again(error, _read, field, child, source, path)
-        raise _field_error(error, field, source, path) from error
-
-
-def _read(field: Field, child: Maker | None, source: JsonSource, path: Path) -> Any:
     way, level = level_of(source, path)
     node = level.get(field.key)
     if child is None or node is None:
@@ -57,6 +49,13 @@ def _read(field: Field, child: Maker | None, source: JsonSource, path: Path) -> 
                 for at, node in enumerate(level)]
     return {key: _one(field, child, source, (*path, key), way.kind_of(node))
             for key, node in level.items()}
+
+
+def refusal(error: Exception, field: Field, child: Maker | None, source: JsonSource,
+            path: Path) -> FieldError:
+    """Return what an error of `read` means; raise it, if it is none of the field's own."""
+    fails_again(error, read, field, child, source, path)
+    return _field_error(error, field, source, path)
 
 
 def _one(field: Field, child: Maker, source: JsonSource, path: Path, kind: str) -> Any:

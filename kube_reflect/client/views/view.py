@@ -10,7 +10,7 @@ from typing import Any
 from kube_reflect._foreign import fails_again
 from kube_reflect.client.views import generated, pydantic_models
 from kube_reflect.client.views.documents import JsonSource, Path, level_of, opened
-from kube_reflect.client.views.reading import Maker, as_it_is, read
+from kube_reflect.client.views.reading import Maker, as_it_is, read, refusal
 from kube_reflect.client.views.shapes import Shape
 from kube_reflect.errors import FieldError
 
@@ -101,8 +101,13 @@ class _Views:
             return values[name] if name in values else self._unknown(view, name)
         child = None if field.child is None else self._children.get(name) or (
             self._children.setdefault(name, _views_of(field.child).make))
+        path = self._path_of(view)
+        try:
+            value = read(field, child, source, path)
+        except Exception as error:
+            raise refusal(error, field, child, source, path) from error
         # One step: whoever is first, all get the same object.
-        return values.setdefault(name, read(field, child, source, self._path_of(view)))
+        return values.setdefault(name, value)
 
     def _source_of(self, view: Any) -> JsonSource | None:
         try:
