@@ -45,9 +45,11 @@ def join_thread(thread: threading.Thread, timeout: float | None) -> bool:
     """Wait for a thread to end, unless it is this one; return whether there is none to wait for."""
     try:
         thread.join(timeout)
-    except RuntimeError:
+    except RuntimeError as error:
         # This one; or it was never started, or this is a signal handler that interrupts its start.
-        return True
+        if str(error).lower().startswith("cannot join "):
+            return True
+        raise
     return not thread.is_alive()
 
 

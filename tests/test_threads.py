@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kube_reflect._threads import start_thread
+from kube_reflect._threads import join_thread, start_thread
 
 from tests.support.interrupts import ERRORS, Run, interrupt_everywhere
 
@@ -19,6 +19,26 @@ def test_a_thread_runs() -> None:
     start_thread(thread)
     assert ran.get(timeout=5) is thread
     thread.join(5)
+
+
+def test_a_thread_is_waited_for() -> None:
+    go_on = threading.Event()
+    thread = threading.Thread(target=go_on.wait)
+    assert join_thread(thread, None) and join_thread(threading.current_thread(), None)
+    start_thread(thread)
+    assert not join_thread(thread, 0.001)
+    go_on.set()
+    assert join_thread(thread, 5)
+
+
+def test_an_error_of_elsewhere_is_no_end_of_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def join(timeout: float | None) -> None:
+        raise RuntimeError("a time limit")
+
+    thread = threading.Thread(target=int)
+    monkeypatch.setattr(thread, "join", join)
+    with pytest.raises(RuntimeError, match="limit"):
+        join_thread(thread, 1)
 
 
 def test_a_thread_starts_once() -> None:

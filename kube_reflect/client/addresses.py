@@ -7,7 +7,6 @@ import selectors
 import socket
 import time
 from collections.abc import Iterable
-from contextlib import closing
 from itertools import chain, zip_longest
 from typing import Any
 
@@ -60,8 +59,10 @@ def connect(handle: ConnectionHandle, addresses: Iterable[Any], timeout: float,
     :raises OSError: the last failure, where all have failed.
     """
     race = _Race(handle, list(addresses), time.monotonic() + timeout, list(options), source)
-    with closing(race):
+    try:
         winner = race.run()
+    finally:
+        race.close()
     winner.settimeout(timeout)
     return winner
 

@@ -42,7 +42,7 @@ _RETRIES = urllib3.Retry(
 _TIMEOUT = 60.0
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Door:
     """The part of a `urllib3.PoolManager` that the official client calls, for one request.
 

@@ -8,11 +8,21 @@ from functools import partial
 from importlib import import_module
 from typing import Any, Protocol
 
-__all__ = ["BACKENDS", "FRAME", "Backend", "Compress", "Decompress", "StandardLibrary", "Zlib",
-           "Zstandard"]
+__all__ = ["BACKENDS", "FRAME", "Backend", "Compress", "Damaged", "Decompress",
+           "StandardLibrary", "Zlib", "Zstandard"]
 
 Compress = Callable[[bytes], bytes]
 Decompress = Callable[[bytes, int], bytes]
+
+
+class Damaged(ValueError):
+    """Bytes that were not packed by this cache, or have changed since.
+
+    :param why: how that is known.
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"not packed by this cache, or damaged: {why}")
 
 
 class Backend(Protocol):
@@ -126,7 +136,7 @@ class StandardLibrary(Backend):
         decompressor = self._zstd.ZstdDecompressor(dictionary)
         json: bytes = decompressor.decompress(frame, length + 1)
         if not decompressor.eof:
-            raise ValueError("it does not end where it should")
+            raise Damaged("it does not end where it should")
         return json
 
 
@@ -165,7 +175,7 @@ class Zlib(Backend):
         decompressor = zlib.decompressobj(-zlib.MAX_WBITS, dictionary)
         json = decompressor.decompress(memoryview(frame)[len(FRAME):], length + 1)
         if not decompressor.eof:
-            raise ValueError("it does not end where it should")
+            raise Damaged("it does not end where it should")
         return json
 
 

@@ -316,18 +316,19 @@ class Cache:
             return [value for entry in entries
                     if (value := entry.decoded) is not None or (value := read(entry)) is not None]
 
-        # Without a copy first: what it costs is to have thousands of entries come from memory.
-        try:
-            values = all_of(table.entries.values())
-        except RuntimeError as error:
-            if not str(error).startswith("dictionary "):
-                raise
-        else:
-            if not moves & 1 and moves == table.moves:
-                if not unshared and self.decoder.keeps(len(values)):
-                    self.everything = table, moves, tuple(values)
-                return values
-        # A writer came between. What the first pass has read is shared by now.
+        if self.decoder.keeps(len(table.entries)):
+            # Without a copy first: what it costs is to have thousands of entries come from memory.
+            try:
+                values = all_of(table.entries.values())
+            except RuntimeError as error:
+                if not str(error).startswith("dictionary "):
+                    raise
+            else:
+                if not moves & 1 and moves == table.moves:
+                    if not unshared:
+                        self.everything = table, moves, tuple(values)
+                    return values
+            # A writer came between. What the first pass has read is shared by now.
         return all_of(list(table.entries.values()))
 
     def ref(self, of: Entry | Key) -> ObjectRef:

@@ -16,8 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
-from kube_reflect._foreign import fails_again
-from kube_reflect.store.backends import BACKENDS, FRAME, Backend, Compress, Decompress
+from kube_reflect.store.backends import BACKENDS, FRAME, Backend, Compress, Damaged, Decompress
 
 __all__ = ["Compressor"]
 
@@ -100,7 +99,6 @@ class Compressor:
                  backend: Backend = BACKENDS[0]) -> None:
         self._objects = objects
         self._backend = backend
-        self._errors: tuple[type[Exception], ...] = (LookupError, ValueError, *backend.errors)
         self._current = self._plain = _plains.setdefault(backend.name, _Codec(backend))
         self._codecs = {_PLAIN: self._plain}
         # Nobody makes so many: `_MOST` of them.
@@ -149,25 +147,20 @@ class Compressor:
         """
         if packed[:1] == _RAW_HEAD:
             return packed[1:]
-        try:
-            return self._decompress(packed, longest)
-        except self._errors as error:
-            fails_again(error, self._decompress, packed, longest)
-            raise _damaged(error) from error
-
-    def _decompress(self, packed: bytes, longest: int) -> bytes:
-        length, start = packed[1], 2
-        if length >= 0x80:
-            length, start = _rest_of_length(packed, length)
-        codec = self._codecs[packed[0]]
-        if not 0 < length <= min(longest, len(packed) * self._backend.ratio):
-            raise ValueError("so much is not in so few")
+        length, start = _length_of(packed)
+        codec = self._codecs.get(packed[0])
+        if codec is None or not 0 < length <= min(longest, len(packed) * self._backend.ratio):
+            raise Damaged("so much is not in so few, or there is no such dictionary")
         decompress = _taken(codec.decompressors, codec.new_decompressor)
-        json = decompress(FRAME + packed[start:], length)
+        try:
+            json = decompress(FRAME + packed[start:], length)
+        # No more than these: an exception of the thread's own may come here too.
+        except self._backend.errors as error:
+            raise Damaged(str(error)) from error
         if len(codec.decompressors) < _IDLE:
             codec.decompressors.append(decompress)
         if len(json) != length:
-            raise ValueError("it has another length")
+            raise Damaged("it has another length")
         return json
 
     def _sample(self, packed: bytes) -> None:
@@ -245,11 +238,12 @@ class Compressor:
                 _PLAIN < tag <= _LAST and 0 < len(content) <= self._backend.reach
                 for tag, content in dictionaries.items()):
             raise ValueError("no dictionaries of such numbers or sizes are made")
+        refusals: tuple[type[Exception], ...] = (ValueError, *self._backend.errors)
         for tag, content in dictionaries.items():
             try:
                 self._use(_Codec(self._backend, content, tag))
-            except self._errors as error:
-                raise _damaged(error) from error
+            except refusals as error:
+                raise Damaged(str(error)) from error
         self._tags = iter([tag for tag in range(_PLAIN + 1, _LAST + 1) if tag not in dictionaries])
 
     @property
@@ -266,16 +260,12 @@ def _taken(idle: list[T], new: Callable[[], T]) -> T:
         return new()
 
 
-def _damaged(why: object) -> ValueError:
-    return ValueError(f"not packed by this cache, or damaged: {why}")
-
-
-def _rest_of_length(packed: bytes, length: int) -> tuple[int, int]:
-    """Return a length of more than one byte, and where it ends."""
-    length &= 0x7F
-    for at in range(2, 6):
+def _length_of(packed: bytes) -> tuple[int, int]:
+    """Return what a length of one to five bytes says, and where it ends."""
+    length = 0
+    for at in range(1, min(len(packed), 6)):
         more = packed[at]
         length |= (more & 0x7F) << 7 * (at - 1)
         if more < 0x80:
             return length, at + 1
-    raise ValueError("it has no length")
+    raise Damaged("it has no length")

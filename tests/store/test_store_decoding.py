@@ -307,6 +307,21 @@ def test_copies_are_everybodys_own(model: Any) -> None:
     assert len(store.state(labels="app=x")) == 1
 
 
+@pytest.mark.parametrize("settings", [{"copies": True}, {"decoded_limit": 3}, {}])
+def test_a_change_meanwhile_has_nothing_made_twice(settings: Any) -> None:
+    model = Counting()
+
+    def make(mapping: dict[str, Any]) -> Made:
+        if mapping["metadata"]["name"] == "p3":
+            # As if another thread's writer came between.
+            feed(writer, Apply(pod("new", version="9")))
+        return model(mapping)
+
+    writer, store = listed(*(pod(f"p{at}") for at in range(8)), model=make, **settings)
+    assert len(store.state()) in (8, 9)
+    assert set(model.calls.values()) == {1}
+
+
 def test_uncopied_it_is_shared() -> None:
     _, store = listed(pod("a"))
     assert store.get("a", "ns") is store.get("a", "ns")
