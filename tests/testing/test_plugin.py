@@ -31,7 +31,7 @@ def pytest_in(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
                "-p", "kube_reflect.testing.plugin", "-p", "no:cacheprovider", "-W", "error",
                *args, str(folder)]
     return subprocess.run(command, cwd=folder, env=environment, text=True, capture_output=True,
-                          timeout=50)
+                          timeout=150)
 
 
 def test_the_example_runs() -> None:
@@ -40,6 +40,7 @@ def test_the_example_runs() -> None:
     assert "4 passed" in ran.stdout
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.skipif(importlib.util.find_spec("xdist") is None, reason="xdist is not installed")
 def test_the_example_runs_in_parallel() -> None:
     ran = pytest_in(EXAMPLE, "-n", "2")
