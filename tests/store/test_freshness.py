@@ -78,7 +78,9 @@ def test_after_its_thread_died_it_starts_whole(server: FaultServer,
     backoff = Deadly(initial=0.01, maximum=0.02)
     with Reflector(v1.list_namespaced_pod, "ns", backoff=backoff) as reflector:
         wait_until(lambda: reflector.status.phase is Phase.DEAD)
-        assert not reflector.status.thread_alive and not reflector.status.live
+        # What the thread does last is to say that it has ended.
+        wait_until(lambda: not reflector.status.thread_alive)
+        assert not reflector.status.live
         with pytest.raises(WriterDropped, match="as if"):
             reflector.store.wait_until_ready(10)
         reflector.start()
