@@ -105,7 +105,7 @@ def _families(rows: Rows,
 
 
 def _how_it_is(rows: Rows) -> Iterator[Metric]:
-    yield _gauge("ready", "Whether the store has ever been complete.", _of(rows, "ready"))
+    yield _gauge("ready", "Whether the store is complete since it was started.", _of(rows, "ready"))
     yield _gauge("live", "Whether the store is being kept up at this moment.", _of(rows, "live"))
     yield _gauge("phase", "1 for the phase that the reflector is in, 0 for the others.",
                  [((name, phase.value), status.phase is phase)

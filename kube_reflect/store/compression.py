@@ -182,7 +182,7 @@ class Compressor:
         """Make a dictionary of some of the samples, and use it if it serves the others better."""
         current, judges = self._current, samples[1::2]
         # One object and one compressor at a time: the most that is ever taken is not given back to
-        # the system, and would be a tenth of what some thousand objects take.
+        # the system.
         before = self._compressed(current, judges)
         current.compressors.clear()
         made = _Codec(self._backend, self._content(samples[::2]))
