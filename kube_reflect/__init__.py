@@ -3,7 +3,7 @@
 from kube_reflect._version import __version__
 from kube_reflect.backoff import Backoff
 from kube_reflect.config import Config, InitialListStrategy, ListSemantic
-from kube_reflect.dispatcher import Applied, Change, Deleted, Reason, Resync, Subscription
+from kube_reflect.dispatcher import Applied, Change, Deleted, Resync, Subscription
 from kube_reflect.errors import (
     ConditionFailed,
     FieldError,
@@ -18,13 +18,13 @@ from kube_reflect.errors import (
     WatchStartFailed,
     WriterDropped,
 )
-from kube_reflect.events import Apply, Bookmark, Delete, Event, Init, InitApply, InitDone
+from kube_reflect.events import Apply, Bookmark, Delete, Event, Init, InitApply, InitDone, Reason
 from kube_reflect.object_ref import ApiResource, ObjectRef
 from kube_reflect.reflector import Reflector, Shared, WarmStart, close_all, shared
 from kube_reflect.shard import Shard
 from kube_reflect.signals import stop_on_signals
-from kube_reflect.status import NamespaceStatus, Phase, Status
-from kube_reflect.store import Memory, Snapshot, Store, Writer
+from kube_reflect.status import Memory, NamespaceStatus, Phase, Status
+from kube_reflect.store import Snapshot, Store, Writer
 from kube_reflect.streams import reflect
 from kube_reflect.transforms import drop_last_applied, drop_managed_fields, keep
 from kube_reflect.watcher import Watcher

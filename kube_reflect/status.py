@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-__all__ = ["NamespaceStatus", "Phase", "Status"]
+__all__ = ["Memory", "NamespaceStatus", "Phase", "Status"]
 
 
 class Phase(enum.Enum):
@@ -145,3 +145,18 @@ class Status(_Plain):
     last_list_seconds: float | None = None
     shard: str | None = None
     filtered_by: str | None = None
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a store holds in memory at one moment.
+
+    :param objects: objects in the store.
+    :param bytes_at_rest: bytes of these objects, packed. Their keys, and their places in the
+        store and its indexes, come on top, with some 500 bytes an object.
+    :param decoded: objects that are decoded too, since somebody has read them.
+    """
+
+    objects: int
+    bytes_at_rest: int
+    decoded: int

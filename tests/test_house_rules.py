@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import importlib
 import re
 import subprocess
 import sys
@@ -48,8 +49,9 @@ ROOMS: dict[str, set[str]] = {
     "watcher": {"wire", "_failures", "_states"},
     "streams": {"watcher", "_failures"},
     "store": set(),
+    "_cache_file": {"store"},
     "dispatcher": {"store"},
-    "reflector": {"client", "wire", "watcher", "streams", "store", "dispatcher"},
+    "reflector": {"client", "wire", "watcher", "streams", "store", "_cache_file", "dispatcher"},
     "signals": set(),
 }
 #: A leaf uses the public names, and these besides.
@@ -136,6 +138,7 @@ def room_of(module: str) -> str:
     return module.partition(".")[2].partition(".")[0]
 
 
+PYTHON = python_files("kube_reflect", "tests", "examples")
 MODULES = {dotted(path): path for path in python_files("kube_reflect")}
 
 
@@ -152,16 +155,16 @@ def test_the_top_level_holds_only_what_the_design_allows() -> None:
     assert found <= TOP_LEVEL
 
 
-@pytest.mark.parametrize("path", python_files("kube_reflect", "tests", "examples"), ids=relative)
-def test_modules_and_functions_are_small(path: Path) -> None:
-    lines = len(path.read_text("utf-8").splitlines())
-    assert lines <= 400, f"{lines} lines"
-    long = {
-        f"{node.name} ({size})"
-        for node in functions(parse(path))
-        if (size := (node.end_lineno or 0) - node.lineno + 1) >= 50
-    }
-    assert not long, f"functions of 50 lines or more: {long}"
+def test_modules_are_small() -> None:
+    long = {relative(path): lines for path in PYTHON
+            if (lines := len(path.read_text("utf-8").splitlines())) > 400}
+    assert not long
+
+
+def test_functions_are_small() -> None:
+    long = {(relative(path), node.name): lines for path in PYTHON for node in functions(parse(path))
+            if (lines := (node.end_lineno or 0) - node.lineno + 1) >= 50}
+    assert not long
 
 
 def test_every_module_has_its_place() -> None:
@@ -178,31 +181,34 @@ def test_arrows_between_rooms_go_one_way() -> None:
         before.add(room)
 
 
-@pytest.mark.parametrize("module", [name for name in CORE if name != "kube_reflect"])
-def test_a_room_imports_only_what_it_may_and_by_the_door(module: str) -> None:
-    room = room_of(module)
+def allowed_to(room: str) -> set[str]:
     if room in GROUND:
-        allowed = GROUND
-    elif room in WORDS:
-        allowed = WORDS
-    else:
-        allowed = GROUND | WORDS | ROOMS[room]
-    for name in own_modules(module):
-        if room_of(name) != room:
-            assert room_of(name) in allowed, name
-            assert name.count(".") == 1, f"{name}: import from the door of the room"
+        return GROUND
+    return WORDS if room in WORDS else GROUND | WORDS | ROOMS[room]
 
 
-@pytest.mark.parametrize("module", sorted(set(MODULES) - set(CORE)))
-def test_a_leaf_uses_public_names_alone(module: str) -> None:
-    room = room_of(module)
-    for node in ast.walk(parse(MODULES[module])):
-        names = set(import_targets(node, list(MODULES[module].relative_to(ROOT).parent.parts)))
-        for name in names if isinstance(node, ast.ImportFrom) else ():
-            origin, _, last = name.rpartition(".")
-            if not origin.startswith("kube_reflect.") or room_of(name) in WORDS | {room}:
-                continue
-            assert last in kube_reflect.__all__ or {name, origin} & LEAVES[room], name
+def test_a_room_imports_only_what_it_may_and_by_the_door() -> None:
+    arrows = [(module, name) for module in CORE if module != "kube_reflect"
+              for name in own_modules(module) if room_of(name) != room_of(module)]
+    assert not [(module, name) for module, name in arrows
+                if room_of(name) not in allowed_to(room_of(module))]
+    assert not [(module, name) for module, name in arrows if name.count(".") > 1]
+
+
+@pytest.mark.parametrize("room", ["client", "wire", "store", "dispatcher", "reflector"])
+def test_the_door_of_a_room_is_narrow(room: str) -> None:
+    assert 3 <= len(importlib.import_module(f"kube_reflect.{room}").__all__) <= 8
+
+
+def test_a_leaf_uses_public_names_alone() -> None:
+    for module in sorted(set(MODULES) - set(CORE)):
+        room, package = room_of(module), list(MODULES[module].relative_to(ROOT).parent.parts)
+        for node in ast.walk(parse(MODULES[module])):
+            for name in import_targets(node, package) if isinstance(node, ast.ImportFrom) else ():
+                origin, _, last = name.rpartition(".")
+                if origin.startswith("kube_reflect.") and room_of(name) not in WORDS | {room}:
+                    assert last in kube_reflect.__all__ or {name, origin} & LEAVES[room], (
+                        module, name)
 
 
 def test_imports_run_in_no_circle() -> None:
@@ -215,10 +221,10 @@ def test_imports_run_in_no_circle() -> None:
     assert not graph
 
 
-@pytest.mark.parametrize("module", CORE)
-def test_the_core_never_imports_a_leaf_or_what_only_leaves_need(module: str) -> None:
-    assert not {room_of(name) for name in own_modules(module)} & LEAVES.keys()
-    assert third_party(MODULES[module]) & OPTIONAL <= KNOWS.get(module, set())
+def test_the_core_never_imports_a_leaf_or_what_only_leaves_need() -> None:
+    for module in CORE:
+        assert not {room_of(name) for name in own_modules(module)} & LEAVES.keys(), module
+        assert third_party(MODULES[module]) & OPTIONAL <= KNOWS.get(module, set()), module
 
 
 def test_only_one_room_calls_the_official_client() -> None:
@@ -227,10 +233,13 @@ def test_only_one_room_calls_the_official_client() -> None:
     assert users <= {"client"}
 
 
-@pytest.mark.parametrize("module", sorted(MODULES))
-def test_nobody_reaches_into_another_object(module: str) -> None:
+def test_nobody_reaches_into_another_object() -> None:
     """What begins with an underscore is its class's, and that of the module that it is in."""
-    tree = parse(MODULES[module])
+    reaches = {name: found for name, path in MODULES.items() if (found := reaches_of(parse(path)))}
+    assert not reaches
+
+
+def reaches_of(tree: ast.AST) -> list[str]:
     own = {node.name for node in ast.walk(tree)
            if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
     own |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)
@@ -238,19 +247,18 @@ def test_nobody_reaches_into_another_object(module: str) -> None:
     # As in `object.__setattr__(self, "_key", …)`.
     own |= {node.value for node in ast.walk(tree)
             if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and re.match(r"_(?!_)", node.attr):
-            assert is_self(node.value) or node.attr in own or node.attr in REACHED, (
-                f"line {node.lineno}: {ast.unparse(node)}")
+    return [f"line {node.lineno}: {ast.unparse(node)}" for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and re.match(r"_(?!_)", node.attr)
+            and not (is_self(node.value) or node.attr in own or node.attr in REACHED)]
 
 
 def is_self(node: ast.AST) -> bool:
     return ast.unparse(node) in ("self", "cls", "super()")
 
 
-@pytest.mark.parametrize("module", [name for name in CORE if room_of(name) != "store"])
-def test_only_the_store_changes_the_cache(module: str) -> None:
-    changed = [ast.unparse(node) for node in ast.walk(parse(MODULES[module]))
+def test_only_the_store_changes_the_cache() -> None:
+    changed = [(module, ast.unparse(node)) for module in CORE if room_of(module) != "store"
+               for node in ast.walk(parse(MODULES[module]))
                if isinstance(node, ast.Attribute) and isinstance(node.ctx, (ast.Store, ast.Del))
                and re.search(r"\b_?cache$", ast.unparse(node.value))]
     assert not changed
@@ -283,17 +291,20 @@ def test_the_core_works_without_any_extra() -> None:
     assert ran.returncode == 0, ran.stderr
 
 
-@pytest.mark.parametrize("path", python_files("kube_reflect", "tests", "examples"), ids=relative)
-def test_nothing_is_imported_by_star_or_swallowed_without_a_word(path: Path) -> None:
-    lines = path.read_text("utf-8").splitlines()
-    for node in ast.walk(parse(path)):
-        if isinstance(node, ast.ImportFrom):
-            assert "*" not in {alias.name for alias in node.names}, f"line {node.lineno}"
-        if isinstance(node, ast.ExceptHandler) and isinstance(node.body[0], ast.Pass):
-            caught = "" if node.type is None else ast.unparse(node.type)
-            if caught in {"", "Exception", "BaseException"}:
-                said = "\n".join(lines[node.lineno - 1:node.body[0].lineno])
-                assert "#" in said, f"line {node.lineno}"
+def test_nothing_is_imported_by_star() -> None:
+    assert not [(relative(path), node.lineno) for path in PYTHON for node in ast.walk(parse(path))
+                if isinstance(node, ast.ImportFrom) and "*" in {one.name for one in node.names}]
+
+
+def test_nothing_is_swallowed_without_a_word() -> None:
+    for path in PYTHON:
+        lines = path.read_text("utf-8").splitlines()
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.ExceptHandler) and isinstance(node.body[0], ast.Pass):
+                caught = "" if node.type is None else ast.unparse(node.type)
+                if caught in {"", "Exception", "BaseException"}:
+                    said = "\n".join(lines[node.lineno - 1:node.body[0].lineno])
+                    assert "#" in said, (relative(path), node.lineno)
 
 
 def sleeps(tree: ast.AST) -> Iterator[int]:
@@ -309,9 +320,8 @@ def sleeps(tree: ast.AST) -> Iterator[int]:
 SLEEPLESS = [path for path in python_files("tests", "examples") if "bench" not in path.parts]
 
 
-@pytest.mark.parametrize("path", SLEEPLESS, ids=relative)
-def test_nothing_waits_by_sleeping(path: Path) -> None:
-    assert not list(sleeps(parse(path)))
+def test_nothing_waits_by_sleeping() -> None:
+    assert not {relative(path): found for path in SLEEPLESS if (found := [*sleeps(parse(path))])}
 
 
 def asserts(node: ast.AST) -> bool:
@@ -326,15 +336,11 @@ def asserts(node: ast.AST) -> bool:
     )
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in python_files("tests") if path.stem.startswith("test_")], ids=relative
-)
-def test_every_test_asserts(path: Path) -> None:
-    idle = {
-        node.name
-        for node in functions(parse(path))
-        if node.name.startswith("test_") and not any(map(asserts, ast.walk(node)))
-    }
+def test_every_test_asserts() -> None:
+    idle = {(relative(path), node.name)
+            for path in python_files("tests") if path.stem.startswith("test_")
+            for node in functions(parse(path))
+            if node.name.startswith("test_") and not any(map(asserts, ast.walk(node)))}
     assert not idle
 
 
@@ -347,16 +353,10 @@ UNWANTED = {
 }
 
 
-@pytest.mark.parametrize(
-    "path", [*python_files("kube_reflect", "tests", "examples"), ROOT / "README.rst"], ids=relative
-)
-def test_nothing_that_belongs_elsewhere_is_written_here(path: Path) -> None:
-    text = path.read_text("utf-8")
-    found = {
-        what: match[0]
-        for what, pattern in UNWANTED.items()
-        if (match := re.search(pattern, text))
-    }
+def test_nothing_that_belongs_elsewhere_is_written_here() -> None:
+    found = {(relative(path), what): match[0] for path in [*PYTHON, ROOT / "README.rst"]
+             for what, pattern in UNWANTED.items()
+             if (match := re.search(pattern, path.read_text("utf-8")))}
     assert not found
 
 
@@ -381,11 +381,10 @@ def test_public_names_have_docstrings_that_begin_with_a_sentence() -> None:
     assert not {name: line for name, line in first_lines.items() if not line.endswith((".", ":"))}
 
 
-@pytest.mark.parametrize("path", [path for path in PACKAGE.rglob("*.py")
-                                  if "testing" not in path.relative_to(PACKAGE).parts],
-                         ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_nothing_calls_python_where_an_object_is_forgotten(path: Path) -> None:
+def test_nothing_calls_python_where_an_object_is_forgotten() -> None:
     """An exception that comes there is lost; see `_forgotten`."""
-    called = {node.func.attr for node in ast.walk(ast.parse(path.read_text()))
+    called = {(module, node.func.attr) for module, path in MODULES.items()
+              if room_of(module) != "testing" for node in ast.walk(parse(path))
               if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)}
-    assert not called & {"WeakSet", "WeakKeyDictionary", "WeakValueDictionary", "finalize"}
+    assert not [(module, name) for module, name in called if name in {
+        "WeakSet", "WeakKeyDictionary", "WeakValueDictionary", "finalize"}]

@@ -5,12 +5,12 @@ It may import the ground, the words, and of store/ what listeners need: `Cache`,
 `subscription`: a thread's way to a change; `pending` is the queue behind it, which the cache tells.
 """
 
-from kube_reflect.dispatcher.changes import Applied, Change, Deleted, Reason, Resync
+from kube_reflect.dispatcher.changes import Applied, Change, Deleted, Resync
 from kube_reflect.dispatcher.handlers import Handler
 from kube_reflect.dispatcher.subscription import Subscription
-from kube_reflect.store import set_subscriptions
+from kube_reflect.store import Cache
 
-__all__ = ["Applied", "Change", "Deleted", "Handler", "Reason", "Resync", "Subscription"]
+__all__ = ["Applied", "Change", "Deleted", "Handler", "Resync", "Subscription"]
 
 # The store's room does not know this one, and makes subscriptions all the same.
-set_subscriptions(Subscription)
+Cache.set_subscriptions(Subscription)

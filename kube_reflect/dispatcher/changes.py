@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar, Union
 
+from kube_reflect.events import Reason
 from kube_reflect.object_ref import ObjectRef
-from kube_reflect.store import Cache, Entry, Reason
+from kube_reflect.store import Cache, Entry
 
-__all__ = ["Applied", "Change", "Deleted", "Lazy", "Reason", "Resync"]
+__all__ = ["Applied", "Change", "Deleted", "Lazy", "Resync"]
 
 K = TypeVar("K")
 

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from kube_reflect._locks import Deadline, Waiters
 from kube_reflect._object import Key
-from kube_reflect.store import Delta, Entry, Reason
+from kube_reflect.events import Reason
+from kube_reflect.store import Delta, Entry
 
 __all__ = ["LOOK_AGAIN", "OVERFLOWS", "Pending", "State", "Step", "Taken"]
 

@@ -10,11 +10,12 @@ from typing import Any, Generic, TypeVar
 from kube_reflect._describe import no_value
 from kube_reflect import _locks
 from kube_reflect._locks import Deadline, Waiters, new_lock
-from kube_reflect.dispatcher.changes import Applied, Change, Deleted, Lazy, Reason, Resync
+from kube_reflect.dispatcher.changes import Applied, Change, Deleted, Lazy, Resync
 from kube_reflect.dispatcher.pending import (
     LOOK_AGAIN, OVERFLOWS, Pending, Processing, State, Taken,
 )
 from kube_reflect.errors import KubeReflectError
+from kube_reflect.events import Reason
 from kube_reflect.store import Cache, Store
 
 __all__ = ["Subscription"]

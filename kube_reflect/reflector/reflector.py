@@ -23,7 +23,7 @@ from kube_reflect.reflector.watchers import (
     WatcherFactory, backoff_factory, checked_config, checked_indexers, checked_namespaces,
 )
 from kube_reflect.status import Status
-from kube_reflect.store import Cache, Store, StoreOptions, add_index
+from kube_reflect.store import Cache, Store, StoreOptions
 from kube_reflect.transforms import Transform
 
 if TYPE_CHECKING:
@@ -318,7 +318,7 @@ class Reflector(Generic[K]):
         :raises ValueError: if there is an index of that name.
         :raises TypeError: for what cannot be called.
         """
-        add_index(self._engine.cache, name, function)
+        self._engine.cache.add_index(name, function)
 
     def on_phase(self, callback: Callable[[Status], object]) -> Callable[[], None]:
         """Call a function with the status after each change of the phase.

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Union
 
+from kube_reflect._cache_file import CacheFile
 from kube_reflect._locks import checked_timeout, new_lock
 from kube_reflect.object_ref import ApiResource
 from kube_reflect.reflector.runner import Runner
-from kube_reflect.store import Cache, CacheFile, Entry
+from kube_reflect.store import Cache, Entry
 
 __all__ = ["FileWriter", "WarmFile", "WarmStart", "WarmStartOption", "checked_warm_start"]
 

@@ -14,7 +14,7 @@ from kube_reflect.reflector.health import Health
 from kube_reflect.reflector.runner import Runner
 from kube_reflect.reflector.warm_start import Share
 from kube_reflect.status import Phase
-from kube_reflect.store import Cache, Forgotten, NamespaceWriter
+from kube_reflect.store import Cache, NamespaceWriter
 from kube_reflect.watcher import Watcher
 
 __all__ = ["Worker"]
@@ -153,10 +153,8 @@ class Worker(Runner):
             while not self._closing:
                 try:
                     self._follow()
-                except Forgotten:
-                    break
                 except Exception as error:
-                    if self._closing:
+                    if self._writer.is_gone or self._closing:
                         break
                     self._recover(error)
             if not self._replaced:
@@ -231,15 +229,12 @@ class Worker(Runner):
 
         That is so whatever it raises: on this thread nobody else's exceptions arrive, so a
         SystemExit is the transform's own.
-
-        :raises Forgotten: if the namespace is gone.
         """
+        writer = self._writer
         try:
-            self._writer.apply(event)
-        except Forgotten:
-            raise
+            writer.apply(event)
         except BaseException as error:
-            if not self._writer.record_bad_object(event, error):
+            if writer.is_gone or not writer.record_bad_object(event, error):
                 raise
 
     def _sleep(self, seconds: float) -> None:

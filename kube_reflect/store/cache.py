@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, TypeVar
 
 from kube_reflect import _locks
 from kube_reflect._locks import Deadline, ReadWriteLock, Waiters, new_lock
 from kube_reflect._object import Key, lowest_version, newer_version
 from kube_reflect.errors import WatcherError
+from kube_reflect.indexers import IndexFunction
 from kube_reflect.object_ref import ApiResource, ObjectRef
 from kube_reflect.store.decoder import Decoder
 from kube_reflect.store.entry import Entry, EntryMaker
 from kube_reflect.store.listener import Keeper, Listener
 from kube_reflect.store.mutations import MutationDetector
-from kube_reflect.store.options import StoreOptions
+from kube_reflect.store.options import StoreOptions, check_index
 from kube_reflect.store.readiness import Readiness
 from kube_reflect.store.table import Group, Table
 from kube_reflect.store.transaction import Counters, Extent, Lifecycle, Transaction
@@ -45,6 +46,9 @@ class Cache:
     **What an interrupt leaves**: a `Transaction` in ``journal``. Each thread that takes the lock
     completes it before it does anything else (`settle_locked`).
     """
+
+    #: Makes a subscription, given a cache, a store, and the keyword arguments.
+    subscriptions: ClassVar[Callable[..., Any]]
 
     def __init__(self, resource: ApiResource | None, options: StoreOptions) -> None:
         self.lock = ReadWriteLock()
@@ -97,6 +101,11 @@ class Cache:
     def __repr__(self) -> str:
         return (f"<Cache {self.lifecycle.value}, {'ready' if self.ready else 'not ready'}, "
                 f"{self.objects} objects>")
+
+    @classmethod
+    def set_subscriptions(cls, kind: type[Any]) -> None:
+        """Set what a subscription is; for the dispatcher, which this room does not know."""
+        cls.subscriptions = kind
 
     # For writers.
 
@@ -171,11 +180,51 @@ class Cache:
         self.journal = None
         transaction.applied = True
 
-    def swap(self, table: Table) -> None:
-        """Swap in a table of the same objects; the caller holds the mutex."""
-        with self._write_lock:
-            self.settle_locked()
-            self.table, self.entries = table, table.entries
+    def add_index(self, name: str, function: IndexFunction) -> None:
+        """Add an index over what is there and what will come; see `Writer.add_index`.
+
+        From its announcement on, writers make entries with its values. Those that are there are
+        given theirs without a lock; meanwhile others may come that were begun before the
+        announcement, one for each writer, or a list, so it may take some rounds. In the last one
+        nothing is missing, and a table with the index takes the place of the one without.
+        """
+        check_index(name, function)
+        maker = self.maker
+        with self.mutex:
+            # One that was announced and never finished (its thread died) may be begun again.
+            if name in self.table.indexes or maker.indexers.get(name, function) is not function:
+                raise ValueError(f"there is an index {name!r} already")
+            if name not in maker.indexers:
+                maker.indexers = {**maker.indexers, name: function}
+        made: dict[Entry, Entry] = {}
+        while name not in self.table.indexes:
+            names = tuple(maker.indexers)
+            for entry in self.cut(lambda table: list(table.entries.values())):
+                if len(made.get(entry, entry).index_values) < len(names):
+                    made[entry] = maker.extend(entry)
+            self._swap_in_indexes(names, made)
+
+    def _swap_in_indexes(self, names: tuple[str, ...], made: Mapping[Entry, Entry]) -> None:
+        """Swap in a table with the indexes, if all entries have their values.
+
+        :param made: in the place of some of the entries.
+        """
+        with self.mutex:
+            old = self.cut(lambda table: table)
+            if len(old.indexes) >= len(names):
+                return
+            new = Table(names)
+            for entry in old.entries.values():
+                complete = made.get(entry, entry)
+                if len(complete.index_values) < len(names):
+                    return
+                new.replace(None, complete)
+            for key, entry in new.entries.items():
+                if entry is not old.entries[key]:
+                    self.decoder.pass_on(old.entries[key], entry)
+            with self._write_lock:
+                self.settle_locked()
+                self.table, self.entries = new, new.entries
 
     def notify(self) -> None:
         """Wake those who wait for the cache, to look again; from any thread."""
@@ -291,45 +340,6 @@ class Cache:
         """Remove listeners; they may still be notified of a change that is on its way."""
         with self._write_lock:
             self.listeners = tuple(one for one in self.listeners if one not in gone)
-
-    def all_decoded(self) -> list[Any]:
-        """Return all objects of one moment; a copy of a list, until one of them changes.
-
-        What cannot be parsed is left out.
-        """
-        # As in `Store.get`, no lock: a moment is known by the count of the table's moves, which is
-        # odd while its entries change. What is kept is one tuple, which is replaced whole.
-        table, known = self.table, self.everything
-        moves = table.moves
-        if known is not None and known[0] is table and known[1] == moves:
-            return list(known[2])
-        unshared: list[Entry] = []
-
-        def read(entry: Entry) -> Any:
-            value = self.read(entry)
-            if entry.decoded is None:
-                # It is this reader's own, or there is none.
-                unshared.append(entry)
-            return value
-
-        def all_of(entries: Iterable[Entry]) -> list[Any]:
-            return [value for entry in entries
-                    if (value := entry.decoded) is not None or (value := read(entry)) is not None]
-
-        if self.decoder.keeps(len(table.entries)):
-            # Without a copy first: what it costs is to have thousands of entries come from memory.
-            try:
-                values = all_of(table.entries.values())
-            except RuntimeError as error:
-                if not str(error).startswith("dictionary "):
-                    raise
-            else:
-                if not moves & 1 and moves == table.moves:
-                    if not unshared:
-                        self.everything = table, moves, tuple(values)
-                    return values
-            # A writer came between. What the first pass has read is shared by now.
-        return all_of(list(table.entries.values()))
 
     def ref(self, of: Entry | Key) -> ObjectRef:
         """Return the public name of an entry or a key."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import marshal
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any
 
 from kube_reflect._foreign import fails_again
@@ -58,6 +58,11 @@ class Entry:
     def uid(self) -> str | None:
         """The uid, or None; below 1 us."""
         return self.packed.split(b"\0", 2)[1].decode("utf-8", "surrogatepass") or None
+
+    @property
+    def dictionary(self) -> int:
+        """The number of the dictionary that it was compressed with; 0 and 1: with none."""
+        return self.packed.split(b"\0", 2)[2][0]
 
     def json(self) -> bytes:
         """Return the object as JSON; some 4 us for a pod with [fast]."""
@@ -144,6 +149,16 @@ class EntryMaker:
         if len(shared) >= _SHARED:
             shared.clear()
         return shared.setdefault(tuple(labels.items()), labels)  # type: ignore[no-any-return]
+
+    @property
+    def compression(self) -> str:
+        """What compresses: another process may have something else."""
+        return self.compressor.backend_name
+
+    def dictionaries(self, used: Container[int]) -> dict[int, bytes]:
+        """Return the contents of the dictionaries that are used, by their numbers."""
+        return {number: content for number, content in self.compressor.dictionaries().items()
+                if number in used}
 
     def begin(self, dictionaries: Mapping[int, bytes]) -> None:
         """Begin anew with another compressor's dictionaries; while nothing packed is kept.

@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from kube_reflect._object import Key
+from kube_reflect.events import Reason
 from kube_reflect.store.entry import Entry
 
-__all__ = ["Delta", "Keeper", "Listener", "Reason", "new_subscription", "set_subscriptions"]
-
-
-class Reason(enum.Enum):
-    """Why an object is no longer in the cache."""
-
-    #: The API server said so: it was deleted, or left the selection.
-    DELETED = "deleted"
-    #: A complete list did not have it any more; when and how it went, nobody told.
-    RELISTED = "relisted"
-    #: Another object (another uid) has its name.
-    REPLACED = "replaced"
-    #: Its namespace is no longer watched; the object may live on.
-    UNWATCHED = "unwatched"
-    #: It came in a form that cannot be stored; the object lives on.
-    UNREADABLE = "unreadable"
+__all__ = ["Delta", "Keeper", "Listener"]
 
 
 class Delta(NamedTuple):
@@ -83,20 +67,3 @@ class Keeper(Protocol):
 
     def is_live(self) -> bool:
         """Return whether the cache is being kept up at this moment."""
-
-
-_subscriptions: list[Callable[..., Any]] = []
-
-
-def set_subscriptions(make: Callable[..., Any]) -> None:
-    """Set how a subscription is made; called by the dispatcher, which this room does not know.
-
-    :param make: given a cache, a store, and the keyword arguments of `Writer.subscribe`.
-    """
-    _subscriptions[:] = [make]
-
-
-def new_subscription(cache: Any, store: Any, **options: Any) -> Any:
-    """Return a new subscription to a cache."""
-    [make] = _subscriptions
-    return make(cache, store, **options)

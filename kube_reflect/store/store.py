@@ -5,42 +5,28 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from kube_reflect._describe import no_value
 from kube_reflect._locks import Deadline, checked_timeout
 from kube_reflect.errors import StaleCache
 from kube_reflect.object_ref import ObjectRef
 from kube_reflect.selector import Selector
+from kube_reflect.status import Memory
 from kube_reflect.store.cache import Cache
+from kube_reflect.store.entry import Entry
 from kube_reflect.store.reading import Reads, find
 from kube_reflect.store.snapshot import Snapshot
 from kube_reflect.store.table import Group, Table
 from kube_reflect.store.waiting import wait_for, wait_for_version
 
-__all__ = ["Memory", "Store"]
+__all__ = ["Store"]
 
 K = TypeVar("K")
 T = TypeVar("T")
 
 #: What bytes take beyond their length.
 _EMPTY = sys.getsizeof(b"")
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What a store holds in memory at one moment.
-
-    :param objects: objects in the store.
-    :param bytes_at_rest: bytes of these objects, packed. Their keys, and their places in the
-        store and its indexes, come on top, with some 500 bytes an object.
-    :param decoded: objects that are decoded too, since somebody has read them.
-    """
-
-    objects: int
-    bytes_at_rest: int
-    decoded: int
 
 
 class Store(Reads[K]):
@@ -261,7 +247,40 @@ class Store(Reads[K]):
         self._cache.admit(namespace)
 
     def _all(self) -> list[K]:
-        return self._cache.all_decoded()
+        # As in `get`, no lock: a moment is known by the count of the table's moves, which is odd
+        # while its entries change. What is kept is one tuple, which is replaced whole.
+        cache = self._cache
+        table, known = cache.table, cache.everything
+        moves = table.moves
+        if known is not None and known[0] is table and known[1] == moves:
+            return list(known[2])
+        unshared: list[Entry] = []
+
+        def read(entry: Entry) -> Any:
+            value = cache.read(entry)
+            if entry.decoded is None:
+                # It is this reader's own, or there is none.
+                unshared.append(entry)
+            return value
+
+        def all_of(entries: Iterable[Entry]) -> list[Any]:
+            return [value for entry in entries
+                    if (value := entry.decoded) is not None or (value := read(entry)) is not None]
+
+        if cache.decoder.keeps(len(table.entries)):
+            # Without a copy first: what it costs is to have thousands of entries come from memory.
+            try:
+                values = all_of(table.entries.values())
+            except RuntimeError as error:
+                if not str(error).startswith("dictionary "):
+                    raise
+            else:
+                if not moves & 1 and moves == table.moves:
+                    if not unshared:
+                        cache.everything = table, moves, tuple(values)
+                    return values
+            # A writer came between. What the first pass has read is shared by now.
+        return all_of(list(table.entries.values()))
 
     def __repr__(self) -> str:
         cache = self._cache

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from kube_reflect.store.listener import Delta, Listener, Reason
+from kube_reflect.events import Reason
+from kube_reflect.store.listener import Delta, Listener
 from kube_reflect.store.table import Table
 
 __all__ = ["Counters", "Extent", "Lifecycle", "Transaction"]

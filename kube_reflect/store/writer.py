@@ -11,15 +11,12 @@ from kube_reflect.events import Event
 from kube_reflect.indexers import IndexFunction
 from kube_reflect.object_ref import ApiResource
 from kube_reflect.store.cache import Cache
-from kube_reflect.store.entry import Entry
-from kube_reflect.store.listener import new_subscription
-from kube_reflect.store.options import StoreOptions, check_index
+from kube_reflect.store.options import StoreOptions
 from kube_reflect.store.store import Store
-from kube_reflect.store.table import Table
 from kube_reflect.store.writing import NamespaceWriter
 from kube_reflect.transforms import Transform
 
-__all__ = ["Writer", "add_index"]
+__all__ = ["Writer"]
 
 
 class Writer:
@@ -81,8 +78,8 @@ class Writer:
         :param overflow: what then happens: ``coalesce``, ``block`` or ``resync``.
         :raises ValueError: for a buffer size below 1, or an unknown overflow.
         """
-        return new_subscription(self._cache, self.as_reader(), buffer_size=buffer_size,
-                                overflow=overflow)
+        return self._cache.subscriptions(self._cache, self.as_reader(),
+                                         buffer_size=buffer_size, overflow=overflow)
 
     def add_index(self, name: str, function: IndexFunction) -> None:
         """Add an index over what is there and what will come; from any thread.
@@ -96,7 +93,7 @@ class Writer:
         :raises ValueError: if there is an index of that name.
         :raises TypeError: for what cannot be called.
         """
-        add_index(self._cache, name, function)
+        self._cache.add_index(name, function)
 
     def failed(self, error: Exception) -> None:
         """Note an error of the stream, for those who wait for the first list."""
@@ -122,49 +119,3 @@ class Writer:
             self._writer.settle()
         self._cache.end(reason)
         self._keep()
-
-
-def add_index(cache: Cache, name: str, function: IndexFunction) -> None:
-    """Add an index over what is there and what will come; see `Writer.add_index`.
-
-    From its announcement on, writers make entries with its values. Those that are there are given
-    theirs without a lock; meanwhile others may come that were begun before the announcement, one
-    for each writer, or a list, so it may take some rounds. In the last one nothing is missing, and
-    a table with the index takes the place of the one without.
-    """
-    check_index(name, function)
-    maker = cache.maker
-    with cache.mutex:
-        # One that was announced and never finished (its thread died) may be begun again.
-        if name in cache.table.indexes or maker.indexers.get(name, function) is not function:
-            raise ValueError(f"there is an index {name!r} already")
-        if name not in maker.indexers:
-            maker.indexers = {**maker.indexers, name: function}
-    made: dict[Entry, Entry] = {}
-    while name not in cache.table.indexes:
-        names = tuple(maker.indexers)
-        for entry in cache.cut(lambda table: list(table.entries.values())):
-            if len(made.get(entry, entry).index_values) < len(names):
-                made[entry] = maker.extend(entry)
-        _swap_in_indexes(cache, names, made)
-
-
-def _swap_in_indexes(cache: Cache, names: tuple[str, ...], made: Mapping[Entry, Entry]) -> None:
-    """Swap in a table with the indexes, if all entries have their values.
-
-    :param made: in the place of some of the entries.
-    """
-    with cache.mutex:
-        old = cache.cut(lambda table: table)
-        if len(old.indexes) >= len(names):
-            return
-        new = Table(names)
-        for entry in old.entries.values():
-            complete = made.get(entry, entry)
-            if len(complete.index_values) < len(names):
-                return
-            new.replace(None, complete)
-        for key, entry in new.entries.items():
-            if entry is not old.entries[key]:
-                cache.decoder.pass_on(old.entries[key], entry)
-        cache.swap(new)

@@ -6,10 +6,12 @@ import itertools
 from collections.abc import Iterable
 
 from kube_reflect._object import BadObject, Key, Object
-from kube_reflect.events import Apply, Bookmark, Delete, Event, Init, InitApply, InitDone
+from kube_reflect.events import (
+    Apply, Bookmark, Delete, Event, Init, InitApply, InitDone, Reason,
+)
 from kube_reflect.store.cache import Cache
 from kube_reflect.store.entry import Entry
-from kube_reflect.store.listener import Delta, Reason
+from kube_reflect.store.listener import Delta
 from kube_reflect.store.table import Table
 from kube_reflect.store.transaction import Extent, Transaction
 
@@ -41,8 +43,9 @@ class NamespaceWriter:
         self._begun: Transaction | None = None
         #: Whether a thread is applying an event; then it is for that thread to settle the change.
         self.busy = False
-        #: Whether its namespace was taken out; under the mutex.
-        self._gone = False
+        #: Whether its namespace was taken out, and nothing of it may come back; set under the
+        #: mutex. Then `apply` and the like raise `Forgotten`.
+        self.is_gone = False
         cache.add_namespace(namespace)
 
     def apply(self, event: Event) -> None:
@@ -113,7 +116,7 @@ class NamespaceWriter:
         """Note that what was restored, and has changed since, is as good as a list."""
         self.settle()
         with self._cache.mutex:
-            if self._gone:
+            if self.is_gone:
                 raise Forgotten
             transaction = self._begun = Transaction(
                 Extent.CONFIRMED, self._namespace, None, {}, {})
@@ -124,7 +127,7 @@ class NamespaceWriter:
         """Remove its namespace, and all in it, from the cache; when its stream has ended."""
         if not self.busy:
             self.settle()
-        if not self._gone:
+        if not self.is_gone:
             # Not by way of the buffer, which a thread that has not ended yet may be filling.
             self._swap(Table(self._cache.table.indexes), None, Reason.UNWATCHED, Extent.END)
 
@@ -177,7 +180,7 @@ class NamespaceWriter:
         """
         cache = self._cache
         with cache.mutex:
-            if self._gone:
+            if self.is_gone:
                 raise Forgotten
             table = cache.table
             old = None if key is None else table.entries.get(key)
@@ -237,7 +240,7 @@ class NamespaceWriter:
     def _list_under_way(self, event: str) -> Table:
         buffer = self._buffer
         if buffer is None:
-            if self._gone:
+            if self.is_gone:
                 raise Forgotten
             raise ValueError(f"{event} without an Init before it")
         return buffer
@@ -265,7 +268,7 @@ class NamespaceWriter:
                   extent: Extent) -> bool:
         cache = self._cache
         with cache.mutex:
-            if self._gone:
+            if self.is_gone:
                 raise Forgotten
             old = cache.table
             if len(buffer.indexes) < len(old.indexes):
@@ -283,7 +286,7 @@ class NamespaceWriter:
                      - sum(len(entry.packed) for entry in before.values()))
 
             def swapped() -> None:
-                self._buffer, self._gone = None, extent is Extent.END
+                self._buffer, self.is_gone = None, extent is Extent.END
 
             transaction = self._begun = Transaction(
                 extent, self._namespace, version, before, after, reason, new, swapped)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kube_reflect import Applied, Apply, Delete, Deleted, Resync
-from kube_reflect.dispatcher import Reason
+from kube_reflect.events import Reason
 
 from tests.support.cache_helpers import feed, listed
 from tests.support.objects import pod

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from kube_reflect import Apply, Delete
-from kube_reflect.dispatcher import Handler, Reason, Subscription
+from kube_reflect.dispatcher import Handler, Subscription
 from kube_reflect.dispatcher import handlers as handlers_module
 from kube_reflect.errors import FieldError
+from kube_reflect.events import Reason
 
 from tests.support.cache_helpers import feed, listed, relist
 from tests.support.interrupts import ERRORS, Abort, Run, interrupt_everywhere

@@ -10,7 +10,8 @@ from kube_reflect._locks import Waiters
 from kube_reflect._object import Key
 from kube_reflect.dispatcher.pending import State, Step
 from kube_reflect.store.entry import Entry
-from kube_reflect.store.listener import Delta, Reason
+from kube_reflect.events import Reason
+from kube_reflect.store.listener import Delta
 
 from tests.support.cache_helpers import running
 from tests.support.pending_helpers import Owner, Queue, at, version

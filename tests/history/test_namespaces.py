@@ -21,9 +21,8 @@ from kube_reflect import (  # noqa: E402
     Apply, Bookmark, Config, Delete, Init, InitDone, InitialListStrategy, WatcherError,
 )
 from kube_reflect.dispatcher import Subscription  # noqa: E402
-from kube_reflect.store import (  # noqa: E402
-    Cache, Forgotten, NamespaceWriter, Store, StoreOptions,
-)
+from kube_reflect.store import Cache, NamespaceWriter, Store, StoreOptions  # noqa: E402
+from kube_reflect.store.writing import Forgotten  # noqa: E402
 from kube_reflect.watcher import Machine  # noqa: E402
 
 from tests.support.follower import Follower, by_key  # noqa: E402

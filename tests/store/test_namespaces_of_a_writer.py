@@ -10,7 +10,8 @@ import pytest
 
 from kube_reflect.dispatcher import Applied, Subscription
 from kube_reflect.events import Apply, Delete, Init, InitApply, InitDone
-from kube_reflect.store import Cache, Forgotten, NamespaceWriter, Store, StoreOptions
+from kube_reflect.store import Cache, NamespaceWriter, Store, StoreOptions
+from kube_reflect.store.writing import Forgotten
 
 from tests.support.cache_helpers import feed, listed, names, relist
 from tests.support.objects import pod

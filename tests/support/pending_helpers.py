@@ -11,7 +11,8 @@ from kube_reflect._locks import Waiters, new_lock
 from kube_reflect._object import Key, Object
 from kube_reflect.dispatcher.pending import Pending, Step
 from kube_reflect.store.entry import Entry, EntryMaker
-from kube_reflect.store.listener import Delta, Reason
+from kube_reflect.events import Reason
+from kube_reflect.store.listener import Delta
 from kube_reflect.store.options import StoreOptions
 from kube_reflect.store.user_code import BadObjects
 

@@ -164,7 +164,7 @@ def test_an_item_that_names_its_kind_alone_has_the_version_of_the_list() -> None
 
 # What the parser refuses is one bad object.
 
-TOO_DEEP = ['{"a":' * 40_000 + "1" + "}" * 40_000, "[" * 40_000 + "]" * 40_000]
+TOO_DEEP = ['{"a":' * 20_000 + "1" + "}" * 20_000, "[" * 20_000 + "]" * 20_000]
 TOO_LONG = ["1" * 5000, "-" + "9" * 10_000]
 BOUNDARIES = '[{"a":1},%s,%s]' % (A, A)
 

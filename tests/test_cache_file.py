@@ -1,4 +1,4 @@
-"""kube_reflect.store.saved: a cache in a file, and who may begin with it."""
+"""kube_reflect._cache_file: a cache in a file, and who may begin with it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
+from kube_reflect import _cache_file as module
+from kube_reflect._cache_file import DIGEST, MAGIC, BadFile, CacheFile
 from kube_reflect.events import Apply
-from kube_reflect.store import Cache, CacheFile, NamespaceWriter
-from kube_reflect.store import saved as module
-from kube_reflect.store.saved import DIGEST, MAGIC, BadFile
+from kube_reflect.store import Cache, NamespaceWriter
 
 from tests.support.objects import pod
-from tests.support.saved_helpers import (
+from tests.support.cache_file_helpers import (
     COMMON, LABELS, OF, contents, filled, new_cache, read_back, sealed,
 )
 

@@ -31,8 +31,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from kube_reflect._json import dumps
 from kube_reflect._object import Key
-from kube_reflect.store.cache import Cache
-from kube_reflect.store.entry import Entry
+from kube_reflect.store import Cache, Entry
 
 __all__ = ["BadFile", "CacheFile", "Saved", "read"]
 
@@ -166,7 +165,7 @@ def _sync_directory(path: Path) -> None:
 
 def _write(file: BinaryIO, cache: Cache, entries: Mapping[Key, Entry],
            versions: Mapping[str | None, str], of: Mapping[str, str]) -> None:
-    compressor = cache.maker.compressor
+    maker = cache.maker
     groups: dict[str | None, list[bytes]] = {namespace: [] for namespace in versions}
     one = groups.get(None)
     used = set()
@@ -174,11 +173,10 @@ def _write(file: BinaryIO, cache: Cache, entries: Mapping[Key, Entry],
         group = one if one is not None else groups.get(key[0])
         if group is not None:
             group.append(entry.packed)
-            used.add(entry.packed.split(b"\0", 2)[2][0])
-    dictionaries = {tag: content for tag, content in compressor.dictionaries().items()
-                    if tag in used}
+            used.add(entry.dictionary)
+    dictionaries = maker.dictionaries(used)
     head = dumps({
-        "of": dict(of), "at": time.time(), "compression": compressor.backend_name,
+        "of": dict(of), "at": time.time(), "compression": maker.compression,
         "dictionaries": len(dictionaries),
         "namespaces": [[namespace, version, len(groups[namespace])]
                        for namespace, version in versions.items()]})
@@ -212,7 +210,7 @@ def read(file: BinaryIO, size: int, cache: Cache, of: Mapping[str, str],
         raise BadFile("it is none of this version")
     head = _Head(parts.framed(LONGEST_HEAD))
     maker = cache.maker
-    head.check(of, maker.compressor.backend_name)
+    head.check(of, maker.compression)
     resource, saved = maker.resource, None
     try:
         maker.begin({parts.take(1)[0]: parts.framed(size) for _ in range(head.dictionaries)})

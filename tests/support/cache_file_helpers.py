@@ -9,7 +9,7 @@ from typing import Any
 
 from kube_reflect.events import Init, InitApply, InitDone
 from kube_reflect.store import Cache, NamespaceWriter, StoreOptions
-from kube_reflect.store.saved import DIGEST, Saved, read
+from kube_reflect._cache_file import DIGEST, Saved, read
 
 from tests.support.objects import pod
 
