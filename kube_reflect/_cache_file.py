@@ -2,7 +2,7 @@
 
 ::
 
-    magic           "kube-reflect cache 1" and a newline; 1 is the version of this format
+    magic           "kube-reflect cache 2" and a newline; 2 is the version of this format
     head            4 bytes of length, and so much JSON
     dictionaries    for each: 1 byte, its number; 4 bytes of length, and so many bytes
     objects         for each: 4 bytes of length, and so many bytes: an `Entry`, packed
@@ -35,7 +35,7 @@ from kube_reflect.store import Cache, Entry
 
 __all__ = ["BadFile", "CacheFile", "Saved", "read"]
 
-MAGIC = b"kube-reflect cache 1\n"
+MAGIC = b"kube-reflect cache 2\n"
 DIGEST = 32
 #: A longer file is not read, in bytes: there would be some two million pods in it.
 LONGEST_FILE = 1 << 30

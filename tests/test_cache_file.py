@@ -245,7 +245,7 @@ def test_every_cut_is_found(whole: bytes) -> None:
 
 
 def test_another_format_is_passed_over(whole: bytes) -> None:
-    content = whole[:-DIGEST].replace(b"cache 1\n", b"cache 2\n", 1)
+    content = whole[:-DIGEST].replace(b"cache 2\n", b"cache 1\n", 1)
     with pytest.raises(BadFile, match="version"):
         read_back(sealed(content))
 

@@ -27,6 +27,8 @@ T = TypeVar("T")
 _RAW, _PLAIN = 0, 1
 _RAW_HEAD = bytes((_RAW,))
 _LAST = 255
+#: Compressed bytes begin with that, and the length of the JSON: so many bytes.
+_HEAD = 5
 #: How many dictionaries one cache may make in its life. Objects at rest refer to theirs, so it
 #: stays; and a better one must be so much better that few will do.
 _MOST = 8
@@ -119,18 +121,13 @@ class Compressor:
         packed = _RAW_HEAD
         if length <= _LONGEST:
             codec = self._current if length <= self._backend.longest else self._plain
-            compress = _taken(codec.compressors, codec.new_compressor)
+            idle = codec.compressors
+            compress = _taken(idle, codec.new_compressor)
             frame = compress(json)
-            if len(codec.compressors) < _IDLE:
-                codec.compressors.append(compress)
+            if len(idle) < _IDLE:
+                idle.append(compress)
             if frame.startswith(FRAME):
-                # The length at seven bits a byte.
-                head, left = [codec.tag], length
-                while left >= 0x80:
-                    head.append(left & 0x7F | 0x80)
-                    left >>= 7
-                head.append(left)
-                packed = bytes(head) + frame[len(FRAME):]
+                packed = (length << 8 | codec.tag).to_bytes(_HEAD, "little") + frame[len(FRAME):]
         if packed is _RAW_HEAD or len(packed) >= length:
             packed = _RAW_HEAD + json
         self._seen = seen = self._seen + 1
@@ -147,13 +144,13 @@ class Compressor:
         """
         if packed[:1] == _RAW_HEAD:
             return packed[1:]
-        length, start = _length_of(packed)
-        codec = self._codecs.get(packed[0])
-        if codec is None or not 0 < length <= min(longest, len(packed) * self._backend.ratio):
+        length = int.from_bytes(packed[1:_HEAD], "little")
+        codec = self._codecs.get(packed[0]) if length else None
+        if codec is None or length > min(longest, len(packed) * self._backend.ratio):
             raise Damaged("so much is not in so few, or there is no such dictionary")
         decompress = _taken(codec.decompressors, codec.new_decompressor)
         try:
-            json = decompress(FRAME + packed[start:], length)
+            json = decompress(FRAME + packed[_HEAD:], length)
         # No more than these: an exception of the thread's own may come here too.
         except self._backend.errors as error:
             raise Damaged(str(error)) from error
@@ -258,14 +255,3 @@ def _taken(idle: list[T], new: Callable[[], T]) -> T:
         return idle.pop()
     except IndexError:
         return new()
-
-
-def _length_of(packed: bytes) -> tuple[int, int]:
-    """Return what a length of one to five bytes says, and where it ends."""
-    length = 0
-    for at in range(1, min(len(packed), 6)):
-        more = packed[at]
-        length |= (more & 0x7F) << 7 * (at - 1)
-        if more < 0x80:
-            return length, at + 1
-    raise Damaged("it has no length")

@@ -116,8 +116,9 @@ class Decoder:
             raise
         except Exception as error:
             refused = self._refused_as(value)
-            if refused is None or not _fails_again(function, value, error):
+            if refused is None:
                 raise
+            fails_again(error, function, value)
             what = f"a function failed of what the model refused ({type(error).__name__}"
             self._bad_objects.record(self._name(refused), f"{what}: {error})", _LEFT_OUT, what)
             return False
@@ -170,12 +171,3 @@ class Decoder:
             self._record_once(entry, f"it cannot be parsed ({type(error).__name__}: {error})",
                               "left out", "it cannot be parsed")
             return None
-
-
-def _fails_again(function: Callable[[Any], object], value: Any, error: Exception) -> bool:
-    """Return whether an error is the function's own, and not a time limit that came meanwhile."""
-    try:
-        attempt(function, lambda: value)
-    except FunctionFailed as failed:
-        return type(failed.__cause__) is type(error)
-    return False

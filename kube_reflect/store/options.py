@@ -71,7 +71,7 @@ class StoreOptions:
             check_index(name, function)
         if not isinstance(self.copies, bool):
             raise TypeError(f"copies must be True or False: {self.copies!r}")
-        if self.detect_mutations not in (None, True, False):
+        if not isinstance(self.detect_mutations, (bool, type(None))):
             raise TypeError("detect_mutations must be True, False or None: "
                             f"{self.detect_mutations!r}")
         if self.when_not_ready not in _NOT_READY:

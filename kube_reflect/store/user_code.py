@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from kube_reflect._describe import reason_of
+from kube_reflect._foreign import fails_again
 from kube_reflect._locks import new_lock
 
 __all__ = ["BadObjects", "FunctionFailed", "attempt"]
@@ -26,34 +27,19 @@ class FunctionFailed(Exception):
 
 
 def attempt(function: Callable[[Any], T], argument: Callable[[], Any]) -> T:
-    """Call a function of the user, and once more if it raises.
+    """Call a function of the user, and again if it raises.
 
-    What it raises twice is its own fault. What it raises once came from elsewhere: a time limit,
+    What it raises again is its own fault. What it raises once came from elsewhere: a time limit,
     or a signal handler, that interrupted it. That is not ours to swallow, whatever its class.
 
     :param argument: makes what the function is given, anew for each call.
-    :raises FunctionFailed: if it raises errors of one class again and again.
+    :raises FunctionFailed: if the failure is its own.
     """
     try:
         return function(argument())
     except Exception as error:
-        first = error
-    second = _error_of(function, argument)
-    if second is not None and type(second) is not type(first):
-        # One of the two came from elsewhere. The function's own is the one that it raises again.
-        third = _error_of(function, argument)
-        raise second if type(third) is type(first) else first
-    if second is None:
-        raise first
-    raise FunctionFailed(reason_of(second)) from second
-
-
-def _error_of(function: Callable[[Any], object], argument: Callable[[], Any]) -> Exception | None:
-    try:
-        function(argument())
-    except Exception as error:
-        return error
-    return None
+        fails_again(error, lambda: function(argument()))
+        raise FunctionFailed(reason_of(error)) from error
 
 
 class BadObjects:
