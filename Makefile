@@ -74,8 +74,9 @@ demo: $(CLI) ## watch a small living cluster for some seconds; KUBECONFIG=path s
 	@[ "$(origin KUBECONFIG)" = "command line" ] || unset KUBECONFIG; \
 	$(BIN)/python -m kube_reflect.cli demo
 
+# They wait for a good part of their time, so three keep two processors busy.
 test: $(DEV) ## run the tests; no cluster needed
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 -m "not e2e and not slow" --ignore=tests/history
+	$(BIN)/python -m pytest -n 3 -m "not e2e and not slow" --ignore=tests/history
 
 test-slow: $(DEV) ## run the tests that take long: faults, failures in real time, processes that fork or end
 	$(BIN)/python -m pytest -m "slow and not e2e" --ignore=tests/hosts --ignore=tests/typing
