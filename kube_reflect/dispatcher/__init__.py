@@ -1,7 +1,7 @@
 """Subscriptions and handlers: what threads wait on, fed by the writer, read at their own pace.
 
 It may import the ground, the words, and of store/ what listeners need: `Cache`, `Entry`,
-`Listener`. It knows nothing of the reflector, and holds no lock of the cache. Begin with
+`Delta`. It knows nothing of the reflector, and holds no lock of the cache. Begin with
 `subscription`: a thread's way to a change; `pending` is the queue behind it, which the cache tells.
 """
 
