@@ -154,7 +154,7 @@ class Worker(Runner):
                 try:
                     self._follow()
                 except Exception as error:
-                    if self._writer.is_gone or self._closing:
+                    if self._closing:
                         break
                     self._recover(error)
             if not self._replaced:
@@ -234,7 +234,9 @@ class Worker(Runner):
         try:
             writer.apply(event)
         except BaseException as error:
-            if writer.is_gone or not writer.record_bad_object(event, error):
+            # Where the namespace is gone, nothing is to come of the event, nor of its failure; the
+            # thread has been told to end.
+            if not (writer.is_gone or writer.record_bad_object(event, error)):
                 raise
 
     def _sleep(self, seconds: float) -> None:

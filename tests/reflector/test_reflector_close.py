@@ -222,3 +222,30 @@ def test_what_is_closed_asks_no_more(server: FakeApiServer, v1: client.CoreV1Api
     server.create(pod("late"))
     assert reflector.store.get("late", "ns") is None
     assert len(server.requests) == asked and reflector.status.thread_alive is False
+
+
+def test_a_failure_in_a_namespace_that_is_gone_is_nobodys(
+        server: FakeApiServer, v1: client.CoreV1Api) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def transform(mapping: dict[str, Any]) -> dict[str, Any]:
+        if mapping["metadata"]["name"] == "late":
+            begun.set()
+            assert go_on.wait(DEADLINE)
+            raise SystemExit
+        return mapping
+
+    with Reflector(v1.list_namespaced_pod, namespaces=["ns", "other"],
+                   transform=transform) as reflector:
+        reflector.store.wait_until_ready(DEADLINE)
+        server.create(pod("late", "ns"))
+        assert begun.wait(DEADLINE)
+        [late] = threads_of(f"{reflector.name}:ns")
+        reflector.remove_namespace("ns", timeout=0)
+        go_on.set()
+        late.join(DEADLINE)
+        assert not late.is_alive()
+        # The other one goes on, and nothing was counted.
+        server.create(pod("new", "other"))
+        assert reflector.store.wait_for("new", bool, DEADLINE, namespace="other")
+        assert reflector.status.poisoned == 0
