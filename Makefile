@@ -30,7 +30,7 @@ ROUNDS ?= 10000
 SECONDS ?= 180
 
 # What has to do with JSON: all that reads answers or keeps objects.
-JSON_TESTS = tests/wire tests/watcher tests/store tests/reflector tests/test_cache_file.py
+JSON_TESTS = tests/ground tests/wire tests/watcher tests/store tests/reflector
 
 .PHONY: help demo matrix test test-slow test-hosts test-stdlib lint types examples e2e history chaos \
 	week fuzz bench docs clean

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-from kube_reflect._locks import Deadline, Waiters
+from kube_reflect.ground.locks import Deadline, Waiters
 
 __all__ = ["Stop", "stop_on_signals"]
 

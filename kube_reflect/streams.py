@@ -8,15 +8,14 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar, Union
 
-from kube_reflect._failures import is_expired
-from kube_reflect._object import BadObject, Object as Known
 from kube_reflect.backoff import Backoff
 from kube_reflect.config import Config
 from kube_reflect.errors import (
     InitialListFailed, NoResourceVersion, WatcherError, WatchError, WatchFailed,
 )
 from kube_reflect.events import Apply, Delete, Event, Init, InitApply, InitDone
-from kube_reflect.watcher import Watcher
+from kube_reflect.ground.objects import BadObject, Object as Known
+from kube_reflect.watcher import Watcher, is_expired
 
 __all__ = ["EventWriter", "ObjectWatch", "applied_objects", "backoff", "modify",
            "predicate_filter", "reflect", "touched_objects", "watch_object"]

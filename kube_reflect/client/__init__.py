@@ -2,7 +2,7 @@
 
 What a list function is, its kind and model; requests by connections that any thread can end; what
 differs between the versions of the client; and views, which are its models decoded level by level.
-It stands on the ground (`kube_reflect._locks`, `._json`) and the words; it imports no other room,
+It stands on the ground (`kube_reflect.ground`) and the words; it imports no other room,
 and starts no thread but for what cannot be interrupted. Begin with `list_function`, then
 `requests`; `pool`, `addresses` and `tls` are below these. Others import from here only.
 """

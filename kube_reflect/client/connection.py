@@ -15,14 +15,14 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from kube_reflect import _locks
-from kube_reflect._threads import start_here
+from kube_reflect.ground import locks
+from kube_reflect.ground.threads import start_here
 
 __all__ = ["Closed", "ConnectionHandle"]
 
 T = TypeVar("T")
 
-_NOW = _locks.Deadline(0)
+_NOW = locks.Deadline(0)
 
 
 class Closed(Exception):
@@ -41,7 +41,7 @@ class ConnectionHandle:
     def __init__(self) -> None:
         # Guards the duplicates. It is held for system calls that do not block; reentrant, for a
         # close() in a signal handler.
-        self._lock = _locks.new_lock()
+        self._lock = locks.new_lock()
         #: Whether `close` was called; may be read from any thread.
         self.closed = False
         #: By the number of the file that each duplicates.
@@ -52,7 +52,7 @@ class ConnectionHandle:
         #: When an answer is to have come, on the monotonic clock: at first its headers, or all of
         #: it where it is a refusal, then its body. The requesting thread's own.
         self.deadline = math.inf
-        _locks.register(self, ConnectionHandle._after_fork, 0)
+        locks.register(self, ConnectionHandle._after_fork, 0)
 
     @property
     def connected(self) -> bool:
@@ -118,7 +118,7 @@ class ConnectionHandle:
         if waiting is not None:
             waiting.put(None)
         # Else the thread that has the lock shuts down, when it sees that this is closed.
-        if _locks.wait_until_free(_NOW, self._lock):
+        if locks.wait_until_free(_NOW, self._lock):
             self.shutdown()
 
     def run_abandonable(self, work: Callable[[], T], timeout: float) -> T:

@@ -10,7 +10,7 @@ from typing import Any
 
 from urllib3.exceptions import SSLError
 
-from kube_reflect._json import loads
+from kube_reflect.ground.json_parser import loads
 
 __all__ = ["RequestError", "failure", "is_cut", "is_of_tls", "refused"]
 

@@ -16,7 +16,7 @@ from typing import Any
 from urllib3.exceptions import SSLError
 from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs, resolve_ssl_version
 
-from kube_reflect import _locks
+from kube_reflect.ground import locks
 
 __all__ = ["share_context"]
 
@@ -28,10 +28,10 @@ _SETTINGS = ("cert_reqs", "ssl_version", "ssl_minimum_version", "ssl_maximum_ver
 
 class _Contexts:
     def __init__(self) -> None:
-        self._lock = _locks.new_lock()
+        self._lock = locks.new_lock()
         # A `weakref.WeakValueDictionary` has callbacks in Python, amid which an exception is lost.
         self._contexts: dict[Any, weakref.ref[ssl.SSLContext]] = {}
-        _locks.register(self, _Contexts._after_fork, 0)
+        locks.register(self, _Contexts._after_fork, 0)
 
     def get(self, loaded: dict[str, Any], settings: dict[str, Any]) -> ssl.SSLContext:
         try:

@@ -12,12 +12,12 @@ from time import sleep
 from traceback import walk_tb
 from typing import Generic, TypeVar
 
-from kube_reflect import _locks
-from kube_reflect._locks import new_lock
-from kube_reflect._threads import join_thread, start_thread
 from kube_reflect.dispatcher.changes import Applied, Change, Deleted, Resync
 from kube_reflect.dispatcher.subscription import Subscription
 from kube_reflect.errors import FieldError
+from kube_reflect.ground import locks
+from kube_reflect.ground.locks import new_lock
+from kube_reflect.ground.threads import join_thread, start_thread
 
 __all__ = ["Handler"]
 
@@ -130,7 +130,7 @@ class Handler(Generic[K]):
         self._subscription: Subscription[K] | None = None
         # The one that was started last.
         self._thread: threading.Thread | None = None
-        _locks.register(self, Handler._after_fork, 2)
+        locks.register(self, Handler._after_fork, 2)
 
     def __repr__(self) -> str:
         return (f"<Handler {self.name} {self._state.value}, {self.pending} pending, "

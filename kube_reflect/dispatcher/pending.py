@@ -10,9 +10,9 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from kube_reflect._locks import Deadline, Waiters
-from kube_reflect._object import Key
 from kube_reflect.events import Reason
+from kube_reflect.ground.locks import Deadline, Waiters
+from kube_reflect.ground.objects import Key
 from kube_reflect.store import Delta, Entry
 
 __all__ = ["LOOK_AGAIN", "OVERFLOWS", "Pending", "State", "Step", "Taken"]

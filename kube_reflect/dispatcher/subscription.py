@@ -7,15 +7,15 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
-from kube_reflect._describe import no_value
-from kube_reflect import _locks
-from kube_reflect._locks import Deadline, Waiters, new_lock
 from kube_reflect.dispatcher.changes import Applied, Change, Deleted, Lazy, Resync
 from kube_reflect.dispatcher.pending import (
     LOOK_AGAIN, OVERFLOWS, Pending, Processing, State, Taken,
 )
 from kube_reflect.errors import KubeReflectError
 from kube_reflect.events import Reason
+from kube_reflect.ground import locks
+from kube_reflect.ground.describe import no_value
+from kube_reflect.ground.locks import Deadline, Waiters, new_lock
 from kube_reflect.store import Cache, Store
 
 __all__ = ["Subscription"]
@@ -82,7 +82,7 @@ class Subscription(Generic[K]):
         self._pending = Pending(self._lock, self._waiters, self._processing, weakref.ref(self),
                                 buffer_size, overflow, lasting)
         self._begin(self._pending)
-        _locks.register(self, Subscription._after_fork, 2)
+        locks.register(self, Subscription._after_fork, 2)
 
     def _after_fork(self) -> None:
         """Go on in a child process, where only this thread is working on anything."""
@@ -164,7 +164,7 @@ class Subscription(Generic[K]):
 
     def close(self) -> None:
         """End it, at once, for all who wait on it; from any thread, any number of times."""
-        _locks.renew()
+        locks.renew()
         with self._lock:
             self._pending.close_locked()
         self._waiters.notify()
@@ -183,7 +183,7 @@ class Subscription(Generic[K]):
         """
         self._cache.touch()
         while True:
-            if deadline.timeout is not None and not _locks.wait_until_free(deadline, self._lock):
+            if deadline.timeout is not None and not locks.wait_until_free(deadline, self._lock):
                 raise TimeoutError("another thread kept the subscription locked")
             with self._lock:
                 pending = self._pending
@@ -229,7 +229,7 @@ class Subscription(Generic[K]):
 
     def _done(self) -> None:
         """Let others have what this thread is working on; what it did not get, it puts back."""
-        if not _locks.wait_until_free(_NOW, self._lock):
+        if not locks.wait_until_free(_NOW, self._lock):
             # It is done when this thread takes again, or ends.
             return
         with self._lock:

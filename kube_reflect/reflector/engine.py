@@ -9,10 +9,10 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from kube_reflect import _locks
-from kube_reflect._forgotten import WeakBag, when_forgotten
-from kube_reflect._locks import Deadline, new_lock
 from kube_reflect.dispatcher import Handler
+from kube_reflect.ground import locks
+from kube_reflect.ground.forgotten import WeakBag, when_forgotten
+from kube_reflect.ground.locks import Deadline, new_lock
 from kube_reflect.reflector.namespaces import Namespaces, NamespaceWatch
 from kube_reflect.store import Cache
 
@@ -57,7 +57,7 @@ class Engine:
         self._keep: Callable[[], object] | None = None
         self._pid = os.getpid()
         cache.not_begun("the reflector was never started")
-        _locks.register(self, Engine.after_fork, 3)
+        locks.register(self, Engine.after_fork, 3)
 
     def __repr__(self) -> str:
         return f"<Engine {self.name} {self._state.value}>"
@@ -68,7 +68,7 @@ class Engine:
 
     def after_fork(self) -> None:
         """Arrange for the next use to start again what ran in the parent."""
-        _locks.renew()
+        locks.renew()
         if self._pid == os.getpid():
             return
         self._pid = os.getpid()
@@ -87,7 +87,7 @@ class Engine:
 
     def start(self) -> None:
         """Start the threads that are not running. An interrupted start is completed by another."""
-        _locks.renew()
+        locks.renew()
         self._warn_of_another()
         with self._lock:
             self.cache.restart_on_use(None)
@@ -113,9 +113,9 @@ class Engine:
 
     def close(self, timeout: float | None) -> None:
         """Stop the threads, and wait for their end; see `Reflector.close`."""
-        _locks.renew()
+        locks.renew()
         deadline = Deadline(timeout)
-        if not _locks.wait_until_free(deadline, self._lock):
+        if not locks.wait_until_free(deadline, self._lock):
             self._end_though_locked(deadline)
             return
         with self._lock:
@@ -127,7 +127,7 @@ class Engine:
         late = [worker.what for worker in workers if not worker.join(deadline.left())]
         for what in dict.fromkeys(late):
             logger.warning("%s: %s did not end %s", self.name, what, deadline)
-        if not _locks.wait_until_free(deadline, self._lock):
+        if not locks.wait_until_free(deadline, self._lock):
             self._end_though_locked(deadline)
             return
         with self._lock:
@@ -164,7 +164,7 @@ class Engine:
 
         :raises ValueError: if it is watched already.
         """
-        _locks.renew()
+        locks.renew()
         with self._lock:
             if namespace in self.namespaces.watches:
                 raise ValueError(f"namespace {namespace!r} is watched already")
@@ -183,9 +183,9 @@ class Engine:
         :raises ValueError: if it is not watched.
         :raises TimeoutError: if another thread keeps the reflector or its store locked.
         """
-        _locks.renew()
+        locks.renew()
         deadline = Deadline(timeout)
-        if not (_locks.wait_until_free(deadline, self._lock) and self.cache.is_free(deadline)):
+        if not (locks.wait_until_free(deadline, self._lock) and self.cache.is_free(deadline)):
             raise TimeoutError(f"another thread kept {self.name} locked {deadline}")
         watch = self.namespaces.watches.get(namespace)
         try:
@@ -218,7 +218,7 @@ class Engine:
 
         :param new_handler: makes it, given its name and who is told when it is removed.
         """
-        _locks.renew()
+        locks.renew()
         with self._lock:
             before = self._handlers
             try:

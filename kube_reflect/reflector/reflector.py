@@ -9,11 +9,11 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, Union, overload
 
-from kube_reflect._describe import no_value
 from kube_reflect.backoff import Backoff
 from kube_reflect.client import view_maker
 from kube_reflect.config import Config
 from kube_reflect.dispatcher import Handler, Subscription
+from kube_reflect.ground.describe import no_value
 from kube_reflect.indexers import IndexFunction
 from kube_reflect.reflector.described import described
 from kube_reflect.reflector.engine import Engine

@@ -6,9 +6,9 @@ import atexit
 import threading
 from queue import Empty, SimpleQueue
 
-from kube_reflect._forgotten import WeakBag
-from kube_reflect._locks import Deadline
-from kube_reflect._threads import join_thread, start_thread
+from kube_reflect.ground.forgotten import WeakBag
+from kube_reflect.ground.locks import Deadline
+from kube_reflect.ground.threads import join_thread, start_thread
 
 __all__ = ["Runner"]
 

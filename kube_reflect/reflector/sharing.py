@@ -7,12 +7,12 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar, overload
 
-from kube_reflect._describe import no_value
-from kube_reflect._forgotten import when_forgotten
-from kube_reflect._locks import Deadline, new_lock, wait_until_free
 from kube_reflect.client import ListFunction
 from kube_reflect.config import Config
 from kube_reflect.dispatcher import Handler, Subscription
+from kube_reflect.ground.describe import no_value
+from kube_reflect.ground.forgotten import when_forgotten
+from kube_reflect.ground.locks import Deadline, new_lock, wait_until_free
 from kube_reflect.reflector.reflector import CustomObjects, ListOf, Reflector
 from kube_reflect.reflector.watchers import (
     checked_config, checked_indexers, checked_namespaces,

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Union
 
-from kube_reflect._cache_file import CacheFile
-from kube_reflect._locks import checked_timeout, new_lock
+from kube_reflect.ground.locks import checked_timeout, new_lock
 from kube_reflect.object_ref import ApiResource
+from kube_reflect.reflector.cache_file import CacheFile
 from kube_reflect.reflector.runner import Runner
 from kube_reflect.store import Cache, Entry
 

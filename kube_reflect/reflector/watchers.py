@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from kube_reflect._foreign import fails_again
 from kube_reflect.backoff import Backoff
 from kube_reflect.client import ListFunction
 from kube_reflect.config import Config
+from kube_reflect.ground.foreign import fails_again
 from kube_reflect.reflector.described import described
 from kube_reflect.watcher import Watcher
 from kube_reflect.wire import ApiSource

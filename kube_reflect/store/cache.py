@@ -7,10 +7,10 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
-from kube_reflect import _locks
-from kube_reflect._locks import Deadline, ReadWriteLock, Waiters, new_lock
-from kube_reflect._object import Key, lowest_version, newer_version
 from kube_reflect.errors import WatcherError
+from kube_reflect.ground import locks
+from kube_reflect.ground.locks import Deadline, ReadWriteLock, Waiters, new_lock
+from kube_reflect.ground.objects import Key, lowest_version, newer_version
 from kube_reflect.indexers import IndexFunction
 from kube_reflect.object_ref import ApiResource, ObjectRef
 from kube_reflect.store.decoder import Decoder
@@ -96,7 +96,7 @@ class Cache:
         self.next_number: Callable[[], int] = itertools.count(1).__next__
         self._keeper: Callable[[], Keeper | None] = lambda: None
         self._restart: Callable[[], None] | None = None
-        _locks.register(self, Cache._after_fork, 1)
+        locks.register(self, Cache._after_fork, 1)
 
     def __repr__(self) -> str:
         return (f"<Cache {self.lifecycle.value}, {'ready' if self.ready else 'not ready'}, "
@@ -371,11 +371,11 @@ class Cache:
 
     def is_free(self, deadline: Deadline) -> bool:
         """Return whether, by a deadline, no other thread holds a lock that reads take."""
-        return _locks.wait_until_free(deadline, *self._taken_by_reads)
+        return locks.wait_until_free(deadline, *self._taken_by_reads)
 
     def touch(self) -> None:
         """Start again in a child process what ran in the parent; the first thing of each use."""
-        _locks.renew()
+        locks.renew()
         if self.entries is not self.table.entries:
             self.entries = self.table.entries
         restart = self._restart

@@ -6,11 +6,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from kube_reflect._describe import reason_of
-from kube_reflect._foreign import fails_again
-from kube_reflect._locks import new_lock
-from kube_reflect._object import Object
 from kube_reflect.errors import FieldError, KubeReflectError
+from kube_reflect.ground.describe import reason_of
+from kube_reflect.ground.foreign import fails_again
+from kube_reflect.ground.locks import new_lock
+from kube_reflect.ground.objects import Object
 from kube_reflect.store.entry import Entry
 from kube_reflect.store.user_code import BadObjects, FunctionFailed, attempt
 

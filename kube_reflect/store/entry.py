@@ -6,9 +6,9 @@ import marshal
 from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any
 
-from kube_reflect._foreign import fails_again
-from kube_reflect._json import loads
-from kube_reflect._object import BadObject, Key, Object
+from kube_reflect.ground.foreign import fails_again
+from kube_reflect.ground.json_parser import loads
+from kube_reflect.ground.objects import BadObject, Key, Object
 from kube_reflect.indexers import IndexFunction
 from kube_reflect.object_ref import ApiResource, ObjectRef
 from kube_reflect.store.compression import Compressor

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from kube_reflect._object import Key
 from kube_reflect.events import Reason
+from kube_reflect.ground.objects import Key
 from kube_reflect.store.entry import Entry
 
 __all__ = ["Delta", "Keeper", "Listener"]

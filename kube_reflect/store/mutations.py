@@ -7,8 +7,8 @@ import weakref
 from dataclasses import dataclass
 from typing import Any
 
-from kube_reflect._locks import new_lock
-from kube_reflect._object import Key
+from kube_reflect.ground.locks import new_lock
+from kube_reflect.ground.objects import Key
 from kube_reflect.store.entry import Entry
 from kube_reflect.store.fingerprint import differences, fingerprint
 from kube_reflect.store.listener import Delta, Listener

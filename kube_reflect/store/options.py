@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kube_reflect._locks import checked_timeout
+from kube_reflect.ground.locks import checked_timeout
 from kube_reflect.indexers import IndexFunction
 from kube_reflect.transforms import Transform
 

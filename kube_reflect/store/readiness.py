@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kube_reflect._locks import Deadline, Waiters
 from kube_reflect.errors import NotReady, WatcherError, WriterDropped
+from kube_reflect.ground.locks import Deadline, Waiters
 
 __all__ = ["Readiness"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
-from kube_reflect._object import Key
+from kube_reflect.ground.objects import Key
 from kube_reflect.object_ref import ObjectRef
 from kube_reflect.selector import Selector, parse
 from kube_reflect.store.cache import Cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from kube_reflect._describe import no_value
+from kube_reflect.ground.describe import no_value
 from kube_reflect.object_ref import ObjectRef
 from kube_reflect.store.cache import Cache
 from kube_reflect.store.reading import Reads, find

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from kube_reflect._describe import no_value
-from kube_reflect._locks import Deadline, checked_timeout
 from kube_reflect.errors import StaleCache
+from kube_reflect.ground.describe import no_value
+from kube_reflect.ground.locks import Deadline, checked_timeout
 from kube_reflect.object_ref import ObjectRef
 from kube_reflect.selector import Selector
 from kube_reflect.status import Memory

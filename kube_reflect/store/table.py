@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from kube_reflect._object import Key
+from kube_reflect.ground.objects import Key
 from kube_reflect.store.entry import Entry
 
 __all__ = ["Group", "Table"]

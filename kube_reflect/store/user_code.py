@@ -6,9 +6,9 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from kube_reflect._describe import reason_of
-from kube_reflect._foreign import fails_again
-from kube_reflect._locks import new_lock
+from kube_reflect.ground.describe import reason_of
+from kube_reflect.ground.foreign import fails_again
+from kube_reflect.ground.locks import new_lock
 
 __all__ = ["BadObjects", "FunctionFailed", "attempt"]
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any, NoReturn
 
-from kube_reflect._locks import Deadline
-from kube_reflect._object import Key, compare_versions
 from kube_reflect.errors import NotReady, WriterDropped
+from kube_reflect.ground.locks import Deadline
+from kube_reflect.ground.objects import Key, compare_versions
 from kube_reflect.store.cache import Cache
 from kube_reflect.store.entry import Entry
 from kube_reflect.store.listener import Delta, Listener

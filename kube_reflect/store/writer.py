@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kube_reflect._describe import no_value
-from kube_reflect._forgotten import when_forgotten
 from kube_reflect.events import Event
+from kube_reflect.ground.describe import no_value
+from kube_reflect.ground.forgotten import when_forgotten
 from kube_reflect.indexers import IndexFunction
 from kube_reflect.object_ref import ApiResource
 from kube_reflect.store.cache import Cache

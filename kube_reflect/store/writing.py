@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 
-from kube_reflect._object import BadObject, Key, Object
 from kube_reflect.events import (
     Apply, Bookmark, Delete, Event, Init, InitApply, InitDone, Reason,
 )
+from kube_reflect.ground.objects import BadObject, Key, Object
 from kube_reflect.store.cache import Cache
 from kube_reflect.store.entry import Entry
 from kube_reflect.store.listener import Delta

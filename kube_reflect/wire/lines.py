@@ -9,9 +9,9 @@ from collections.abc import Generator, Iterator
 from json import JSONDecodeError
 from typing import NamedTuple
 
-from kube_reflect._json import loads
-from kube_reflect._object import Object, members
 from kube_reflect.client import OfficialWatch, RequestError, Response
+from kube_reflect.ground.json_parser import loads
+from kube_reflect.ground.objects import Object, members
 from kube_reflect.wire.record import ServerRecord
 
 __all__ = ["WatchLine", "WatchLines"]

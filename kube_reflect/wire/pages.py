@@ -12,9 +12,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from kube_reflect._json import loads
-from kube_reflect._object import Object, members, text_or_none
 from kube_reflect.client import RequestError
+from kube_reflect.ground.json_parser import loads
+from kube_reflect.ground.objects import Object, members, text_or_none
 
 __all__ = ["Page"]
 

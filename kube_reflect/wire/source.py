@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
-from kube_reflect._object import Object
 from kube_reflect.client import Closed, ListFunction, RequestError, Requests, Response
 from kube_reflect.config import Config
+from kube_reflect.ground.objects import Object
 from kube_reflect.wire.lines import WatchLine, WatchLines
 from kube_reflect.wire.pages import Page
 from kube_reflect.wire.record import ServerRecord

@@ -71,7 +71,7 @@ def _synced(task: Task) -> Any:
 
 
 def _parser() -> str:
-    module = sys.modules.get("kube_reflect._json")
+    module = sys.modules.get("kube_reflect.ground.json_parser")
     return str(getattr(module, "PARSER", ""))
 
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import kube_reflect
 from kube_reflect import Apply, InitApply, Reflector
-from kube_reflect._object import Object
+from kube_reflect.ground.objects import Object
 from kube_reflect.testing import FakeApiServer
 from kubernetes.client import ApiClient, Configuration, CoreV1Api, V1Pod
 

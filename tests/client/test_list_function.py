@@ -12,8 +12,8 @@ import pytest
 from kubernetes import client, dynamic
 
 from kube_reflect import ApiResource, Reflector
-from kube_reflect.testing import FakeApiServer
 from kube_reflect.client import ListFunction
+from kube_reflect.testing import FakeApiServer
 
 
 def resource_of(*given: Any) -> ApiResource | None:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from kube_reflect import _json
 from kube_reflect.client.views import documents, view_maker
+from kube_reflect.ground import json_parser
 
 from ._views import PYDANTIC, Source, eager, pods, view
 
@@ -132,7 +132,7 @@ def test_what_only_the_standard_library_reads_is_read(name: bytes) -> None:
         text = b'{"metadata": {"uid": "u"}, "notKnown": NaN, "status": {"phase": "x"}}'
     pod = make_pod(Source(text))
     assert pod.status.phase == "x" and pod.metadata.uid == "u"
-    assert pod.metadata.name == _json.loads(text)["metadata"].get("name")
+    assert pod.metadata.name == json_parser.loads(text)["metadata"].get("name")
 
 
 def test_who_changes_what_he_read_changes_nobody_elses(way: str) -> None:

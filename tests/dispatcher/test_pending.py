@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from kube_reflect._locks import Waiters
-from kube_reflect._object import Key
 from kube_reflect.dispatcher.pending import State, Step
-from kube_reflect.store.entry import Entry
 from kube_reflect.events import Reason
+from kube_reflect.ground.locks import Waiters
+from kube_reflect.ground.objects import Key
+from kube_reflect.store.entry import Entry
 from kube_reflect.store.listener import Delta
 
 from tests.support.cache_helpers import running

@@ -22,9 +22,9 @@ from typing import Any
 from kubernetes import client
 
 from kube_reflect import FieldError
-from kube_reflect._object import BadObject, Object
 from kube_reflect.client import RequestError
 from kube_reflect.client.views import view_maker
+from kube_reflect.ground.objects import BadObject, Object
 from kube_reflect.wire.lines import WatchLines
 from kube_reflect.wire.pages import Page
 from kube_reflect.wire.record import ServerRecord

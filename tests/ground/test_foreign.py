@@ -1,4 +1,4 @@
-"""kube_reflect._foreign: a failure is a function's own if it happens again."""
+"""kube_reflect.ground.foreign: a failure is a function's own if it happens again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kube_reflect._foreign import fails_again
+from kube_reflect.ground.foreign import fails_again
 
 
 class TimeLimit(Exception):

@@ -1,4 +1,4 @@
-"""kube_reflect._frame_lock: whoever is interrupted leaves it to others."""
+"""kube_reflect.ground.frame_lock: whoever is interrupted leaves it to others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from kube_reflect._frame_lock import FrameLock
+from kube_reflect.ground.frame_lock import FrameLock
 from tests.support.cache_helpers import running
 from tests.support.interrupts import Run, interrupt_everywhere
 from tests.support.waiting import DEADLINE

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from kubernetes import client
 
-from kube_reflect import _locks
+from kube_reflect.ground import locks
 from kube_reflect.reflector import Reflector, close_all, shared
 from kube_reflect.testing import FakeApiServer
 
@@ -41,8 +41,8 @@ def all_locks_held() -> Iterator[None]:
 
     # Not those of what earlier tests have left.
     gc.collect()
-    locks = [lock for lock, _ in _locks._items(_locks._locks)]
-    thread = threading.Thread(target=hold, args=(locks,))
+    known = [lock for lock, _ in locks._items(locks._locks)]
+    thread = threading.Thread(target=hold, args=(known,))
     thread.start()
     try:
         assert held.wait(DEADLINE)

@@ -15,9 +15,9 @@ from kube_reflect.backoff import Backoff
 from kube_reflect.errors import InitialListFailed, NotReady, WatcherError, WriterDropped
 from kube_reflect.events import Apply, Init, InitApply, InitDone
 from kube_reflect.reflector import Reflector
-from kube_reflect.streams import reflect
 from kube_reflect.status import Phase
 from kube_reflect.store import Writer
+from kube_reflect.streams import reflect
 from kube_reflect.testing import FakeApiServer
 from kube_reflect.watcher import Watcher
 

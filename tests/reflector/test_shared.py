@@ -13,7 +13,7 @@ import pytest
 from kubernetes import client
 
 from kube_reflect import Config, Phase, Reflector, Shared, shared
-from kube_reflect._threads import start_thread
+from kube_reflect.ground.threads import start_thread
 from kube_reflect.reflector import runner, sharing
 from kube_reflect.testing import FakeApiServer
 

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from kube_reflect._cache_file import CacheFile
 from kube_reflect import (
     Backoff, Config, NotReady, Phase, Reflector, Shard, StaleCache,
     WarmStart, drop_managed_fields, keep, shared,
 )
+from kube_reflect.reflector.cache_file import CacheFile
 from kube_reflect.testing import FakeApiServer
 
 from tests.support.cache_helpers import names as names_of

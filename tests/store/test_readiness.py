@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from kube_reflect._locks import Deadline, Waiters, checked_timeout
 from kube_reflect.errors import NotReady, WatcherError, WriterDropped
+from kube_reflect.ground.locks import Deadline, Waiters, checked_timeout
 from kube_reflect.store.readiness import Readiness
 
 from tests.support.cache_helpers import running

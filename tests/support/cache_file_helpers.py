@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from kube_reflect.events import Init, InitApply, InitDone
+from kube_reflect.reflector.cache_file import DIGEST, Saved, read
 from kube_reflect.store import Cache, NamespaceWriter, StoreOptions
-from kube_reflect._cache_file import DIGEST, Saved, read
 
 from tests.support.objects import pod
 

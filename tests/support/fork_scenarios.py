@@ -20,7 +20,8 @@ if "unhooked" in sys.argv:
         importlib.import_module(module)
     os.register_at_fork = lambda **_: None
 
-from kube_reflect import Applied, Phase, Reflector, Resync, StaleCache, _locks
+from kube_reflect import Applied, Phase, Reflector, Resync, StaleCache
+from kube_reflect.ground.locks import _locks
 from kube_reflect.store.table import Table
 
 from tests.support import fork_servers
@@ -53,7 +54,7 @@ def held(lock: Any) -> Iterator[None]:
 
 def all_locks() -> list[Any]:
     """Return each lock of the library that there is, whoever has it."""
-    return [lock for ref in list(_locks._locks) if (lock := ref()) is not None]
+    return [lock for ref in list(_locks) if (lock := ref()) is not None]
 
 
 def locks(cluster: Cluster, how: str, *_: str) -> None:

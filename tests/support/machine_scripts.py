@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
-from kube_reflect._object import Object
 from kube_reflect.config import Config, InitialListStrategy
+from kube_reflect.ground.objects import Object
 from kube_reflect.watcher import Machine
 from kube_reflect.wire import Closed, RequestError, WatchLine
 

@@ -7,11 +7,11 @@ import threading
 import weakref
 from typing import Any
 
-from kube_reflect._locks import Waiters, new_lock
-from kube_reflect._object import Key, Object
 from kube_reflect.dispatcher.pending import Pending, Step
-from kube_reflect.store.entry import Entry, EntryMaker
 from kube_reflect.events import Reason
+from kube_reflect.ground.locks import Waiters, new_lock
+from kube_reflect.ground.objects import Key, Object
+from kube_reflect.store.entry import Entry, EntryMaker
 from kube_reflect.store.listener import Delta
 from kube_reflect.store.options import StoreOptions
 from kube_reflect.store.user_code import BadObjects

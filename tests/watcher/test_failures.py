@@ -1,4 +1,4 @@
-"""kube_reflect._failures: what a request that failed, or an ERROR event, means for the watcher."""
+"""kube_reflect.watcher.failures: what a failed request, or an ERROR event, means for it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from kube_reflect._failures import is_expired, watch_error, watcher_error
 from kube_reflect.errors import InitialListFailed
+from kube_reflect.watcher.failures import is_expired, watch_error, watcher_error
 from kube_reflect.wire import RequestError
 
 STATUS = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Forbidden",

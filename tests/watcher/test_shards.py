@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from kube_reflect._object import Object
 from kube_reflect.config import Config, InitialListStrategy
 from kube_reflect.events import Apply, Bookmark, Delete, Init, InitApply, InitDone
+from kube_reflect.ground.objects import Object
 from kube_reflect.shard import Shard
 from kube_reflect.watcher import Machine
 from kube_reflect.wire import WatchLine

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from kube_reflect._object import Object
 from kube_reflect.backoff import Backoff
 from kube_reflect.errors import (
     InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed,
 )
 from kube_reflect.events import Apply, Bookmark, Delete, Init, InitApply, InitDone
+from kube_reflect.ground.objects import Object
 from kube_reflect.streams import (
     applied_objects, backoff, modify, predicate_filter, reflect, touched_objects,
 )

@@ -16,8 +16,8 @@ from hypothesis import strategies as st  # noqa: E402
 from kube_reflect.config import Config, InitialListStrategy, ListSemantic  # noqa: E402
 from kube_reflect.errors import WatcherError  # noqa: E402
 from kube_reflect.events import Apply, Bookmark, Delete, Init, InitApply, InitDone  # noqa: E402
-from kube_reflect.streams import reflect  # noqa: E402
 from kube_reflect.store import Writer  # noqa: E402
+from kube_reflect.streams import reflect  # noqa: E402
 from kube_reflect.watcher import Machine  # noqa: E402
 from kube_reflect.wire import Closed, RequestError, WatchLine  # noqa: E402
 

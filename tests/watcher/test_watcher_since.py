@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kube_reflect.events import Apply, Bookmark, Delete, Init, InitDone
 from kube_reflect.errors import WatchError, WatchFailed, WatchStartFailed
+from kube_reflect.events import Apply, Bookmark, Delete, Init, InitDone
 from kube_reflect.wire import RequestError
 
 from tests.support.machine_scripts import (

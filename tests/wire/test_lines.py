@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from kube_reflect._json import loads
-from kube_reflect._object import BadObject, Object
 from kube_reflect.client import Closed, RequestError
+from kube_reflect.ground.json_parser import loads
+from kube_reflect.ground.objects import BadObject, Object
 from kube_reflect.wire import WatchLine
 from kube_reflect.wire.lines import WatchLines
 from kube_reflect.wire.record import ServerRecord

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from kube_reflect._json import loads
-from kube_reflect._object import BadObject, Object
 from kube_reflect.client import RequestError
+from kube_reflect.ground.json_parser import loads
+from kube_reflect.ground.objects import BadObject, Object
 from kube_reflect.wire.pages import Page
 
 from tests.wire.test_pages import TYPED, body, in_pieces

@@ -12,8 +12,8 @@ pytest.importorskip("hypothesis", reason="property tests need hypothesis, of the
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from kube_reflect._object import Object  # noqa: E402
 from kube_reflect.client import RequestError  # noqa: E402
+from kube_reflect.ground.objects import Object  # noqa: E402
 from kube_reflect.wire.pages import Page  # noqa: E402
 
 from tests.wire.test_page_items import check_items, expected, known  # noqa: E402

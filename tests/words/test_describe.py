@@ -1,4 +1,4 @@
-"""kube_reflect._describe"""
+"""kube_reflect.ground.describe"""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from kube_reflect._describe import reason_of
+from kube_reflect.ground.describe import reason_of
 
 pydantic = pytest.importorskip("pydantic", reason="older clients come without it")
 

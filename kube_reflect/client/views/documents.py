@@ -14,8 +14,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
-from kube_reflect._foreign import fails_again
-from kube_reflect._json import fast, loads
+from kube_reflect.ground.foreign import fails_again
+from kube_reflect.ground.json_parser import fast, loads
 
 __all__ = ["JsonSource", "Path", "level_of", "nesting", "opened"]
 

@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from kube_reflect._foreign import fails_again
 from kube_reflect.client.views.documents import JsonSource, Path, level_of, nesting
 from kube_reflect.client.views.failures import Unfit, a, reason_of
 from kube_reflect.client.views.shapes import Field
 from kube_reflect.errors import FieldError
+from kube_reflect.ground.foreign import fails_again
 
 __all__ = ["Maker", "as_it_is", "read", "refusal"]
 

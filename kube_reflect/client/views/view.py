@@ -7,12 +7,12 @@ from abc import ABCMeta
 from collections.abc import Callable
 from typing import Any
 
-from kube_reflect._foreign import fails_again
 from kube_reflect.client.views import generated, pydantic_models
 from kube_reflect.client.views.documents import JsonSource, Path, level_of, opened
 from kube_reflect.client.views.reading import Maker, as_it_is, read, refusal
 from kube_reflect.client.views.shapes import Shape
 from kube_reflect.errors import FieldError
+from kube_reflect.ground.foreign import fails_again
 
 __all__ = ["view_maker"]
 

@@ -1,4 +1,4 @@
-"""kube_reflect._json and kube_reflect._object: random values, by each parser."""
+"""kube_reflect.ground: random values, read and written by each parser."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from kube_reflect import _json
-from kube_reflect._object import Object
+from kube_reflect.ground import json_parser
+from kube_reflect.ground.objects import Object
 
 pytest.importorskip("hypothesis", reason="property tests need hypothesis, of the extra [dev]")
 
 from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from tests.wire.test_json import module_with  # noqa: E402
+from tests.ground.test_json import module_with  # noqa: E402
 from tests.wire.test_lines import read  # noqa: E402
 from tests.wire.test_page_items import known  # noqa: E402
 
@@ -58,7 +58,7 @@ def test_a_line_says_what_parsing_it_gives(obj: dict[str, Any], kind: str, space
 def test_both_parsers_read_the_same(value: Any, ascii_only: bool) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only)
     for data in (text, text.encode("utf-8", "surrogatepass")):
-        assert same(_json.loads(data), STDLIB.loads(data))
+        assert same(json_parser.loads(data), STDLIB.loads(data))
 
 
 JSONISH = st.text(alphabet='{}[]",:0123456789.eE+-\\ntrufalsN \t', max_size=30).map(str.encode)
@@ -67,7 +67,7 @@ JSONISH = st.text(alphabet='{}[]",:0123456789.eE+-\\ntrufalsN \t', max_size=30).
 @given(st.binary(max_size=30) | JSONISH)
 def test_both_parsers_refuse_the_same(data: bytes) -> None:
     results = []
-    for parser in (_json, STDLIB):
+    for parser in (json_parser, STDLIB):
         try:
             results.append((True, parser.loads(data)))
         except ValueError:

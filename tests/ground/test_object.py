@@ -1,4 +1,4 @@
-"""kube_reflect._object: what is known of an object, however it came and however odd it is."""
+"""kube_reflect.ground.objects: what is known of an object, however it came, however odd it is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kube_reflect._object import BadObject, Object, compare_versions, members, newer_version
+from kube_reflect.ground.objects import BadObject, Object, compare_versions, members, newer_version
 
 DATA = Path(__file__).parents[1] / "data"
 

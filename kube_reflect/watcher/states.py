@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Union
 
-from kube_reflect._failures import is_expired
-from kube_reflect._object import BadObject, Object, compare_versions
 from kube_reflect.config import InitialListStrategy
 from kube_reflect.errors import WatcherError
 from kube_reflect.events import Apply, Bookmark, Delete
+from kube_reflect.ground.objects import BadObject, Object, compare_versions
 from kube_reflect.shard import Shard
+from kube_reflect.watcher.failures import is_expired
 from kube_reflect.wire import Lines, RequestError, Source, WatchLine
 
 __all__ = ["BACKWARD", "ENDED", "FAILED", "FAILED_MOST", "OBJECT_EVENTS", "Empty", "InitialWatch",

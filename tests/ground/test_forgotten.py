@@ -1,4 +1,4 @@
-"""kube_reflect._forgotten"""
+"""kube_reflect.ground.forgotten"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 
 import pytest
 
-from kube_reflect._forgotten import WeakBag, when_forgotten
+from kube_reflect.ground.forgotten import WeakBag, when_forgotten
 
 from tests.support.interrupts import FILES, Run, interrupt_everywhere
 
@@ -90,7 +90,7 @@ def test_there_is_no_place_to_interrupt_it(is_cyclic: bool) -> None:
 
 AT_EXIT = """
 import sys, threading
-from kube_reflect._forgotten import when_forgotten
+from kube_reflect.ground.forgotten import when_forgotten
 class Thing: pass
 things = [Thing(), Thing()]
 for thing in things:

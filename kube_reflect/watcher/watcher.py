@@ -1,4 +1,4 @@
-"""The state machine that turns pages and lines into events, and every failure into a value."""
+"""The machine, what each of its states calls for, and the public iterator over it."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any, Union
 
-from kube_reflect._describe import no_value
-from kube_reflect._failures import is_expired, watch_error, watcher_error
-from kube_reflect._object import compare_versions, newer_version
-from kube_reflect._states import (
-    BACKWARD, ENDED, FAILED, FAILED_MOST, OBJECT_EVENTS, Empty, InitialWatch, InitListed, InitPage,
-    Polling, Refusals, Room, ShardFilter, State, StreamingLists, Versionless, Watching,
-    bookmark_of, ends_list, status_of, unknown_type, went_back,
-)
 from kube_reflect.config import Config, ListSemantic
 from kube_reflect.errors import (
     InitialListFailed, NoResourceVersion, WatcherError, WatchFailed, WatchStartFailed,
 )
 from kube_reflect.events import Bookmark, Delete, Event, Init, InitApply, InitDone
+from kube_reflect.ground.describe import no_value
+from kube_reflect.ground.objects import compare_versions, newer_version
+from kube_reflect.watcher.failures import is_expired, watch_error, watcher_error
+from kube_reflect.watcher.states import (
+    BACKWARD, ENDED, FAILED, FAILED_MOST, OBJECT_EVENTS, Empty, InitialWatch, InitListed, InitPage,
+    Polling, Refusals, Room, ShardFilter, State, StreamingLists, Versionless, Watching,
+    bookmark_of, ends_list, status_of, unknown_type, went_back,
+)
 from kube_reflect.wire import ApiSource, Closed, RequestError, Source
 
 __all__ = ["Machine", "Watcher"]

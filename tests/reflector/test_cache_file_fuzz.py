@@ -1,4 +1,4 @@
-"""kube_reflect._cache_file, of any bytes. FUZZ_SECONDS=300 looks for longer.
+"""kube_reflect.reflector.cache_file, of any bytes. FUZZ_SECONDS=300 looks for longer.
 
 A file whose digest agrees was written by us, or by who may do anything else; it is read with the
 same care, so most of what is tried here has a digest that agrees.
@@ -19,8 +19,8 @@ pytest.importorskip("hypothesis", reason="property tests need hypothesis, of the
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from kube_reflect._cache_file import DIGEST, MAGIC, BadFile, CacheFile  # noqa: E402
 from kube_reflect.events import Apply  # noqa: E402
+from kube_reflect.reflector.cache_file import DIGEST, MAGIC, BadFile, CacheFile  # noqa: E402
 from kube_reflect.store import NamespaceWriter  # noqa: E402
 
 from tests.support.objects import pod  # noqa: E402

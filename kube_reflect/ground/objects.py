@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from kube_reflect._foreign import fails_again
-from kube_reflect._json import dumps, fast, loads
+from kube_reflect.ground.foreign import fails_again
+from kube_reflect.ground.json_parser import dumps, fast, loads
 
 __all__ = ["BadObject", "Key", "Object", "compare_versions", "lowest_version",
            "members", "newer_version", "text_or_none"]

@@ -7,7 +7,7 @@ import os
 from types import ModuleType
 from typing import Any
 
-from kube_reflect._foreign import fails_again
+from kube_reflect.ground.foreign import fails_again
 
 __all__ = ["PARSER", "dumps", "fast", "loads"]
 
@@ -21,7 +21,7 @@ if _choice and _choice not in _CHOICES:
 fast: ModuleType | None = None
 if _choice != "stdlib":
     try:
-        from kube_reflect import _fast as fast
+        from kube_reflect.ground import fast
     except ImportError:
         if _choice == "msgspec":
             raise

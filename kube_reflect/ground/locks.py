@@ -38,7 +38,7 @@ from typing import Any, TypeVar
 
 from readerwriterlock.rwlock import Lockable, RWLockable
 
-from kube_reflect._frame_lock import FrameLock
+from kube_reflect.ground.frame_lock import FrameLock
 
 __all__ = ["Deadline", "ReadWriteLock", "Waiters", "checked_timeout", "new_lock",
            "register", "renew", "wait_until_free"]

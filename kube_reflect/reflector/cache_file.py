@@ -29,8 +29,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from kube_reflect._json import dumps
-from kube_reflect._object import Key
+from kube_reflect.ground.json_parser import dumps
+from kube_reflect.ground.objects import Key
 from kube_reflect.store import Cache, Entry
 
 __all__ = ["BadFile", "CacheFile", "Saved", "read"]

@@ -1,4 +1,4 @@
-"""kube_reflect._cache_file: a cache in a file, and who may begin with it."""
+"""kube_reflect.reflector.cache_file: a cache in a file, and who may begin with it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from kube_reflect import _cache_file as module
-from kube_reflect._cache_file import DIGEST, MAGIC, BadFile, CacheFile
 from kube_reflect.events import Apply
+from kube_reflect.reflector import cache_file as module
+from kube_reflect.reflector.cache_file import DIGEST, MAGIC, BadFile, CacheFile
 from kube_reflect.store import Cache, NamespaceWriter
 
 from tests.support.objects import pod

@@ -1,4 +1,4 @@
-"""kube_reflect._threads"""
+"""kube_reflect.ground.threads"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kube_reflect._threads import join_thread, start_thread
+from kube_reflect.ground.threads import join_thread, start_thread
 
 from tests.support.interrupts import ERRORS, Run, interrupt_everywhere
 

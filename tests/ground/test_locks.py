@@ -1,4 +1,4 @@
-"""kube_reflect._locks: what is renewed in a child process, and how it is let go of."""
+"""kube_reflect.ground.locks: what is renewed in a child process, and how it is let go of."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from kube_reflect import _locks
-from kube_reflect._frame_lock import FrameLock
-from kube_reflect._locks import Deadline, new_lock, register, wait_until_free
+from kube_reflect.ground import locks
+from kube_reflect.ground.frame_lock import FrameLock
+from kube_reflect.ground.locks import Deadline, new_lock, register, wait_until_free
 
 from tests.support.waiting import DEADLINE
 
@@ -37,9 +37,9 @@ def test_no_exception_can_be_lost_while_a_lock_is_let_go_of() -> None:
     register(one, lambda renewed: None, 1)
     held = [new_lock(), one]
     del one
-    before = len(_locks._locks), len(_locks._registered)
+    before = len(locks._locks), len(locks._registered)
     assert calls_of_letting_go(held) == []
-    assert (len(_locks._locks), len(_locks._registered)) == (before[0] - 1, before[1] - 1)
+    assert (len(locks._locks), len(locks._registered)) == (before[0] - 1, before[1] - 1)
 
 
 @pytest.mark.parametrize("new", [threading.RLock, FrameLock])

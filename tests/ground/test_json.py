@@ -1,4 +1,4 @@
-"""kube_reflect._json: both parsers read the same."""
+"""kube_reflect.ground.json_parser: both parsers read the same."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from kube_reflect import _json
+from kube_reflect.ground import json_parser
 
 
 def module_with(choice: str) -> ModuleType:
     """Load the module anew, as it is with another setting in the environment."""
-    assert _json.__spec__ is not None and _json.__spec__.origin is not None
+    assert json_parser.__spec__ is not None and json_parser.__spec__.origin is not None
     spec = importlib.util.spec_from_file_location("kube_reflect._json_again",
-                                                  _json.__spec__.origin)
+                                                  json_parser.__spec__.origin)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     with pytest.MonkeyPatch.context() as patch:

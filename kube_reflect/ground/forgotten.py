@@ -18,7 +18,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
-from kube_reflect._threads import start_here
+from kube_reflect.ground.threads import start_here
 
 __all__ = ["WeakBag", "when_forgotten"]
 
