@@ -31,7 +31,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[FaultServer]:
 @pytest.mark.parametrize("fault", [
     faults.ConnectionClose(), faults.BodyUntilClose(), faults.Delay(0.1),
     faults.EditList(faults.duplicate_items), faults.Lines(faults.BLANK, faults.BLANK),
-], ids=repr)
+], ids=lambda fault: type(fault).__name__)
 def test_what_is_odd_but_good(server: FaultServer, fault: faults.Fault, strategy: Any,
                               caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
