@@ -7,12 +7,21 @@ import random
 import time
 from collections.abc import Callable
 
-__all__ = ["Backoff"]
+__all__ = ["Backoff", "random_part"]
 
 #: What a server may ask for at most, in seconds: one that says ten days has its clock wrong.
 _LONGEST_ASKED = 3600.0
 #: A watch that ran for this long, in seconds, was served: that it broke says nothing of the server.
 _SERVED = 5.0
+_system = random.SystemRandom()
+
+
+def random_part() -> float:
+    """Return a number from 0 to 1, drawn by the system.
+
+    So a thread of ours does not move on what a program has seeded, and forked processes differ.
+    """
+    return _system.random()
 
 
 class Backoff:
@@ -57,7 +66,7 @@ class Backoff:
         maximum: float = 30.0,
         reset_after: float = 120.0,
         *,
-        rng: Callable[[], float] = random.random,
+        rng: Callable[[], float] = random_part,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         if not 0 < initial <= maximum < math.inf:

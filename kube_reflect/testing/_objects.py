@@ -15,6 +15,8 @@ from kube_reflect.testing._encoding import Entry, arrange
 from kube_reflect.testing._resources import Registry
 from kube_reflect.testing._storage import Collection, Storage, object_key
 
+# The system's: what a test has seeded is not moved on by a server's thread.
+_random = random.SystemRandom()
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
 _OURS = ("uid", "creationTimestamp", "generation", "deletionTimestamp",
          "deletionGracePeriodSeconds")
@@ -89,7 +91,7 @@ class Objects:
         obj = _checked(resource, namespace, given)
         metadata = obj["metadata"]
         if metadata.get("generateName") and not metadata.get("name"):
-            metadata["name"] = metadata["generateName"] + "".join(random.choices(_SUFFIX, k=5))
+            metadata["name"] = metadata["generateName"] + "".join(_random.choices(_SUFFIX, k=5))
         name = metadata.get("name")
         if not isinstance(name, str) or not name:
             raise status.invalid(resource.group, resource.kind, "", [

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
+from kube_reflect.backoff import random_part
 from kube_reflect.client import Closed, ListFunction, RequestError, Requests, Response
 from kube_reflect.config import Config
 from kube_reflect.ground.objects import Object
@@ -79,7 +79,7 @@ class ApiSource:
     def __init__(self, list_func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any],
                  config: Config, *, metadata_only: bool = False,
                  new_client: Callable[[], Any] | None = None,
-                 rng: Callable[[], float] = random.random) -> None:
+                 rng: Callable[[], float] = random_part) -> None:
         self._config = config
         self._rng = rng
         self._requests = Requests(ListFunction(list_func, args, kwargs), config,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -198,3 +199,9 @@ def test_a_range_without_an_end_is_refused(settings: dict[str, float]) -> None:
 
 def test_two_backoffs_do_not_draw_alike() -> None:
     assert len({Backoff().next_delay() for _ in range(20)}) > 10
+
+
+def test_what_a_program_has_seeded_is_left_alone() -> None:
+    before = random.getstate()
+    assert Backoff().next_delay() > 0
+    assert random.getstate() == before
