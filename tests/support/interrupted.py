@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
+import functools
 import gc
 import itertools
 import random
@@ -117,8 +118,12 @@ def in_thread(operate: Callable[[], object], error: type[BaseException], count: 
             except error:
                 interrupts += 1
 
-    # Twice, for one that comes when another was just noted. (A third does not, before that.)
-    thread = threading.Thread(target=lambda: noting(lambda: noting(operate)))
+    # One within the other, for an exception that comes when another was just noted; and so on, for
+    # on a busy machine that may go on.
+    run = operate
+    for _ in range(8):
+        run = functools.partial(noting, run)
+    thread = threading.Thread(target=run)
     thread.start()
     pause = threading.Event()
     for number in range(count):
