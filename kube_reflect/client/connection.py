@@ -12,11 +12,10 @@ import os
 import socket
 import threading
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from kube_reflect.ground import locks
-from kube_reflect.ground.threads import start_here
+from kube_reflect.ground.threads import Wakeup, start_here
 
 __all__ = ["Closed", "ConnectionHandle"]
 
@@ -46,7 +45,7 @@ class ConnectionHandle:
         self.closed = False
         #: By the number of the file that each duplicates.
         self._duplicates: dict[int, socket.socket] = {}
-        self._waiting: SimpleQueue[Any] | None = None
+        self._waiting: Wakeup | None = None
         #: How many sockets were attached so far.
         self.attached = 0
         #: When an answer is to have come, on the monotonic clock: at first its headers, or all of
@@ -116,7 +115,7 @@ class ConnectionHandle:
         self.closed = True
         waiting = self._waiting
         if waiting is not None:
-            waiting.put(None)
+            waiting.set()
         # Else the thread that has the lock shuts down, when it sees that this is closed.
         if locks.wait_until_free(_NOW, self._lock):
             self.shutdown()
@@ -131,26 +130,26 @@ class ConnectionHandle:
         :raises Closed: when the handle is closed meanwhile.
         :raises TimeoutError: after ``timeout`` seconds.
         """
-        results: SimpleQueue[tuple[T | None, BaseException | None] | None] = SimpleQueue()
-        self._waiting = results
+        outcome: list[tuple[T | None, BaseException | None]] = []
+        self._waiting = wakeup = Wakeup()
         self.check()
 
         def run() -> None:
             try:
-                results.put((work(), None))
+                outcome.append((work(), None))
             except BaseException as error:
-                results.put((None, error))
+                outcome.append((None, error))
+            wakeup.set()
 
         start_here(threading.Thread(target=run, name="kube-reflect:request", daemon=True))
         try:
-            outcome = results.get(timeout=timeout)
-        except Empty:
-            raise TimeoutError(f"no answer within {timeout:g} s") from None
+            if not wakeup.wait(timeout):
+                raise TimeoutError(f"no answer within {timeout:g} s")
         finally:
             self._waiting = None
-        if outcome is None:
+        if not outcome:
             raise Closed
-        value, error = outcome
+        value, error = outcome[0]
         if error is not None:
             raise error
         return value  # type: ignore[return-value]

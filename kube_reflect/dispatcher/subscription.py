@@ -24,8 +24,10 @@ K = TypeVar("K")
 T = TypeVar("T")
 
 _FOREVER, _NOW = Deadline(None), Deadline(0)
-#: Seconds after which a thread looks again whether another one has returned with what it took.
+#: Seconds after which a thread looks again whether another one has returned with what it took …
 _RETURNED = 0.01
+#: … and whether it has left the loop in which it works on that, of which nothing else tells.
+_LEFT = 0.05
 
 
 class Subscription(Generic[K]):
@@ -221,11 +223,11 @@ class Subscription(Generic[K]):
         left = deadline.left()
         if left == 0:
             raise TimeoutError(f"no change {deadline}")
-        loops = [taken.loop for taken in list(self._processing.values()) if taken.loop is not None]
+        if any(taken.loop is not None for taken in list(self._processing.values())):
+            most = min(most, _LEFT)
         self._waiters.wait_for(
-            lambda: (pending.news != news or self._pending is not pending
-                     or any(loop() is None for loop in loops)),
-            Deadline(most if left is None else min(left, most)), loops)
+            lambda: pending.news != news or self._pending is not pending,
+            Deadline(most if left is None else min(left, most)))
 
     def _done(self) -> None:
         """Let others have what this thread is working on; what it did not get, it puts back."""

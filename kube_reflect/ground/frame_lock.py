@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import sys
 import threading
-from queue import Empty, SimpleQueue
 from types import FrameType
+
+from kube_reflect.ground.threads import Wakeup
 
 __all__ = ["FrameLock"]
 
@@ -58,7 +59,7 @@ class FrameLock:
     def _at_fork_reinit(self) -> None:
         #: The last holder, or one from which it can be found.
         self._last = _Holder(0, None)
-        self._waiting: dict[SimpleQueue[None], None] = {}
+        self._waiting: dict[Wakeup, None] = {}
 
     def _find_last(self) -> _Holder:
         last = self._last
@@ -87,21 +88,19 @@ class FrameLock:
         last = self._find_last()
         if last.frame is sys._getframe(1):
             last.frame = None
-            for queue in list(self._waiting):
-                queue.put(None)
+            for wakeup in list(self._waiting):
+                wakeup.set()
 
     def _wait(self, holder: _Holder) -> bool:
         """Wait for another thread's call, for a short time; return whether it has ended."""
-        queue: SimpleQueue[None] = SimpleQueue()
-        self._waiting[queue] = None
+        wakeup = Wakeup()
+        self._waiting[wakeup] = None
         try:
-            # Once the lock is released, nothing will be put into this queue.
-            if holder.frame is not None:
-                queue.get(timeout=_LOOK)
-        except Empty:
-            return not holder.runs()
+            # Once the lock is released, nobody will wake this thread.
+            if holder.frame is not None and not wakeup.wait(_LOOK):
+                return not holder.runs()
         finally:
-            self._waiting.pop(queue, None)
+            self._waiting.pop(wakeup, None)
         return holder.frame is None
 
     def _is_owned(self) -> bool:

@@ -11,7 +11,7 @@ enter ``with`` on a lock of C is one instruction without such a look, and the bl
 it; to leave it is one call of C, which has released the lock when the look comes. Two statements
 (``acquire``, ``try``) are not safe, nor is anything written in Python: `threading.Condition`,
 `Event` and the locks of ``readerwriterlock`` are left taken by an exception that arrives within
-them. So threads wait on a `queue.SimpleQueue` of their own, which is C too.
+them. So each thread waits on a lock of its own, which it never holds (`threads.Wakeup`).
 
 From Python 3.14 on, to enter ``with`` is a call that has such a look behind it; there a lock is a
 `FrameLock`, which is taken back from a call that does not run any more.
@@ -31,7 +31,6 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, MutableSequence
-from queue import Empty, SimpleQueue
 # By its name, for tests put others in the place of `time.sleep`.
 from time import sleep
 from typing import Any, TypeVar
@@ -39,6 +38,7 @@ from typing import Any, TypeVar
 from readerwriterlock.rwlock import Lockable, RWLockable
 
 from kube_reflect.ground.frame_lock import FrameLock
+from kube_reflect.ground.threads import Wakeup
 
 __all__ = ["Deadline", "ReadWriteLock", "Waiters", "checked_timeout", "new_lock",
            "register", "renew", "wait_until_free"]
@@ -217,45 +217,32 @@ class Waiters:
     """Threads that wait until something is true, and look again whenever they are notified."""
 
     def __init__(self) -> None:
-        # A queue for each thread that waits. Operations of a dict whose keys are compared by their
-        # identity are atomic; to put into a queue is safe in a signal handler, too.
-        self._queues: dict[SimpleQueue[Any], None] = {}
+        # One for each thread that waits. Operations of a dict whose keys are compared by their
+        # identity are atomic.
+        self._waiting: dict[Wakeup, None] = {}
 
     def notify(self) -> None:
         """Wake all threads, to look again; from any thread."""
-        for queue in list(self._queues):
-            queue.put(None)
+        for wakeup in list(self._waiting):
+            wakeup.set()
 
-    def wait_for(self, predicate: Callable[[], object], deadline: Deadline,
-                 also: Iterable[weakref.ref[Any]] = ()) -> bool:
+    def wait_for(self, predicate: Callable[[], object], deadline: Deadline) -> bool:
         """Wait until a predicate is true; return whether it is.
 
         :param predicate: looks at what was changed before a `notify`; cheap, takes no lock.
-        :param also: it looks whether these are gone, too, which notifies of itself.
         """
         if predicate():
             return True
-        queue: SimpleQueue[Any] = SimpleQueue()
-        self._queues[queue] = None
-        refs: list[Any] = []
+        wakeup = Wakeup()
+        self._waiting[wakeup] = None
         try:
-            refs = _watched(also, queue)
-            # Looked at again, for it may have become true before the queue was there.
+            # Looked at again, for it may have become true before this thread was among them.
             while not predicate():
-                try:
-                    queue.get(timeout=deadline.left())
-                except Empty:
+                if not wakeup.wait(deadline.left()):
                     return bool(predicate())
             return True
         finally:
-            # First: an exception that comes between the two leaves only what nobody looks at.
-            self._queues.pop(queue, None)
-            refs.clear()
-
-
-def _watched(refs: Iterable[weakref.ref[Any]], queue: SimpleQueue[Any]) -> list[Any]:
-    """Return references that are put into a queue when what they refer to is gone; all in C."""
-    return [weakref.ref(one, queue.put) for ref in refs if (one := ref()) is not None]
+            self._waiting.pop(wakeup, None)
 
 
 def checked_timeout(timeout: float | None, name: str = "timeout") -> float | None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import atexit
 import threading
-from queue import Empty, SimpleQueue
 
 from kube_reflect.ground.forgotten import WeakBag
 from kube_reflect.ground.locks import Deadline
-from kube_reflect.ground.threads import join_thread, start_thread
+from kube_reflect.ground.threads import Wakeup, join_thread, start_thread
 
 __all__ = ["Runner"]
 
@@ -28,9 +27,7 @@ class Runner:
     def __init__(self, name: str) -> None:
         # Set by close(); read by the thread.
         self._closing = False
-        # A queue, not an event: its put is safe within a signal handler or a finalizer that
-        # interrupts its get.
-        self._wake: SimpleQueue[None] = SimpleQueue()
+        self._wakeup = Wakeup()
         self._thread = threading.Thread(target=self._run, name=f"kube-reflect:{name}", daemon=True)
 
     @property
@@ -56,7 +53,7 @@ class Runner:
     def close(self) -> None:
         """End the thread; return at once."""
         self._closing = True
-        self._wake.put(None)
+        self._wakeup.set()
 
     def join(self, timeout: float | None) -> bool:
         """Wait for the thread to end, unless it is this one; return whether it has."""
@@ -68,10 +65,7 @@ class Runner:
     def _pause(self, seconds: float) -> None:
         """Wait for so long, or until it is closed; in the thread."""
         if not self._closing:
-            try:
-                self._wake.get(timeout=min(seconds, threading.TIMEOUT_MAX))
-            except Empty:
-                pass
+            self._wakeup.wait(seconds)
 
 
 _runners: WeakBag[Runner] = WeakBag()

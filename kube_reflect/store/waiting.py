@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
 from typing import Any, NoReturn
 
 from kube_reflect.errors import NotReady, WriterDropped
 from kube_reflect.ground.locks import Deadline
 from kube_reflect.ground.objects import Key, compare_versions
+from kube_reflect.ground.threads import Wakeup
 from kube_reflect.store.cache import Cache
 from kube_reflect.store.entry import Entry
 from kube_reflect.store.listener import Delta, Listener
@@ -30,43 +31,44 @@ class _States(Listener):
         self._cache = cache
         # It may be an object without a namespace, whatever the caller named.
         self._keys = (key, (None, key[1]))
-        # A queue of C, of which one thread takes; None marks the end of the writer.
-        self._queue: SimpleQueue[_State | None] = SimpleQueue()
+        # One thread takes, by operations that are atomic; None marks the end of the writer.
+        self._states: deque[_State | None] = deque(maxlen=_STATES)
+        self._wakeup = Wakeup()
         self._over = False
-        self._queue.put(cache.listen(self, self._present))
+        cache.listen(self, self._begin_locked)
         if cache.ended:
             self.ended()
 
-    def _present(self, table: Table) -> _State:
+    def _begin_locked(self, table: Table) -> None:
+        # Within the cache's lock, so that no later state comes before it.
         there = next((one for one in self._keys if one in table.entries), self._keys[0])
-        return there, table.entries.get(there)
+        self._states.append((there, table.entries.get(there)))
 
     def changed(self, delta: Delta) -> bool:
         if delta.key in self._keys and not self._over:
-            self._queue.put((delta.key, delta.new))
-            if self._queue.qsize() > _STATES:
-                try:
-                    self._queue.get_nowait()
-                except Empty:
-                    # The waiting thread has taken all of them meanwhile.
-                    pass
+            self._states.append((delta.key, delta.new))
+            self._wakeup.set()
         return not self._over
 
     def ended(self) -> None:
-        self._queue.put(None)
+        self._states.append(None)
+        self._wakeup.set()
 
     def is_over(self) -> bool:
         return self._over
 
-    def next(self, left: float | None) -> _State | None:
-        """Return the next state, or the newest when there is no time left; None: the writer ended.
+    def wait(self, deadline: Deadline) -> bool:
+        """Wait until there is a state to take; return whether there is one."""
+        while not self._states:
+            if not self._wakeup.wait(deadline.left()):
+                return bool(self._states)
+        return True
 
-        :param left: seconds.
-        :raises Empty: if there is none in time.
-        """
-        state = self._queue.get(timeout=left)
-        while left == 0 and state is not None and self._queue.qsize() > 0:
-            state = self._queue.get(timeout=0) or state
+    def take(self, newest: bool) -> _State | None:
+        """Return the next state there is, or the newest; None: the writer ended."""
+        state = self._states.popleft()
+        while newest and state is not None and self._states:
+            state = self._states.popleft() or state
         return state
 
     def close(self) -> None:
@@ -88,12 +90,9 @@ def wait_for(cache: Cache, key: Key, condition: Callable[[Any], object],
     states = _States(cache, key)
     seen: _State = (key, None)
     try:
-        left = deadline.left()
-        while True:
-            try:
-                state = states.next(left)
-            except Empty:
-                break
+        while states.wait(deadline):
+            is_last = deadline.left() == 0
+            state = states.take(newest=is_last)
             if state is None:
                 _dropped(cache, what, _describe(cache, *seen))
             seen = state
@@ -102,10 +101,9 @@ def wait_for(cache: Cache, key: Key, condition: Callable[[Any], object],
             # An object that cannot be read does not end the waiting: its next state may be good.
             if cache.decoder.holds(condition, value):
                 return value
-            if left == 0:
+            if is_last:
                 # The time is over, even if further states keep coming.
                 break
-            left = deadline.left()
         raise TimeoutError(f"waited for {what}, and it did not {deadline}; "
                            f"last seen: {_describe(cache, *seen)}")
     finally:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
 from kube_reflect.backoff import random_part
 from kube_reflect.client import Closed, ListFunction, RequestError, Requests, Response
 from kube_reflect.config import Config
 from kube_reflect.ground.objects import Object
+from kube_reflect.ground.threads import Wakeup
 from kube_reflect.wire.lines import WatchLine, WatchLines
 from kube_reflect.wire.pages import Page
 from kube_reflect.wire.record import ServerRecord
@@ -88,14 +88,13 @@ class ApiSource:
         #: What it has shown of the server; its `contact` and `first_list` for any thread.
         self.record = ServerRecord()
         self._list_began = 0.0
-        # A queue, not an event: its put is safe within a signal handler that interrupts its get.
-        self._closing: SimpleQueue[None] = SimpleQueue()
+        self._closing = Wakeup()
 
     def close(self) -> None:
         """End whatever is under way, and all later requests; from any thread, at once."""
         self._closed = True
         self._requests.close()
-        self._closing.put(None)
+        self._closing.set()
 
     def wait_to_start(self) -> None:
         """Wait before the first request, as `Config.start_jitter` says; raises as `wait`."""
@@ -107,10 +106,7 @@ class ApiSource:
 
     def wait(self, seconds: float) -> None:
         """Wait, or raise Closed when it is closed meanwhile."""
-        try:
-            self._closing.get(timeout=seconds)
-        except Empty:
-            pass
+        self._closing.wait(seconds)
         if self._closed:
             raise Closed
 

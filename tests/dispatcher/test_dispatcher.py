@@ -316,7 +316,7 @@ def test_close_wakes_all_who_wait() -> None:
     subscription = writer.subscribe()
     ended: list[Any] = []
     with running(*[lambda: ended.append(subscription.get())] * 5):
-        wait_until(lambda: len(subscription._waiters._queues) == 5)
+        wait_until(lambda: len(subscription._waiters._waiting) == 5)
         subscription.close()
     assert ended == [None] * 5
 

@@ -68,6 +68,6 @@ def test_a_thread_that_waits_for_an_object_notices_that_its_holder_has_ended() -
         assert has_it.wait(DEADLINE)
         feed(writer, Apply(pod("a", version="2")))
         with running(lambda: got.append(subscription.get(timeout=DEADLINE))):
-            wait_until(lambda: subscription._waiters._queues)
+            wait_until(lambda: subscription._waiters._waiting)
             may_end.set()
     assert got == [Applied(pod("a", version="2"), pod("a"))]

@@ -226,7 +226,7 @@ def test_close_lets_go_of_a_writer_that_waits(error: Any) -> None:
         scene = Scene("block", 1)
         body = running(lambda: [scene.apply("a") for _ in range(4)])
         body.__enter__()
-        wait_until(lambda: scene.subscription._pending._room._queues, "the writer waits")
+        wait_until(lambda: scene.subscription._pending._room._waiting, "the writer waits")
         return scene, body
 
     def check(made: Any, run: Run) -> None:
@@ -302,7 +302,7 @@ def test_a_writer_that_waits_for_its_subscriber(error: Any) -> None:
         scene.apply("a")
 
         def take() -> None:
-            wait_until(lambda: scene.subscription._pending._room._queues or scene.got)
+            wait_until(lambda: scene.subscription._pending._room._waiting or scene.got)
             scene.follower.drain(1)
 
         body = running(take)

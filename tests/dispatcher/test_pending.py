@@ -255,7 +255,7 @@ def test_a_writer_that_waits_is_let_go(end: str) -> None:
     queue.tell(A, None, "1")
     told: list[bool] = []
     with running(lambda: told.append(queue.tell(B, None, "1"))):
-        wait_until(lambda: queue.pending._room._queues, "the writer waits")
+        wait_until(lambda: queue.pending._room._waiting, "the writer waits")
         assert told == []
         match end:
             case "take":

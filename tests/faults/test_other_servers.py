@@ -100,8 +100,8 @@ def test_lists_without_a_version_are_watched(server: FaultServer) -> None:
         listed = lists(server)
         assert listed == 1 and running.status.live
         # There is nothing to resume from.
-        server.delete("Pod", "b", NAMESPACE)
         disconnect(server)
+        server.delete("Pod", "b", NAMESPACE)
         check_in_step(running, server)
         assert lists(server) > listed
 

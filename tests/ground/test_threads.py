@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any
 
 import pytest
 
-from kube_reflect.ground.threads import join_thread, start_thread
+from kube_reflect.ground.threads import Wakeup, join_thread, start_thread
 
 from tests.support.interrupts import ERRORS, Run, interrupt_everywhere
+from tests.support.waiting import DEADLINE
 
 
 def test_a_thread_runs() -> None:
@@ -64,3 +66,48 @@ def test_whatever_interrupts_it_a_thread_runs_wholly_or_not_at_all(error: Any) -
 
     places = interrupt_everywhere(Subject, lambda one: start_thread(one.thread), check, error=error)
     assert places >= 3
+
+
+def test_a_thread_is_woken_once_for_all_that_woke_it() -> None:
+    wakeup = Wakeup()
+    wakeup.set()
+    wakeup.set()
+    assert wakeup.wait(None) and not wakeup.wait(0) and not wakeup.wait(0.001)
+
+
+def test_many_threads_wake_one() -> None:
+    wakeup, over = Wakeup(), threading.Event()
+
+    def wake() -> None:
+        while not over.is_set():
+            wakeup.set()
+
+    with ThreadPoolExecutor(3) as pool:
+        waking = [pool.submit(wake) for _ in range(3)]
+        try:
+            assert all(wakeup.wait(DEADLINE) for _ in range(50))
+        finally:
+            over.set()
+        assert [one.result(DEADLINE) for one in waking] == [None] * 3
+
+
+def test_a_wait_ends_in_time_however_short_it_is() -> None:
+    woken: list[bool] = []
+
+    def wait() -> None:
+        for number in range(3_000):
+            woken.append(Wakeup().wait(10.0 ** -(number % 6 + 4)))
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    thread.join(DEADLINE)
+    assert woken == [False] * 3_000
+
+
+@pytest.mark.parametrize("error", [*ERRORS, RuntimeError])
+def test_whatever_interrupts_who_wakes_it_is_woken_by_the_next(error: Any) -> None:
+    def check(wakeup: Wakeup, run: Run) -> None:
+        wakeup.set()
+        assert wakeup.wait(DEADLINE)
+
+    assert interrupt_everywhere(Wakeup, Wakeup.set, check, error=error) >= 3

@@ -119,7 +119,7 @@ def test_a_read_waits_for_the_first_list(
         with running(lambda: found.append(READS[name](reflector.store))):
             for read in NEVER_WAIT.values():
                 assert not read(reflector.store) or read is NEVER_WAIT["is_empty"]
-            wait_until(lambda: reflector.store._cache.waiters._queues)
+            wait_until(lambda: reflector.store._cache.waiters._waiting)
             assert not found
             server.allow()
         assert found and found[0]

@@ -1,9 +1,10 @@
-"""Every wait keeps its timeout, whatever another thread holds."""
+"""Every wait keeps its timeout, whatever another thread holds, or a signal handler does."""
 
 from __future__ import annotations
 
 import contextlib
 import gc
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,8 +12,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from kubernetes import client
 
+from kube_reflect.conditions import is_created
 from kube_reflect.ground import locks
 from kube_reflect.reflector import Reflector, close_all, shared
+from kube_reflect.signals import Stop
 from kube_reflect.testing import FakeApiServer
 
 from tests.support.objects import new_pod as pod
@@ -111,3 +114,49 @@ def test_removing_a_namespace(v1: client.CoreV1Api) -> None:
                               TimeoutError)
         reflector.remove_namespace("ns", DEADLINE)
         assert len(reflector.store) == 0
+
+
+@contextlib.contextmanager
+def slow_signal_handler() -> Iterator[None]:
+    """Have a signal arrive within a timeout, and be handled until after it."""
+    def handle(*_: object) -> None:
+        end = time.monotonic() + 2 * TIMEOUT
+        while time.monotonic() < end:
+            pass
+
+    before = signal.signal(signal.SIGUSR1, handle)
+    main = threading.main_thread().ident
+    assert main is not None
+    timer = threading.Timer(TIMEOUT / 2, signal.pthread_kill, (main, signal.SIGUSR1))
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.join(DEADLINE)
+        signal.signal(signal.SIGUSR1, before)
+
+
+def wait_for_a_change(reflector: Reflector) -> object:
+    subscription = reflector.subscribe()
+    for _ in range(len(reflector.store)):
+        subscription.get(DEADLINE)
+    return subscription.get(TIMEOUT)
+
+
+WAITS: dict[str, Callable[[Reflector], object]] = {
+    "for an object": lambda one: one.store.wait_for("never", is_created, TIMEOUT, namespace="ns"),
+    "for a version": lambda one: one.store.wait_for_version("999999999", TIMEOUT),
+    "for a change": wait_for_a_change,
+    "for the first list": lambda one: one.store.wait_until_ready(TIMEOUT),
+    "for the end": lambda one: Stop().wait(TIMEOUT),
+}
+
+
+@pytest.mark.parametrize("name", WAITS)
+def test_a_signal_handler_that_outlasts_the_timeout(v1: client.CoreV1Api, name: str) -> None:
+    with Reflector(v1.list_namespaced_pod, "ns") as reflector:
+        reflector.store.wait_until_ready(DEADLINE)
+        waits_for = Reflector(v1.list_namespaced_pod, "ns") if "first list" in name else reflector
+        with slow_signal_handler():
+            ended = in_time(lambda: WAITS[name](waits_for))
+        assert ended is False or isinstance(ended, TimeoutError)

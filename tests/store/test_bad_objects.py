@@ -72,7 +72,7 @@ def test_a_condition_or_filter_that_is_interrupted_says_so() -> None:
         with pytest.raises(SoftTimeLimitExceeded):
             read(Interrupted(1))
         assert read(Interrupted(2))
-    assert not store._cache.waiters._queues and not store._cache.listeners
+    assert not store._cache.waiters._waiting and not store._cache.listeners
 
 
 def test_what_one_got_for_a_refused_object_is_not_kept_for_others() -> None:

@@ -80,7 +80,7 @@ class Unready:
         self.store = self.writer.as_reader()
 
     def becomes_ready(self, run: Run) -> None:
-        assert not self.store.ready and not self.writer._cache.waiters._queues
+        assert not self.store.ready and not self.writer._cache.waiters._waiting
         feed(self.writer, Init(), InitApply(pod("a")), InitDone("5"))
         self.store.wait_until_ready(0)
         assert len(self.store.state()) == 1

@@ -33,10 +33,10 @@ class Case:
                 outcomes.append(error)
 
         with running(wait):
-            wait_until(lambda: self.waiters._queues, "waiting")
+            wait_until(lambda: self.waiters._waiting, "waiting")
             then(self.readiness)
             self.waiters.notify()
-        assert not self.waiters._queues
+        assert not self.waiters._waiting
         return outcomes[0]
 
 

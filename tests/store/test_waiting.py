@@ -24,7 +24,7 @@ def has_version(version: str) -> Condition:
 
 
 def waits(writer: Writer, count: int = 1) -> bool:
-    return len(writer._cache.listeners) + len(writer._cache.waiters._queues) == count
+    return len(writer._cache.listeners) + len(writer._cache.waiters._waiting) == count
 
 
 def test_what_holds_already_returns_at_once() -> None:

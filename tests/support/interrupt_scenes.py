@@ -166,7 +166,7 @@ class Scene:
         """Look, after a read: what there is, is as it was."""
         assert versions(self.store) == versions(self.snapshot)
         assert self.writer._cache.counters == self.counters
-        assert not self.writer._cache.waiters._queues
+        assert not self.writer._cache.waiters._waiting
         self.is_whole(run)
 
 

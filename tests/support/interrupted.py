@@ -165,7 +165,7 @@ def check(scene: Scene, name: str) -> None:
     follower = Follower(scene.subscription)
     follower.drain()
     assert follower.versions() == versions(scene.store), name
-    assert not scene.writer._cache.waiters._queues, name
+    assert not scene.writer._cache.waiters._waiting, name
     assert scene.writer._cache.bad_objects.count == 0, name
     scene.writer.close()
 
