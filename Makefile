@@ -6,6 +6,9 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 INSTALL = $(PIP) --use-pep517 --editable
 
+# Where it is set, each of the many processes that the tests start would compile all of it anew.
+export PYTHONDONTWRITEBYTECODE =
+
 # Stamps: one per set of extras, renewed when the requirements in setup.cfg change.
 CLI = $(VENV)/.installed-cli
 DEV = $(VENV)/.installed-dev
@@ -79,13 +82,13 @@ test: $(DEV) ## run the tests; no cluster needed
 	$(BIN)/python -m pytest -n 3 -m "not e2e and not slow" --ignore=tests/history
 
 test-slow: $(DEV) ## run the tests that take long: faults, failures in real time, processes that fork or end
-	$(BIN)/python -m pytest -m "slow and not e2e" --ignore=tests/hosts --ignore=tests/typing
+	$(BIN)/python -m pytest -n 2 -m "slow and not e2e" --ignore=tests/hosts --ignore=tests/typing
 
 test-hosts: $(HOSTS) ## run Flask, Django, gunicorn, uWSGI, Celery with the library in them
 	$(BIN)/python -m pytest tests/contrib tests/hosts
 
 test-stdlib: $(DEV) ## run those that have to do with JSON without the fast parser
-	KUBE_REFLECT_JSON=stdlib $(BIN)/python -m pytest -m "not e2e and not slow" $(JSON_TESTS)
+	KUBE_REFLECT_JSON=stdlib $(BIN)/python -m pytest -n 3 -m "not e2e and not slow" $(JSON_TESTS)
 
 matrix: $(DEV) ## run the tests with each version of the client; VERSIONS="37 35" QUICK=--quick for fewer
 	$(BIN)/python -m tests.matrix $(VERSIONS) $(QUICK)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import threading
@@ -27,6 +28,14 @@ else:
 # A shell ignores it for what runs in the background, and what a test starts would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector all that is there for good: thousands of tests and models."""
+    gc.collect()
+    gc.freeze()
+
 
 # Seconds that threads have to end after their test.
 LEAK_DEADLINE = 2.0

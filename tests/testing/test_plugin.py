@@ -34,6 +34,7 @@ def pytest_in(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
                           timeout=150)
 
 
+@pytest.mark.slow
 def test_the_example_runs() -> None:
     ran = pytest_in(EXAMPLE)
     assert ran.returncode == 0, ran.stdout + ran.stderr
