@@ -30,7 +30,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-
 def pytest_collection_finish() -> None:
     """Spare the garbage collector all that is there for good: thousands of tests and models."""
     gc.collect()
