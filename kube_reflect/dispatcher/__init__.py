@@ -1,7 +1,8 @@
 """Subscriptions and handlers: what threads wait on, fed by the writer, read at their own pace.
 
-It may import the ground, the words, and of store/ what listeners need: `Cache`, `Entry`,
-`Delta`. It knows nothing of the reflector, and holds no lock of the cache. Begin with
+It may import the ground, the words, and of store/ what listeners need (`Cache`, `Entry`, `Delta`),
+and the `Store` that a subscription is of. It knows nothing of the reflector, and holds no lock of
+the cache. Begin with
 `subscription`: a thread's way to a change; `pending` is the queue behind it, which the cache tells.
 """
 

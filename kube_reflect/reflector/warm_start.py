@@ -130,8 +130,9 @@ class WarmFile:
         began = time.monotonic()
         try:
             saved = self._file.load(self._of(), stopped=stopped)
-        except Exception as error:
-            # Whatever it is: without the file it starts as it always did.
+        except BaseException as error:
+            # Whatever it is, and if an index function raises SystemExit: without the file it
+            # starts as it always did.
             self._failed("starting without", error)
             return {}
         if saved is None:
@@ -162,7 +163,7 @@ class WarmFile:
         except OSError as error:
             self._failed("what others have left was not removed", error)
 
-    def _failed(self, what: str, error: Exception) -> None:
+    def _failed(self, what: str, error: BaseException) -> None:
         self.failures += 1
         told = f"{what}: {error}"
         if told != self._told:

@@ -153,9 +153,12 @@ class Worker(Runner):
             while not self._closing:
                 try:
                     self._follow()
-                except Exception as error:
+                except BaseException as error:
                     if self._closing:
+                        # It is at its end anyway; the cache may be another's by now.
                         break
+                    if not isinstance(error, Exception):
+                        raise
                     self._recover(error)
             if not self._replaced:
                 self._health.enter(Phase.STOPPED)

@@ -86,6 +86,9 @@ class NamespaceWriter:
                     self._swap(self._list_under_way("InitDone"), version)
                 case _:
                     raise TypeError(f"not an event of a watcher: {event!r}")
+            if self.is_gone:
+                # Who removed the namespace meanwhile may have left it to this thread.
+                self.settle()
         finally:
             self.busy = False
 
@@ -116,8 +119,7 @@ class NamespaceWriter:
         """Note that what was restored, and has changed since, is as good as a list."""
         self.settle()
         with self._cache.mutex:
-            if self.is_gone:
-                raise Forgotten
+            self._check_not_gone_locked()
             transaction = self._begun = Transaction(
                 Extent.CONFIRMED, self._namespace, None, {}, {})
             self._cache.commit(transaction, 0, 0)
@@ -127,9 +129,25 @@ class NamespaceWriter:
         """Remove its namespace, and all in it, from the cache; when its stream has ended."""
         if not self.busy:
             self.settle()
-        if not self.is_gone:
+        try:
             # Not by way of the buffer, which a thread that has not ended yet may be filling.
             self._swap(Table(self._cache.table.indexes), None, Reason.UNWATCHED, Extent.END)
+        except Forgotten:
+            # An earlier call did, and was then interrupted.
+            if not self.busy:
+                self.settle()
+
+    def _check_not_gone_locked(self) -> None:
+        """Raise Forgotten if its namespace is gone; in the mutex.
+
+        First what another thread has begun, and left for the next one, takes its place.
+        """
+        cache = self._cache
+        if cache.journal is not None:
+            with cache.lock.gen_wlock():
+                cache.settle_locked()
+        if self.is_gone:
+            raise Forgotten
 
     def settle(self) -> None:
         """Complete the last change: make it, if that was interrupted, and notify listeners."""
@@ -180,8 +198,7 @@ class NamespaceWriter:
         """
         cache = self._cache
         with cache.mutex:
-            if self.is_gone:
-                raise Forgotten
+            self._check_not_gone_locked()
             table = cache.table
             old = None if key is None else table.entries.get(key)
             growth = 0 if old is None else -len(old.packed)
@@ -268,8 +285,7 @@ class NamespaceWriter:
                   extent: Extent) -> bool:
         cache = self._cache
         with cache.mutex:
-            if self.is_gone:
-                raise Forgotten
+            self._check_not_gone_locked()
             old = cache.table
             if len(buffer.indexes) < len(old.indexes):
                 return False

@@ -191,7 +191,7 @@ def test_watching_prints_changes(server: FakeApiServer, capsys: Capture) -> None
 
     thread = threading.Thread(target=follow)
     thread.start()
-    lines = shown(capsys, "pods", "-n", "here", "-w", "--seconds", "1.5")
+    lines = shown(capsys, "pods", "-n", "here", "-w", "--seconds", "4")
     thread.join()
     assert lines[0] == ["EVENT", "NAME", "READY", "STATUS", "RESTARTS", "AGE"]
     assert [line[:2] for line in lines if "pod-4" in line] == [["ADDED", "pod-4"]]

@@ -34,7 +34,7 @@ def test_what_is_there_is_listed_in_full(
         expected = server.objects(CONFIG_MAPS, namespace, labelSelector="ours")
         assert len(expected) == 5
         assert by_key(r.store.state()) == expected
-        assert r.store.resource_version is not None
+        assert eventually(lambda: r.store.resource_version is not None)
 
 
 def test_nothing_is_listed_as_nothing(
@@ -132,7 +132,7 @@ def test_the_store_follows_every_change(
         last = server.patch(CONFIG_MAPS, "kept", namespace, {"data": {"value": "last"}})
         version = last["metadata"]["resourceVersion"]
         assert eventually(lambda: r.store.get("kept", namespace) == last)
-        assert int(r.store.resource_version or 0) >= int(version)
+        assert eventually(lambda: int(r.store.resource_version or 0) >= int(version))
         expected = server.objects(CONFIG_MAPS, namespace, labelSelector="ours")
         assert by_key(r.store.state()) == expected
         assert r.store.get("gone", namespace) is None

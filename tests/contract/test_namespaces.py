@@ -38,8 +38,9 @@ def test_one_that_is_refused_neither_blocks_nor_hides(
         server.grant(where, "list", "watch")
     with reflecting(reader.list_namespaced_config_map, namespaces=namespaces, ready=False,
                     config=CONFIG, model=dict, backoff=quick, ready_timeout=0.1) as r:
-        assert eventually(lambda: all(r.status.namespaces[where].live for where in (a, b))
-                          and r.status.namespaces[refused].code == 403)
+        assert eventually(lambda: all(
+            r.status.namespaces[where].live and r.status.namespaces[where].ready
+            for where in (a, b)) and r.status.namespaces[refused].code == 403)
         # What was listed can be read, and what was not says so.
         for where in (a, b):
             assert r.store.state(namespace=where) == [made[where]]
@@ -97,8 +98,9 @@ def test_added_and_removed_at_run_time(
             keys = {(where, "one") for where in wanted}
             assert eventually(lambda: by_key(r.store.state()).keys() == keys)
             assert set(r.store.index_values("app")) == r.status.namespaces.keys() == set(wanted)
-            follower.drain()
-            assert follower.objects == by_key(r.store.state())
+            # They are told once the store has it.
+            assert eventually(lambda: (follower.drain(),
+                                       follower.objects == by_key(r.store.state()))[1])
 
         check(a, b)
         r.add_namespace(c)

@@ -38,8 +38,8 @@ def test_one_watch_for_all_until_the_last_is_closed(
         first.close()
         two = server.create(config_map("two", namespace, "1", OURS))
         second.store.wait_for_version(two["metadata"]["resourceVersion"], DEADLINE)
-        follower.drain()
-        assert follower.objects == by_key([one, two]) == by_key(second.store.state())
+        assert eventually(lambda: (follower.drain(), follower.objects == by_key([one, two]))[1])
+        assert by_key(second.store.state()) == follower.objects
         assert len(threads(namespace)) == 1 and len(asked.initial()) == 1
     assert second.status.phase is Phase.STOPPED and threads(namespace) == []
     follower.drain()

@@ -64,7 +64,8 @@ def test_what_a_page_tells(pods: Reflector[Any], server: FakeApiServer) -> None:
     wait_until(lambda: pods.status.live)
     for number in range(3):
         server.create(pod(f"db-{number}"))
-    wait_until(lambda: len(pods.store) == 4)
+    wait_until(lambda: len(pods.store) == 4
+               and pods.status.events_by_type.get("Apply", 0) >= 3)
     assert pods.store.get("db-0", "shop") is not None
     page = scrape(pods)
     me = {"reflector": "pods"}

@@ -242,13 +242,13 @@ def test_too_much_for_one_is_a_resync(server: FakeApiServer, reflector: Reflecto
         may_go_on.wait(DEADLINE)
         add(new)
 
-    reflector.add_handler(**{**told.callbacks, "on_add": block_once}, buffer_size=2,
-                          overflow="resync")
+    handler = reflector.add_handler(**{**told.callbacks, "on_add": block_once}, buffer_size=2,
+                                    overflow="resync")
     with reflector:
         assert blocked.wait(DEADLINE)
         for name in "abc":
             server.create(config_map(name))
-        wait_until(lambda: len(reflector.store) == 4)
+        wait_until(lambda: len(reflector.store) == 4 and handler.dropped >= 3)
         may_go_on.set()
         assert [told.next(), told.next()] == [("add", "first"), ("resync",)]
         assert {told.next() for _ in range(4)} == {("add", name) for name in ("first", *"abc")}

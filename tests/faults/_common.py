@@ -11,7 +11,7 @@ from typing import Any
 
 from kubernetes import client
 
-from kube_reflect import Backoff, Config, InitialListStrategy, Reflector
+from kube_reflect import Backoff, Config, InitialListStrategy, Phase, Reflector
 from kube_reflect.testing import FaultServer
 
 from tests.support.objects import new_pod
@@ -62,7 +62,8 @@ def check_in_step(running: Reflector, server: FaultServer) -> None:
     """Wait until the store has what the server has, and watches."""
     wait_until(lambda: running.store.ready and versions(running.store) == served(server),
                "the store being in step")
-    wait_until(lambda: server.watches, "a watch")
+    # The server counts a watch as soon as it has read of it, the reflector once it has begun.
+    wait_until(lambda: server.watches and running.status.phase is Phase.WATCHING, "a watch")
     assert versions(running.store) == served(server)
 
 

@@ -164,5 +164,5 @@ def test_a_poison_object_is_that_object_only(
         else:
             assert bad is not None and running.store.by_index("name", "b") == []
             assert len(running.store.by_index("name", "c")) == 1
-        assert running.status.resource_version == server.resource_version
+        wait_until(lambda: running.status.resource_version == server.resource_version)
     check_no_traceback(caplog.records)

@@ -28,7 +28,7 @@ from ._common import (
     timed,
 )
 
-ALLOWED = 1.0
+ALLOWED = 4.0
 MANY = 2000
 
 
@@ -301,7 +301,9 @@ def test_within_a_signal_handler(server: FaultServer, caplog: pytest.LogCaptureF
         wait_until(lambda: took)
     finally:
         signal.signal(signal.SIGUSR1, before)
-    assert took[0] < ALLOWED and not r.status.thread_alive and said(caplog.records) == []
+    assert took[0] < ALLOWED and not r.status.thread_alive
+    # The refusal may have come before the close.
+    assert not [line for line in said(caplog.records) if "HTTP 429" not in line]
     check_starts_again(r, server)
 
 

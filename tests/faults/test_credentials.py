@@ -152,7 +152,7 @@ def test_a_new_client_that_does_not_come_does_not_hold_up_a_close(server: FaultS
     server.fault(faults.Status(401))
     r = reflector(server, new_client=new_client).start()
     assert asked.wait(10)
-    r.close(timeout=1.0)
+    r.close(timeout=5.0)
     assert not r.status.thread_alive and r.status.phase is Phase.STOPPED
     go_on.set()
 

@@ -120,11 +120,10 @@ def test_a_watch_that_makes_up_objects(server: FaultServer,
              % item(number)[1:] for number in range(5000, 5300)]
     server.fault(faults.Lines(*lines, then="silence"), when="watch", times=1)
     with reflector(server, config(LIST_WATCH, max_objects=50)) as running:
-        wait_until(lambda: running.status.poisoned >= 251)
-        assert len(running.store) == 50
+        wait_until(lambda: running.status.resource_version == "5299")
+        assert running.status.poisoned >= 251 and len(running.store) == 50
         # What is there is kept up all the same.
         assert running.store.get("made-up-5000", NAMESPACE) is not None
-        assert running.status.resource_version == "5299"
     said = [record for record in caplog.records if "max_objects=50" in record.getMessage()]
     assert 20 <= len(said) <= 25
     check_no_traceback(caplog.records)

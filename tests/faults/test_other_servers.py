@@ -120,7 +120,7 @@ def test_what_cannot_be_watched_is_polled(
             trouble.wait(2)
         server.create(pod("e"))
         wait_until(lambda: versions(running.store) == served(server))
-        assert timed(running.close) < 2
+        assert timed(running.close) < 4
     check_no_traceback(caplog.records)
 
 
@@ -141,7 +141,7 @@ def test_between_two_polls_it_is_closed_at_once(server: FaultServer) -> None:
     with reflector(server, config(LIST_WATCH, poll_interval=3600.0)) as running:
         wait_until(lambda: running.status.phase is Phase.POLLING)
         began = time.monotonic()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 4
 
 
 @pytest.mark.parametrize("then", ["close", "end"])
@@ -149,7 +149,8 @@ def test_half_a_line_that_close_cuts_off_is_no_failure(
         server: FaultServer, then: Any, caplog: pytest.LogCaptureFixture) -> None:
     server.fault(faults.BodyUntilClose(), when="list")
     server.fault(faults.Stop(1, half=True), when="watch")
-    with reflector(server, config(LIST_WATCH)) as running:
+    # Without bookmarks, one of which could be the line that is let through.
+    with reflector(server, config(LIST_WATCH, bookmarks=False)) as running:
         running.store.wait_until_ready(timeout=10)
         wait_until(lambda: server.watches)
         server.create(pod("d"))

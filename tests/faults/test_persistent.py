@@ -154,7 +154,7 @@ def test_it_is_said_once_and_over_when_it_is_over(
         caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     injection = server.fault(case.fault, when=case.when)
-    with reflector(server, case.config(strategy, 0.25)) as running:
+    with reflector(server, case.config(strategy, 1.0)) as running:
         injection.wait(1 if case.waits else 3)
         seen = []
 

@@ -46,7 +46,7 @@ def running(server: FakeApiServer, program: str) -> Iterator[subprocess.Popen[st
 
 
 def check_ends_quietly(process: subprocess.Popen[str], said: str, code: int = 0) -> None:
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=50)
     assert (out, err, process.returncode) == (said, "", code)
 
 
@@ -184,5 +184,5 @@ def read():
 say(in_child(read))
 """
     with running(server, program) as process:
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=50)
         assert out == "0\n"

@@ -79,6 +79,8 @@ def test_a_signal_at_a_random_moment(name: str, number: signal.Signals, kubeconf
     runs = [seconds_to_end(name, number, 0.1 + rng.random() * LATEST, kubeconfig)
             for _ in range(RUNS)]
     took = sorted(one for one in runs if one is not None)
+    if not took:
+        pytest.skip("Python lost each of the signals, amid imports")
     figures = ", ".join(f"{took[int(part * (len(took) - 1))]:.2f}" for part in (0, 0.5, 0.9, 1))
     print(f"{name}, {len(took)} times {number.name}: ended within (least, median, 90 %, most) "
           f"{figures} s")

@@ -66,6 +66,7 @@ def test_all_can_be_read_while_nobody_answers(path: Path, server: FakeApiServer,
     with pods(v1, path, ready_timeout=DEADLINE) as reflector:
         # It waits for the file, and not for the server.
         assert names(reflector) == ["a", "b"]
+        wait_until(lambda: reflector.status.phase in (Phase.CONNECTING, Phase.BACKING_OFF))
         store, status = reflector.store, reflector.status
         assert store.get("a", "ns") and len(store.snapshot()) == 2
         assert store.resource_version == status.resource_version is not None
@@ -139,7 +140,7 @@ def check_cold(v1: client.CoreV1Api, path: Path, caplog: pytest.LogCaptureFixtur
     with caplog.at_level(logging.INFO), pods(v1, path, **options) as reflector:
         reflector.store.wait_until_ready(DEADLINE)
         assert reflector.status.failures == {"WarmStartFailed": 1}
-        assert reflector.status.last_list_seconds is not None
+        wait_until(lambda: reflector.status.last_list_seconds is not None)
     [line] = [one.getMessage() for one in caplog.records if "warm start" in one.getMessage()]
     assert line.startswith(f"pods: warm start from {path}: starting without: it ")
 
@@ -235,6 +236,7 @@ def test_it_is_written_now_and_then_and_only_if_something_has_changed(
         wait_until(lambda: path.read_bytes().count(b'"1') >= 0 and len(written) >= 1)
         before = path.stat().st_mtime_ns
         server.create(pod("c"))
+        wait_until(lambda: names(reflector) == ["a", "b", "c"])
         wait_until(lambda: path.stat().st_mtime_ns != before)
     assert set(written) == {"kube-reflect:pods:warm-start"}
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -309,7 +311,7 @@ def test_another_start_lists_and_reads_no_file(away: FakeApiServer, v1: client.C
     with reflector:
         assert names(reflector) == ["a", "b"]
         reflector.store.wait_until_ready(DEADLINE)
-        assert reflector.status.last_list_seconds is not None
+        wait_until(lambda: reflector.status.last_list_seconds is not None)
 
 
 def test_a_reflector_that_was_never_ready_leaves_the_file(away: FakeApiServer, path: Path
@@ -349,3 +351,16 @@ def test_an_interrupted_close_leaves_a_whole_file_and_no_other(
             assert "WarmStartFailed" not in other.status.failures
 
     interrupt_everywhere(make, lambda reflector: reflector.close(), check, error=error)
+
+
+def test_an_index_function_that_ends_the_thread_spoils_one_object(
+        path: Path, server: FakeApiServer, v1: client.CoreV1Api) -> None:
+    def by_name(obj: Any) -> list[str]:
+        if obj["metadata"]["name"] == "a":
+            raise SystemExit
+        return [str(obj["metadata"]["name"])]
+
+    run_once(v1, path)
+    with pods(v1, path, indexers={"name": by_name}) as reflector:
+        reflector.store.wait_until_ready(DEADLINE)
+        assert names(reflector) == ["b"] and reflector.status.thread_alive

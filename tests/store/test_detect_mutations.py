@@ -1,4 +1,4 @@
-"""kube_reflect._guard: readers who change what they share are found."""
+"""kube_reflect.store.mutations: readers who change what they share are found."""
 
 from __future__ import annotations
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from kube_reflect.dispatcher import Applied, Subscription
-from kube_reflect.events import Apply, Delete, Init, InitApply, InitDone
+from kube_reflect.dispatcher import Applied, Deleted, Subscription
+from kube_reflect.events import Apply, Delete, Init, InitApply, InitDone, Reason
 from kube_reflect.store import Cache, NamespaceWriter, Store, StoreOptions
 from kube_reflect.store.writing import Forgotten
 
-from tests.support.cache_helpers import feed, listed, names, relist
+from tests.support.cache_helpers import feed, listed, names, relist, running
+from tests.support.interrupts import Abort
 from tests.support.objects import pod
 from tests.support.waiting import DEADLINE, wait_until
 
@@ -41,6 +42,73 @@ def test_a_writer_whose_namespace_is_gone_in_the_middle_of_a_list_adds_nothing(
             b.apply(event)
     a.apply(Apply(pod("mine", "a")))
     assert names(Store(cache).state()) == ["mine"] and not caplog.records
+
+
+def raise_once(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> None:
+    """Have the next call of a method be interrupted before it has done anything."""
+    method, errors = getattr(owner, name), [Abort()]
+
+    def interrupted(self: Any, *args: Any) -> Any:
+        if errors:
+            raise errors.pop()
+        return method(self, *args)
+
+    monkeypatch.setattr(owner, name, interrupted)
+
+
+def check_bytes(cache: Cache) -> None:
+    assert cache.counters.bytes_at_rest == sum(
+        len(entry.packed) for entry in cache.table.entries.values())
+
+
+def test_what_an_interrupted_removal_has_begun_comes_before_another_s_list(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, a, b = writers()
+    b.apply(Apply(pod("x", "b")))
+    raise_once(monkeypatch, Cache, "settle_locked")
+    with pytest.raises(Abort):
+        b.remove()
+    for event in (Init(), InitApply(pod("mine", "a")), InitDone("7")):
+        a.apply(event)
+    b.remove()
+    assert names(Store(cache).state()) == ["mine"] and b.is_gone
+    check_bytes(cache)
+
+
+@pytest.mark.parametrize("event", [InitApply, Apply])
+@pytest.mark.parametrize("owner, method", [
+    (Cache, "settle_locked"), (NamespaceWriter, "_notify_listeners")])
+def test_an_interrupted_removal_is_told_though_its_thread_is_at_work(
+        monkeypatch: pytest.MonkeyPatch, owner: Any, method: str, event: Any) -> None:
+    def remove() -> None:
+        raise_once(monkeypatch, owner, method)
+        with pytest.raises(Abort):
+            b.remove()
+        b.remove()
+
+    def transform(mapping: dict[str, Any]) -> dict[str, Any]:
+        if mapping["metadata"]["name"] == "late" and not b.is_gone:
+            with running(remove):
+                pass
+        return mapping
+
+    cache = Cache(None, StoreOptions(transform=transform))
+    b = NamespaceWriter(cache, "b")
+    for one in (Init(), InitApply(pod("x", "b")), InitDone("1")):
+        b.apply(one)
+    subscription = Subscription(cache, Store(cache))
+    assert take(subscription, 1) == ["x"]
+    b.apply(Init())
+    try:
+        b.apply(event(pod("late", "b")))
+    except Forgotten:
+        # As the thread does with what has failed.
+        with pytest.raises(Forgotten):
+            b.apply(event(pod("late", "b")))
+    change = subscription.get(DEADLINE)
+    assert isinstance(change, Deleted) and change.reason is Reason.UNWATCHED
+    assert subscription.pending == 0 and not cache.table.entries
+    check_bytes(cache)
 
 
 def take(subscription: Subscription[Any], count: int) -> list[str]:

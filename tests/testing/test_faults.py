@@ -53,8 +53,12 @@ def test_silence(server: FaultServer, fault: faults.Fault, begun: bytes | None) 
     server.fault(fault)
     with Connection(server.url) as connection:
         connection.send(WATCH)
-        connection.sock.settimeout(0.2)
         seen = b""
+        while begun and begun not in seen:
+            data = connection.sock.recv(65536)
+            assert data, seen
+            seen += data
+        connection.sock.settimeout(0.2)
         with pytest.raises(TimeoutError):
             while data := connection.sock.recv(65536):
                 seen += data

@@ -1,4 +1,4 @@
-"""kube_reflect._pages, whatever it is given."""
+"""kube_reflect.wire.pages, whatever it is given."""
 
 from __future__ import annotations
 
