@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from kube_reflect.ground.foreign import text_of
+
 __all__ = ["no_value", "reason_of"]
 
 #: Characters of a line; what is longer is cut.
@@ -33,7 +35,7 @@ def reason_of(error: BaseException, obj: Any = None) -> str:
     """
     found = _fields(error)
     if not found:
-        said = " ".join(str(error).split())
+        said = " ".join(text_of(error).split())
         return _cut(f"{type(error).__name__}: {said}" if said else type(error).__name__)
     first = found[0]
     path = tuple(first.get("loc") or ())

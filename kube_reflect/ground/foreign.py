@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["fails_again"]
+__all__ = ["fails_again", "text_of"]
 
 
 #: Failures of a function that says another thing each time, until its class alone tells; and at
@@ -25,8 +25,10 @@ def fails_again(error: Exception, function: Callable[..., Any], *args: Any) -> N
             function(*args)
         except Exception as again:
             by_class = len(seen) >= _BY_CLASS
-            own = [one for one in seen if _is_alike(one, again, by_class)]
-            strangers = [one for one in seen if one not in own]
+            own: list[Exception] = []
+            strangers: list[Exception] = []
+            for one in seen:
+                (own if _is_alike(one, again, by_class) else strangers).append(one)
             if own and strangers:
                 raise strangers[0]
             if own:
@@ -40,4 +42,19 @@ def fails_again(error: Exception, function: Callable[..., Any], *args: Any) -> N
 def _is_alike(one: Exception, other: Exception, by_class: bool) -> bool:
     # A RecursionError says where it was, which depends on how deep the call is.
     return type(one) is type(other) and (
-        by_class or isinstance(other, RecursionError) or str(one) == str(other))
+        by_class or isinstance(other, RecursionError) or text_of(one) == text_of(other))
+
+
+def text_of(error: BaseException) -> str:
+    """Return what an exception says; nothing, if saying it fails each time."""
+    try:
+        return str(error)
+    except Exception as failure:
+        try:
+            str(error)
+        except Exception as again:
+            if type(again) is type(failure):
+                return ""
+            raise
+        # What does not happen twice came from elsewhere.
+        raise

@@ -208,6 +208,9 @@ class Worker(Runner):
             watcher.close()
         try:
             for item in streams.backoff(watcher, self._backoff, sleep=self._sleep):
+                if self._closing:
+                    # Much may have been received already.
+                    break
                 if isinstance(item, WatcherError):
                     self._cache.failed(item)
                     self._health.failed(item)

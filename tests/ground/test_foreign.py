@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kube_reflect.ground.foreign import fails_again
+from kube_reflect.ground.foreign import fails_again, text_of
 
 
 class TimeLimit(Exception):
@@ -70,3 +70,23 @@ def test_what_says_another_thing_each_time_has_an_end() -> None:
 
     with pytest.raises(TimeLimit):
         fails_again(TimeLimit(), another)
+
+
+class Unsayable(Exception):
+    """Fails when it is asked what it says, in one way after the other."""
+
+    def __init__(self, *failures: Exception | None) -> None:
+        super().__init__()
+        self._say = failing(*failures)
+
+    def __str__(self) -> str:
+        self._say()
+        return "after all"
+
+
+def test_what_cannot_be_said_is_no_failure_of_another() -> None:
+    assert text_of(Unsayable(RuntimeError())) == ""
+    assert text_of(Unsayable(None)) == "after all"
+    assert is_own(Unsayable(RuntimeError()), failing(Unsayable(RuntimeError())))
+    with pytest.raises(TimeLimit):
+        text_of(Unsayable(TimeLimit(), None))

@@ -154,6 +154,27 @@ def test_while_events_pour_in(server: FakeApiServer, v1: client.CoreV1Api,
             done.set()
 
 
+def test_what_was_received_and_not_applied_does_not_hold_it_up(
+        server: FakeApiServer, v1: client.CoreV1Api) -> None:
+    slow, never = threading.Event(), threading.Event()
+    applied: list[Any] = []
+
+    def transform(mapping: dict[str, Any]) -> dict[str, Any]:
+        if slow.is_set():
+            applied.append(mapping)
+            never.wait(0.2)
+        return mapping
+
+    with Reflector(v1.list_namespaced_pod, "ns", transform=transform) as reflector:
+        reflector.store.wait_until_live(DEADLINE)
+        slow.set()
+        for number in range(100):
+            server.patch("pods", "a", {"metadata": {"labels": {"n": str(number)}}}, "ns")
+        wait_until(lambda: applied)
+        assert seconds_to_close(reflector, timeout=DEADLINE) < 10
+        assert len(applied) < 50
+
+
 class Retrying(FakeApiServer):
     """Asks for a minute of patience."""
 
