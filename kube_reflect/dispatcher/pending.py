@@ -147,6 +147,9 @@ class Pending:
     def begin(self, replay: dict[Key, Entry]) -> None:
         """Show first what was there when it began to be told of changes."""
         with self._lock:
+            if self.state is State.OVERFLOWED:
+                # It was told of too many since then: a resync comes before all.
+                return
             for key, steps in list(self._steps.items()):
                 there = replay.pop(key, None)
                 if there is not None:

@@ -137,6 +137,15 @@ def test_too_much_is_a_resync_by_another() -> None:
     assert queue.shown() == [("b", None, "1")]
 
 
+def test_who_is_told_of_too_much_before_the_replay_is_shown_nothing_without_a_resync() -> None:
+    queue = Queue(2, "resync")
+    queue.pending = queue.pending.successor()
+    for key in (A, B, C):
+        queue.tell(key, "1", "2")
+    queue.replay(A, B, C)
+    assert queue.pending.state is State.OVERFLOWED and queue.take() is None
+
+
 def test_nothing_comes_before_a_resync_that_may_be_put_back() -> None:
     queue = Queue(2, "resync")
     queue.pending = queue.pending.successor()

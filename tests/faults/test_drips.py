@@ -70,7 +70,7 @@ def check_given_up(server: FaultServer, where: str, strategy: Any,
     error, took = first_error(server, strategy)
     assert type(error) is expected
     # A machine may be slow; the drops would go on for hours.
-    assert allowed - 0.1 < took < allowed + 3
+    assert allowed - 0.5 < took < allowed + 4
 
 
 @pytest.mark.parametrize("where", BEGINNINGS)

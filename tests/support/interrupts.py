@@ -133,7 +133,7 @@ def interrupt_everywhere(
     dispose: Callable[[T], object] | None = None,
     may_become: tuple[type[BaseException], ...] = (),
     files: tuple[str, ...] = FILES,
-    deadline: float = 5.0,
+    deadline: float = 20.0,
     most: int = 5000,
 ) -> int:
     """Interrupt an operation at each of its places in turn, and check what is left each time.
