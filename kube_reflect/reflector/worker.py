@@ -209,8 +209,8 @@ class Worker(Runner):
         try:
             for item in streams.backoff(watcher, self._backoff, sleep=self._sleep):
                 if self._closing:
-                    # Much may have been received already.
-                    break
+                    # Much may have been received already. (It ends by itself, and closes all.)
+                    continue
                 if isinstance(item, WatcherError):
                     self._cache.failed(item)
                     self._health.failed(item)

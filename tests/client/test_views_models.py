@@ -65,6 +65,8 @@ def assert_dumped_alike(model: Any, data: Any, expected: Any) -> None:
     assert model.model_validate(found := view(model, data)) is found
 
 
+# It may be the first that imports them.
+@pytest.mark.timeout(240)
 @EXAMPLES
 @given(any_object)
 def test_an_object_of_any_model_is_what_the_client_makes_of_it(drawn: Any) -> None:
