@@ -136,7 +136,7 @@ def followed(server: FaultServer, settings: Config, seconds: float,
 def test_few_requests_however_long_it_lasts(
         server: FaultServer, case: Case, strategy: InitialListStrategy) -> None:
     server.fault(case.fault, when=case.when)
-    times, errors = followed(server, case.config(strategy, 0.03), 240.0)
+    times, errors = followed(server, case.config(strategy, 0.15), 240.0)
     assert len([when for when in times if when < 10]) <= 12
     once_backed_off = range(90, 180, 7)
     most = max(len([when for when in times if start <= when < start + 60])
