@@ -37,7 +37,7 @@ def pytest_collection_finish() -> None:
 
 
 # Seconds that threads have to end after their test.
-LEAK_DEADLINE = 5.0
+LEAK_DEADLINE = 2.0
 
 
 def _stack(thread: threading.Thread) -> str:

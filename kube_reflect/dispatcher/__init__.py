@@ -2,8 +2,8 @@
 
 It may import the ground, the words, and of store/ what listeners need (`Cache`, `Entry`, `Delta`),
 and the `Store` that a subscription is of. It knows nothing of the reflector, and holds no lock of
-the cache. Begin with
-`subscription`: a thread's way to a change; `pending` is the queue behind it, which the cache tells.
+the cache. Begin with `subscription`: a thread's way to a change; `pending` is the queue behind it,
+which the cache tells.
 """
 
 from kube_reflect.dispatcher.changes import Applied, Change, Deleted, Resync

@@ -28,7 +28,7 @@ from ._common import (
     timed,
 )
 
-ALLOWED = 4.0
+ALLOWED = 1.0
 MANY = 2000
 
 

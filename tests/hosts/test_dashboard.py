@@ -63,9 +63,9 @@ def test_a_pod_appears_and_vanishes(server: FakeApiServer, kubeconfig: Path, bro
         page(browser, host)
         assert browser.run("return document.querySelector('.pod').title") == "shop/web-0: Running"
         server.create(pod("db-0"))
-        assert browser.run_later(UNTIL, "db-0", True) < 5000
+        assert browser.run_later(UNTIL, "db-0", True) < 1000
         server.delete("pods", "db-0", "shop")
-        assert browser.run_later(UNTIL, "db-0", False) < 5000
+        assert browser.run_later(UNTIL, "db-0", False) < 1000
         assert browser.run("return document.querySelectorAll('#faults button').length") == 0
         assert not browser.errors()
         host.signal(signal.SIGTERM)

@@ -23,7 +23,7 @@ from tests.support.reflector_helpers import LIST_WATCH
 from tests.support.waiting import DEADLINE, wait_until
 
 # Another thread closes it within a second; this much on a busy machine.
-SOON = 4.5
+SOON = 3.0
 
 numbers = itertools.count()
 # All of them take minutes; one of the two errors is always tried.

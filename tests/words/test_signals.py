@@ -136,7 +136,7 @@ def hear(number, frame):
     heard += 1
     stop.set()
 signal.signal(signal.SIGALRM, hear)
-for number in range(400):
+for number in range(1000):
     stop._set = False
     # At any moment of a wait, its begin and its end among them.
     signal.setitimer(signal.ITIMER_REAL, 1e-6 * (number % 50 + 1))
