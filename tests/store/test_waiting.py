@@ -12,6 +12,7 @@ from kube_reflect import (
     WriterDropped,
 )
 from kube_reflect.conditions import Condition, is_created, is_deleted
+from kube_reflect.store import Cache
 
 from tests.support.cache_helpers import feed, listed, relist, running
 from tests.support.objects import node, pod
@@ -289,3 +290,23 @@ def test_the_end_of_the_writer_ends_the_wait_for_a_version() -> None:
         store.wait_for_version("200")
     store.wait_for_version("50")
     assert waits(writer, 0)
+
+
+def test_the_state_at_the_beginning_comes_before_all_later_ones(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    writer, store = listed(pod("a", version="1"))
+    listen = Cache.listen
+    seen: list[str] = []
+
+    def listen_and_change(cache: Any, *args: Any) -> Any:
+        found = listen(cache, *args)
+        feed(writer, Apply(pod("a", version="2")))
+        return found
+
+    def both(obj: Any) -> bool:
+        seen.append(obj["metadata"]["resourceVersion"])
+        return len(seen) == 2
+
+    monkeypatch.setattr(Cache, "listen", listen_and_change)
+    assert store.wait_for("a", both, DEADLINE, namespace="ns")
+    assert seen == ["1", "2"]
