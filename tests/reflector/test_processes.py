@@ -82,8 +82,8 @@ reflector = Reflector(v1.list_namespaced_pod, "ns").start()
 say("started")
 """,
     """
-reflector = Reflector(v1.list_namespaced_secret, "ns", name="refused").start()
 import logging; logging.getLogger("kube_reflect").setLevel(logging.ERROR)
+reflector = Reflector(v1.list_namespaced_secret, "ns", name="refused").start()
 wait_until(lambda: reflector.status.code == 403)
 say("started")
 """,
