@@ -10,6 +10,7 @@ from kube_reflect import streams
 from kube_reflect.backoff import Backoff
 from kube_reflect.errors import WatcherError
 from kube_reflect.events import Event, Init, InitDone
+from kube_reflect.ground.describe import reason_of
 from kube_reflect.reflector.health import Health
 from kube_reflect.reflector.runner import Runner
 from kube_reflect.reflector.warm_start import Share
@@ -243,7 +244,9 @@ class Worker(Runner):
             # Where the namespace is gone, nothing is to come of the event, nor of its failure; the
             # thread has been told to end.
             if not (writer.is_gone or writer.record_bad_object(event, error)):
-                raise
+                # It is an object's of the list that is complete now, and an index's that was added
+                # meanwhile. Which object it is, the next list tells.
+                raise RuntimeError(f"user code failed ({reason_of(error)})") from error
 
     def _sleep(self, seconds: float) -> None:
         self._health.waiting(seconds)

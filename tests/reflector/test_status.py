@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import json
 import pickle
+import threading
 import time
 from typing import Any
 
@@ -104,6 +105,39 @@ def test_a_transform_that_exits_spoils_that_object_alone(
         status = reflector.status
         assert (status.objects, status.poisoned, status.thread_alive) == (2, 1, True)
     assert "SystemExit: enough" in caplog.text and "a.ns" in caplog.text
+
+
+def test_an_index_that_exits_at_the_end_of_a_list_spoils_that_object_alone(
+        server: FakeApiServer, v1: client.CoreV1Api) -> None:
+    relisting, indexed = threading.Event(), threading.Event()
+
+    def transform(obj: dict[str, Any]) -> dict[str, Any]:
+        if obj["metadata"]["labels"].get("state") == "last":
+            relisting.set()
+            assert indexed.wait(DEADLINE)
+        return obj
+
+    def by_state(obj: Any) -> list[str]:
+        if obj["metadata"]["labels"].get("state") == "bad":
+            raise SystemExit("enough")
+        return ["good"]
+
+    with Reflector(v1.list_namespaced_pod, "ns", transform=transform, model=dict,
+                   backoff=lambda: Backoff(0.01)) as reflector:
+        wait_until(lambda: reflector.status.live)
+        server.forbid("pods", verb="watch")
+        server.disconnect()
+        server.update(pod("a", state="bad"))
+        server.update(pod("b", state="last"))
+        server.compact()
+        server.allow()
+        assert relisting.wait(DEADLINE)
+        reflector.add_index("state", by_state)
+        indexed.set()
+        wait_until(lambda: reflector.status.relists >= 1 and reflector.status.live)
+        assert [obj["metadata"]["name"] for obj in reflector.store.by_index("state", "good")] == [
+            "b"]
+        assert reflector.status.thread_alive and reflector.status.poisoned
 
 
 def test_a_dead_thread_of_one_namespace_is_no_less_silent(
