@@ -118,14 +118,14 @@ class Cache:
             self.readiness.renew()
 
     def commit(self, transaction: Transaction, events: int, growth: int) -> None:
-        """Write a change down in the journal, and make it; the caller holds the mutex.
+        """Write a change down in the journal, and make it.
+
+        The caller holds the mutex, and has completed in it what was in the journal.
 
         :param events: how many events it is.
         :param growth: by how many bytes what is stored grows.
         """
         with self._write_lock:
-            if self.journal is not None:
-                self.settle_locked()
             _, applied, relists, size = self.counters
             is_relist = transaction.extent is Extent.LIST and transaction.namespace in self.listed
             transaction.counted = applied + events, relists + is_relist, size + growth

@@ -173,9 +173,12 @@ class NamespaceWriter:
 
         It may be called again for the same change: what they were given is taken off.
         """
+        if transaction.deltas is None:
+            deltas = self._deltas_of(transaction)[::-1]
+            if transaction.deltas is None:
+                # Else who removes the namespace has completed it meanwhile, under other numbers.
+                transaction.deltas = deltas
         deltas = transaction.deltas
-        if deltas is None:
-            deltas = transaction.deltas = self._deltas_of(transaction)[::-1]
         while deltas:
             delta = deltas[-1]
             listeners = transaction.listeners

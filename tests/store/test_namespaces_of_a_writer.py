@@ -10,7 +10,8 @@ import pytest
 
 from kube_reflect.dispatcher import Applied, Deleted, Subscription
 from kube_reflect.events import Apply, Delete, Init, InitApply, InitDone, Reason
-from kube_reflect.store import Cache, NamespaceWriter, Store, StoreOptions
+from kube_reflect.store import Cache, Delta, NamespaceWriter, Store, StoreOptions
+from kube_reflect.store.listener import Listener
 from kube_reflect.store.writing import Forgotten
 
 from tests.support.cache_helpers import feed, listed, names, relist, running
@@ -109,6 +110,48 @@ def test_an_interrupted_removal_is_told_though_its_thread_is_at_work(
     assert isinstance(change, Deleted) and change.reason is Reason.UNWATCHED
     assert subscription.pending == 0 and not cache.table.entries
     check_bytes(cache)
+
+
+class Told(Listener):
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.deltas: list[Delta] = []
+
+    def changed(self, delta: Delta) -> bool:
+        self.deltas.append(delta)
+        return True
+
+    def ended(self) -> None:
+        return None
+
+    def is_over(self) -> bool:
+        return False
+
+
+def test_two_threads_that_complete_one_change_tell_it_once(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, _, b = writers()
+    b.apply(Apply(pod("x", "b")))
+    told = Told()
+    cache.subscribe(told)
+    raise_once(monkeypatch, NamespaceWriter, "_notify_listeners")
+    with pytest.raises(Abort):
+        b.remove()
+    number, left = cache.next_number, [b.settle]
+
+    def next_number() -> int:
+        # Both have begun to find out what there is to tell.
+        if left:
+            with running(left.pop()):
+                pass
+        return number()
+
+    monkeypatch.setattr(cache, "next_number", next_number)
+    b.settle()
+    assert not left
+    assert [(delta.key, delta.reason) for delta in told.deltas] == [
+        (("b", "x"), Reason.UNWATCHED)]
 
 
 def take(subscription: Subscription[Any], count: int) -> list[str]:
