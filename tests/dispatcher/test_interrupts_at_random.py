@@ -7,7 +7,7 @@ import gc
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ import pytest
 from tests.dispatcher.test_dispatcher_churn import churn
 from tests.support.cache_helpers import listed, running
 from tests.support.follower import Follower, versions
-from tests.support.interrupts import ERRORS
+from tests.support.interrupts import ERRORS, interruptible
 from tests.support.waiting import DEADLINE
 
 
@@ -32,20 +32,24 @@ def no_garbage_of_others() -> Iterator[None]:
     gc.enable()
 
 
-def interrupt_often(thread: threading.Thread, error: Any, noted: list[BaseException],
-                    has_ended: list[bool]) -> None:
+def interrupt_often(thread: threading.Thread, error: Any, noted: list[None],
+                    has_ended: list[bool], over: list[None]) -> None:
     pause = threading.Event()
     rng = random.Random(1)
-    while not has_ended:
-        before = len(noted)
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(
-            ctypes.c_ulong(thread.ident or 0), ctypes.py_object(error))
-        # It comes; the deadline is that of a machine that has much else to do.
-        end = time.monotonic() + DEADLINE
-        while len(noted) == before and not has_ended:
-            assert time.monotonic() < end, "an interrupt was lost"
-            pause.wait(0.0005)
-        pause.wait(rng.random() / 1000)
+    try:
+        while not has_ended:
+            before = len(noted)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(thread.ident or 0), ctypes.py_object(error))
+            # It comes; the deadline is that of a machine that has much else to do.
+            end = time.monotonic() + DEADLINE
+            while len(noted) == before:
+                assert time.monotonic() < end, "an interrupt was lost"
+                pause.wait(0.0005)
+            pause.wait(rng.random() / 1000)
+    finally:
+        # Not before: what comes then would be lost.
+        over.append(None)
 
 
 @pytest.mark.parametrize("error", ERRORS)
@@ -55,8 +59,9 @@ def test_interrupts_at_any_moment(error: Any, overflow: str) -> None:
     writer, store = listed()
     subscription = writer.subscribe(overflow=overflow, buffer_size=20)
     got: list[Any] = []
-    interrupts: list[BaseException] = []
+    interrupts: list[None] = []
     has_ended: list[bool] = []
+    over: list[None] = []
 
     def take() -> None:
         # Nothing can come between a change and its being noted.
@@ -64,21 +69,12 @@ def test_interrupts_at_any_moment(error: Any, overflow: str) -> None:
             got.append(change)
         has_ended.append(True)
 
-    def noting(body: Callable[[], None]) -> None:
-        while not has_ended:
-            try:
-                body()
-            except error as interrupt:
-                interrupts.append(interrupt)
-
-    # Twice, for one that comes when another was just noted.
-    worker = threading.Thread(target=lambda: noting(lambda: noting(take)))
-    worker.start()
+    worker = interruptible(take, error, interrupts, lambda: over)
     end = time.monotonic() + DEADLINE
     # On a machine that has much else to do, all is written before the first interrupt comes.
     with running(lambda: churn(writer, 2000, 3,
                                lambda: len(interrupts) >= 5 or time.monotonic() > end),
-                 lambda: interrupt_often(worker, error, interrupts, has_ended)):
+                 lambda: interrupt_often(worker, error, interrupts, has_ended, over)):
         pass
     worker.join(DEADLINE)
     assert not worker.is_alive() and interrupts

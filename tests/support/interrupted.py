@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
-import functools
 import gc
 import itertools
 import random
@@ -25,7 +24,7 @@ from kube_reflect import Apply, Delete, Init, InitApply, InitDone
 from tests.support.cache_helpers import feed, running
 from tests.support.follower import Follower, versions
 from tests.support.interrupt_scenes import READS, WAITS, Model, Scene, check_reads
-from tests.support.interrupts import ERRORS
+from tests.support.interrupts import ERRORS, interruptible
 from tests.support.objects import pod
 
 #: Seconds until another thread has written and read again; so many, for a machine that does much
@@ -107,34 +106,19 @@ def by_signal(operate: Callable[[], object], error: type[BaseException], count: 
 
 def in_thread(operate: Callable[[], object], error: type[BaseException], count: int) -> None:
     """Run something in a thread, into which exceptions are thrown."""
-    interrupts = 0
-    over = False
-
-    def noting(body: Callable[[], object]) -> None:
-        nonlocal interrupts
-        while not over:
-            try:
-                body()
-            except error:
-                interrupts += 1
-
-    # One within the other, for an exception that comes when another was just noted; and so on, for
-    # on a busy machine that may go on.
-    run = operate
-    for _ in range(8):
-        run = functools.partial(noting, run)
-    thread = threading.Thread(target=run)
-    thread.start()
+    interrupts: list[None] = []
+    over: list[None] = []
+    thread = interruptible(operate, error, interrupts, lambda: over)
     pause = threading.Event()
     for number in range(count):
         ctypes.pythonapi.PyThreadState_SetAsyncExc(
             ctypes.c_ulong(thread.ident or 0), ctypes.py_object(error))
         end = time.monotonic() + SOON
-        while interrupts == number:
+        while len(interrupts) == number:
             assert time.monotonic() < end, "an interrupt was lost, or the thread is stuck"
             pause.wait(0.0001)
         pause.wait(rng.random() * LATE)
-    over = True
+    over.append(None)
     thread.join(SOON)
     assert not thread.is_alive(), "the thread is stuck"
 

@@ -23,6 +23,7 @@ true of a loop's end is true of the next call in it.
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import os
 import random
@@ -39,7 +40,10 @@ from typing import Any, TypeVar
 
 import kube_reflect
 
-__all__ = ["ERRORS", "FILES", "Abort", "Misread", "Run", "TimeLimit", "interrupt_everywhere"]
+from tests.support.waiting import wait_until
+
+__all__ = ["ERRORS", "FILES", "Abort", "Misread", "Run", "TimeLimit", "interrupt_everywhere",
+           "interruptible"]
 
 T = TypeVar("T")
 
@@ -90,6 +94,40 @@ class Run:
 
     def __str__(self) -> str:
         return f"interrupted at place {self.number}, {self.place or 'after the end'}"
+
+
+def interruptible(operate: Callable[[], object], error: type[BaseException],
+                  noted: list[None], is_over: Callable[[], object]) -> threading.Thread:
+    """Start a thread that runs something again and again, and notes what interrupts it.
+
+    Return when it does: what comes before would end it.
+
+    :param noted: gets an item for each interrupt; the next is to come after that.
+    :param is_over: says when to end, in that thread.
+    """
+    begun: list[None] = []
+
+    def operating() -> None:
+        if not begun:
+            begun.append(None)
+        operate()
+
+    def noting(body: Callable[[], object]) -> None:
+        while not is_over():
+            try:
+                body()
+            except error:
+                noted.append(None)
+
+    # One within the other, for an exception that comes when another was just noted; and so on, for
+    # on a busy machine that may go on.
+    run: Callable[[], object] = operating
+    for _ in range(9):
+        run = functools.partial(noting, run)
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    wait_until(lambda: begun, "the beginning")
+    return thread
 
 
 class _Interrupter:
