@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -123,13 +122,6 @@ class VirtualTime:
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
-
-
-def timed(action: Callable[[], object]) -> float:
-    """How long something took, in seconds."""
-    began = time.monotonic()
-    action()
-    return time.monotonic() - began
 
 
 def disconnect(server: FaultServer) -> None:

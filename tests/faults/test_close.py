@@ -21,11 +21,10 @@ from kube_reflect.testing import Exchange, FaultServer, faults
 
 from tests.support.cache_helpers import running as running_threads
 from tests.support.reflector_helpers import api_of
-from tests.support.waiting import DEADLINE, wait_until
+from tests.support.waiting import DEADLINE, timed, wait_until
 
 from ._common import (
     AUTO, LIST_WATCH, NAMESPACE, STRATEGIES, api, check_in_step, config, pod, reflector, said,
-    timed,
 )
 
 ALLOWED = 1.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import threading
-import time
 import weakref
 from typing import Any
 
@@ -24,7 +23,7 @@ from kube_reflect.watcher import Watcher
 from tests.support.cache_helpers import names, running
 from tests.support.objects import new_pod as pod
 from tests.support.reflector_helpers import LIST_WATCH, api_of, server, threads_of, v1
-from tests.support.waiting import DEADLINE, wait_until
+from tests.support.waiting import DEADLINE, timed, wait_until
 
 __all__ = ["server", "v1"]
 
@@ -216,9 +215,7 @@ def test_closed_from_a_callback_it_does_not_wait_for_itself(
 
     def transform(obj: dict[str, Any]) -> dict[str, Any]:
         if not took:
-            started = time.monotonic()
-            reflector.close()
-            took.append(time.monotonic() - started)
+            took.append(timed(reflector.close))
         return obj
 
     reflector = Reflector(v1.list_namespaced_pod, "ns", transform=transform, name="self")

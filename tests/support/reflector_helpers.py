@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +15,7 @@ from kube_reflect.config import Config, InitialListStrategy
 from kube_reflect.testing import FakeApiServer
 
 from tests.support.objects import new_pod
+from tests.support.waiting import timed
 
 LIST_WATCH = Config(initial_list_strategy=InitialListStrategy.LIST_WATCH)
 
@@ -68,6 +68,4 @@ def is_in(thread: threading.Thread, function: str) -> bool:
 
 
 def seconds_to_close(reflector: Any, timeout: float = 5.0) -> float:
-    started = time.monotonic()
-    reflector.close(timeout=timeout)
-    return time.monotonic() - started
+    return timed(lambda: reflector.close(timeout=timeout))

@@ -1,7 +1,8 @@
-"""Waiting for what has no event to wait on."""
+"""Waiting for what has no event to wait on, and how long things take."""
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -29,3 +30,15 @@ def wait_until(condition: Callable[[], object], what: str = "the condition",
     :raises AssertionError: if it does not become true within so many seconds.
     """
     assert eventually(condition, deadline), f"{what} did not become true within {deadline} s"
+
+
+def timed(action: Callable[[], object]) -> float:
+    """Return how long something takes, in seconds, on a machine that has nothing else to do.
+
+    Elsewhere each thread waits for its turn: the time is divided by how many threads there are for
+    each processor.
+    """
+    began = time.monotonic()
+    action()
+    took = time.monotonic() - began
+    return took / max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
