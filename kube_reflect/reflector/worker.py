@@ -182,7 +182,7 @@ class Worker(Runner):
     def _recover(self, error: Exception) -> None:
         """Go on after what should not have happened, from a new list, like after any failure."""
         logger.exception("%s: unexpected; starting over", self._health.name)
-        failure = WatcherError(f"unexpected {type(error).__name__}: {error}")
+        failure = WatcherError(f"unexpected {reason_of(error)}")
         failure.__cause__ = error
         self._cache.failed(failure)
         self._health.failed(failure)

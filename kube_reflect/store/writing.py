@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from kube_reflect.events import (
     Apply, Bookmark, Delete, Event, Init, InitApply, InitDone, Reason,
 )
+from kube_reflect.ground.describe import reason_of
 from kube_reflect.ground.objects import BadObject, Key, Object
 from kube_reflect.store.cache import Cache
 from kube_reflect.store.entry import Entry
@@ -98,7 +99,7 @@ class NamespaceWriter:
         :param error: what was raised when it was tried.
         """
         self.settle()
-        why = BadObject(f"user code failed ({type(error).__name__}: {error})")
+        why = BadObject(f"user code failed ({reason_of(error)})")
         match event:
             case InitApply(obj):
                 self._cache.maker.record_bad(Object.of(obj), why)

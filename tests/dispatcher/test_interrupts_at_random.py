@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import random
 import threading
@@ -15,7 +14,7 @@ import pytest
 from tests.dispatcher.test_dispatcher_churn import churn
 from tests.support.cache_helpers import listed, running
 from tests.support.follower import Follower, versions
-from tests.support.interrupts import ERRORS, interruptible
+from tests.support.interrupts import ERRORS, interruptible, throw_into
 from tests.support.waiting import DEADLINE
 
 
@@ -38,14 +37,7 @@ def interrupt_often(thread: threading.Thread, error: Any, noted: list[None],
     rng = random.Random(1)
     try:
         while not has_ended:
-            before = len(noted)
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(thread.ident or 0), ctypes.py_object(error))
-            # It comes; the deadline is that of a machine that has much else to do.
-            end = time.monotonic() + DEADLINE
-            while len(noted) == before:
-                assert time.monotonic() < end, "an interrupt was lost"
-                pause.wait(0.0005)
+            throw_into(thread, error, noted)
             pause.wait(rng.random() / 1000)
     finally:
         # Not before: what comes then would be lost.

@@ -107,6 +107,24 @@ def test_a_transform_that_exits_spoils_that_object_alone(
     assert "SystemExit: enough" in caplog.text and "a.ns" in caplog.text
 
 
+class Mute(SystemExit):
+    def __str__(self) -> str:
+        raise ValueError("it cannot be said")
+
+
+def test_what_ends_a_transform_need_not_say_anything(
+        server: FakeApiServer, v1: client.CoreV1Api, caplog: pytest.LogCaptureFixture) -> None:
+    def transform(obj: dict[str, Any]) -> dict[str, Any]:
+        if obj["metadata"]["name"] == "a":
+            raise Mute
+        return obj
+
+    with Reflector(v1.list_namespaced_pod, "ns", transform=transform) as reflector:
+        reflector.store.wait_until_ready(timeout=DEADLINE)
+        assert (reflector.status.objects, reflector.status.poisoned) == (1, 1)
+    assert "user code failed (Mute)" in caplog.text
+
+
 def test_an_index_that_exits_at_the_end_of_a_list_spoils_that_object_alone(
         server: FakeApiServer, v1: client.CoreV1Api) -> None:
     relisting, indexed = threading.Event(), threading.Event()

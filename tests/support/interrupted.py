@@ -7,7 +7,6 @@ thread, or ``thread``, `PyThreadState_SetAsyncExc` into a thread that reads.
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
 import gc
 import itertools
@@ -24,7 +23,7 @@ from kube_reflect import Apply, Delete, Init, InitApply, InitDone
 from tests.support.cache_helpers import feed, running
 from tests.support.follower import Follower, versions
 from tests.support.interrupt_scenes import READS, WAITS, Model, Scene, check_reads
-from tests.support.interrupts import ERRORS, interruptible
+from tests.support.interrupts import ERRORS, interruptible, throw_into
 from tests.support.objects import pod
 
 #: Seconds until another thread has written and read again; so many, for a machine that does much
@@ -110,13 +109,8 @@ def in_thread(operate: Callable[[], object], error: type[BaseException], count: 
     over: list[None] = []
     thread = interruptible(operate, error, interrupts, lambda: over)
     pause = threading.Event()
-    for number in range(count):
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(
-            ctypes.c_ulong(thread.ident or 0), ctypes.py_object(error))
-        end = time.monotonic() + SOON
-        while len(interrupts) == number:
-            assert time.monotonic() < end, "an interrupt was lost, or the thread is stuck"
-            pause.wait(0.0001)
+    for _ in range(count):
+        throw_into(thread, error, interrupts)
         pause.wait(rng.random() * LATE)
     over.append(None)
     thread.join(SOON)

@@ -23,6 +23,7 @@ true of a loop's end is true of the next call in it.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
 import inspect
 import os
@@ -30,6 +31,7 @@ import random
 import re
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -40,10 +42,10 @@ from typing import Any, TypeVar
 
 import kube_reflect
 
-from tests.support.waiting import wait_until
+from tests.support.waiting import DEADLINE, wait_until
 
 __all__ = ["ERRORS", "FILES", "Abort", "Misread", "Run", "TimeLimit", "interrupt_everywhere",
-           "interruptible"]
+           "interruptible", "throw_into"]
 
 T = TypeVar("T")
 
@@ -128,6 +130,19 @@ def interruptible(operate: Callable[[], object], error: type[BaseException],
     thread.start()
     wait_until(lambda: begun, "the beginning")
     return thread
+
+
+def throw_into(thread: threading.Thread, error: type[BaseException], noted: list[None]) -> None:
+    """Throw an exception into such a thread, and wait until it has noted that."""
+    before = len(noted)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(thread.ident or 0), ctypes.py_object(error))
+    # It comes; the deadline is that of a machine that has much else to do.
+    end = time.monotonic() + DEADLINE
+    pause = threading.Event()
+    while len(noted) == before:
+        assert time.monotonic() < end, "an interrupt was lost, or the thread is stuck"
+        pause.wait(0.0001)
 
 
 class _Interrupter:

@@ -36,9 +36,9 @@ def timed(action: Callable[[], object]) -> float:
     """Return how long something takes, in seconds, on a machine that has nothing else to do.
 
     Elsewhere each thread waits for its turn: the time is divided by how many threads there are for
-    each processor.
+    each processor, by 4 at most.
     """
     began = time.monotonic()
     action()
     took = time.monotonic() - began
-    return took / max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    return took / min(4.0, max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)))
