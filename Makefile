@@ -82,10 +82,10 @@ test: $(DEV) ## run the tests; no cluster needed
 	$(BIN)/python -m pytest -n 3 -m "not e2e and not slow" --ignore=tests/history
 
 test-slow: $(DEV) ## run the tests that take long: faults, failures in real time, processes that fork or end
-	$(BIN)/python -m pytest -n 2 -m "slow and not e2e" --ignore=tests/hosts --ignore=tests/typing
+	$(BIN)/python -m pytest -n 3 -m "slow and not e2e" --ignore=tests/hosts --ignore=tests/typing
 
 test-hosts: $(HOSTS) ## run Flask, Django, gunicorn, uWSGI, Celery with the library in them
-	$(BIN)/python -m pytest tests/contrib tests/hosts
+	$(BIN)/python -m pytest -n 2 tests/contrib tests/hosts
 
 test-stdlib: $(DEV) ## run those that have to do with JSON without the fast parser
 	KUBE_REFLECT_JSON=stdlib $(BIN)/python -m pytest -n 3 -m "not e2e and not slow" $(JSON_TESTS)

@@ -91,12 +91,12 @@ def relative(path: Path) -> str:
 
 
 @functools.cache
-def parse(path: Path) -> ast.Module:
-    return ast.parse(path.read_text("utf-8"), relative(path))
+def nodes(path: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path.read_text("utf-8"), relative(path))))
 
 
-def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(tree):
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in nodes(path):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             yield node
 
@@ -117,7 +117,7 @@ def import_targets(node: ast.AST, package: list[str]) -> Iterator[str]:
 def imports(path: Path) -> set[str]:
     """Return all that a module imports, in functions and for type checkers too."""
     package = list(path.relative_to(ROOT).parent.parts)
-    return {name for node in ast.walk(parse(path)) for name in import_targets(node, package)}
+    return {name for node in nodes(path) for name in import_targets(node, package)}
 
 
 def third_party(path: Path) -> set[str]:
@@ -157,7 +157,7 @@ def test_modules_are_small() -> None:
 
 
 def test_functions_are_small() -> None:
-    long = {(relative(path), node.name): lines for path in PYTHON for node in functions(parse(path))
+    long = {(relative(path), node.name): lines for path in PYTHON for node in functions(path)
             if (lines := (node.end_lineno or 0) - node.lineno + 1) >= 50}
     assert not long
 
@@ -200,7 +200,7 @@ def test_the_door_of_a_room_is_narrow(room: str) -> None:
 def test_a_leaf_uses_public_names_alone() -> None:
     for module in sorted(set(MODULES) - set(CORE)):
         room, package = room_of(module), list(MODULES[module].relative_to(ROOT).parent.parts)
-        for node in ast.walk(parse(MODULES[module])):
+        for node in nodes(MODULES[module]):
             for name in import_targets(node, package) if isinstance(node, ast.ImportFrom) else ():
                 origin, _, last = name.rpartition(".")
                 if origin.startswith("kube_reflect.") and room_of(name) not in WORDS | {room}:
@@ -232,19 +232,19 @@ def test_only_one_room_calls_the_official_client() -> None:
 
 def test_nobody_reaches_into_another_object() -> None:
     """What begins with an underscore is its class's, and that of the module that it is in."""
-    reaches = {name: found for name, path in MODULES.items() if (found := reaches_of(parse(path)))}
+    reaches = {name: found for name, path in MODULES.items() if (found := reaches_of(nodes(path)))}
     assert not reaches
 
 
-def reaches_of(tree: ast.AST) -> list[str]:
-    own = {node.name for node in ast.walk(tree)
+def reaches_of(tree: list[ast.AST]) -> list[str]:
+    own = {node.name for node in tree
            if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
-    own |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)
+    own |= {node.attr for node in tree if isinstance(node, ast.Attribute)
             and isinstance(node.ctx, ast.Store) and is_self(node.value)}
     # As in `object.__setattr__(self, "_key", …)`.
-    own |= {node.value for node in ast.walk(tree)
+    own |= {node.value for node in tree
             if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    return [f"line {node.lineno}: {ast.unparse(node)}" for node in ast.walk(tree)
+    return [f"line {node.lineno}: {ast.unparse(node)}" for node in tree
             if isinstance(node, ast.Attribute) and re.match(r"_(?!_)", node.attr)
             and not (is_self(node.value) or node.attr in own or node.attr in REACHED)]
 
@@ -255,7 +255,7 @@ def is_self(node: ast.AST) -> bool:
 
 def test_only_the_store_changes_the_cache() -> None:
     changed = [(module, ast.unparse(node)) for module in CORE if room_of(module) != "store"
-               for node in ast.walk(parse(MODULES[module]))
+               for node in nodes(MODULES[module])
                if isinstance(node, ast.Attribute) and isinstance(node.ctx, (ast.Store, ast.Del))
                and re.search(r"\b_?cache$", ast.unparse(node.value))]
     assert not changed
@@ -290,14 +290,14 @@ def test_the_core_works_without_any_extra() -> None:
 
 
 def test_nothing_is_imported_by_star() -> None:
-    assert not [(relative(path), node.lineno) for path in PYTHON for node in ast.walk(parse(path))
+    assert not [(relative(path), node.lineno) for path in PYTHON for node in nodes(path)
                 if isinstance(node, ast.ImportFrom) and "*" in {one.name for one in node.names}]
 
 
 def test_nothing_is_swallowed_without_a_word() -> None:
     for path in PYTHON:
         lines = path.read_text("utf-8").splitlines()
-        for node in ast.walk(parse(path)):
+        for node in nodes(path):
             if isinstance(node, ast.ExceptHandler) and isinstance(node.body[0], ast.Pass):
                 caught = "" if node.type is None else ast.unparse(node.type)
                 if caught in {"", "Exception", "BaseException"}:
@@ -305,10 +305,11 @@ def test_nothing_is_swallowed_without_a_word() -> None:
                     assert "#" in said, (relative(path), node.lineno)
 
 
-def sleeps(tree: ast.AST) -> Iterator[int]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and ast.unparse(node) == "time.sleep":
-            yield node.lineno
+def sleeps(path: Path) -> Iterator[int]:
+    for node in nodes(path):
+        if isinstance(node, ast.Attribute) and node.attr == "sleep":
+            if ast.unparse(node) == "time.sleep":
+                yield node.lineno
         if isinstance(node, ast.ImportFrom) and node.module == "time":
             if "sleep" in {alias.name for alias in node.names}:
                 yield node.lineno
@@ -319,7 +320,7 @@ SLEEPLESS = [path for path in python_files("tests", "examples") if "bench" not i
 
 
 def test_nothing_waits_by_sleeping() -> None:
-    assert not {relative(path): found for path in SLEEPLESS if (found := [*sleeps(parse(path))])}
+    assert not {relative(path): found for path in SLEEPLESS if (found := [*sleeps(path)])}
 
 
 def asserts(node: ast.AST) -> bool:
@@ -337,7 +338,7 @@ def asserts(node: ast.AST) -> bool:
 def test_every_test_asserts() -> None:
     idle = {(relative(path), node.name)
             for path in python_files("tests") if path.stem.startswith("test_")
-            for node in functions(parse(path))
+            for node in functions(path)
             if node.name.startswith("test_") and not any(map(asserts, ast.walk(node)))}
     assert not idle
 
@@ -382,7 +383,7 @@ def test_public_names_have_docstrings_that_begin_with_a_sentence() -> None:
 def test_nothing_calls_python_where_an_object_is_forgotten() -> None:
     """An exception that comes there is lost; see `ground.forgotten`."""
     called = {(module, node.func.attr) for module, path in MODULES.items()
-              if room_of(module) != "testing" for node in ast.walk(parse(path))
+              if room_of(module) != "testing" for node in nodes(path)
               if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)}
     assert not [(module, name) for module, name in called if name in {
         "WeakSet", "WeakKeyDictionary", "WeakValueDictionary", "finalize"}]

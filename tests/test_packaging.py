@@ -124,6 +124,7 @@ def test_the_readme_is_valid_restructuredtext() -> None:
     assert document.children
 
 
+@pytest.mark.slow
 def test_the_installed_wheel_works_without_the_checkout(dist: Path, tmp_path: Path) -> None:
     target = tmp_path / "site"
     install = ("-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", target)

@@ -44,6 +44,7 @@ def test_it_ends_by_itself_without_a_terminal_and_proves_the_cache() -> None:
     assert server.split()[-1] == cache.split()[-1]
 
 
+@pytest.mark.slow
 def test_a_real_cluster_is_only_read(server: FakeApiServer, kubeconfig: str) -> None:
     results = []
     thread = threading.Thread(

@@ -244,7 +244,7 @@ def test_a_read_that_is_cut_short_leaves_nothing_wrong(
             break
         assert found.metadata.name == "x" and found.spec.containers[0].image == "b"
         assert found == expected and list(vars(found)) == list(vars(expected))
-        at += 1 if at < 150 else 7
+        at += 1 if at < 60 else 17
     assert at > 20
 
 

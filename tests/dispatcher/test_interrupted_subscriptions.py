@@ -13,16 +13,13 @@ from kube_reflect.dispatcher import Subscription
 
 from tests.support.cache_helpers import feed, listed, running
 from tests.support.follower import Follower, versions
-from tests.support.interrupts import ERRORS, Run, TimeLimit, interrupt_everywhere
+from tests.support.interrupts import Abort, Run, TimeLimit, interrupt_everywhere, ways
 from tests.support.objects import pod
 from tests.support.waiting import wait_until
 
 OVERFLOWS = ("coalesce", "block", "resync")
 
-# One of the two errors is always tried.
-pytestmark = pytest.mark.parametrize("error", [
-    pytest.param(error, marks=[] if error is TimeLimit else [pytest.mark.slow])
-    for error in ERRORS])
+pytestmark = pytest.mark.parametrize("how", ways(TimeLimit, Abort))
 
 
 class Scene:
@@ -92,21 +89,21 @@ class Scene:
                 if key is not None and taken.returned}
 
 
-def test_get(error: Any) -> None:
+def test_get(how: Any) -> None:
     for overflow in OVERFLOWS:
         assert interrupt_everywhere(
             lambda: Scene(overflow).changed(), lambda one: one.got.append(one.subscription.get()),
-            Scene.is_whole, error=error) > 10
+            Scene.is_whole, **how) > 10
 
 
-def test_get_of_the_replay(error: Any) -> None:
+def test_get_of_the_replay(how: Any) -> None:
     for overflow in OVERFLOWS:
         assert interrupt_everywhere(lambda: Scene(overflow),
                                     lambda one: one.got.append(one.subscription.get()),
-                                    Scene.is_whole, error=error) > 10
+                                    Scene.is_whole, **how) > 10
 
 
-def test_get_again(error: Any) -> None:
+def test_get_again(how: Any) -> None:
     """What it was working on goes back, and something else is taken."""
     def operate(scene: Scene) -> None:
         for _ in range(3):
@@ -114,18 +111,18 @@ def test_get_again(error: Any) -> None:
             if len(scene.got) == 1:
                 scene.apply("a")
 
-    assert interrupt_everywhere(Scene, operate, Scene.is_whole, error=error) > 30
+    assert interrupt_everywhere(Scene, operate, Scene.is_whole, **how) > 30
 
 
-def test_get_of_a_resync(error: Any) -> None:
+def test_get_of_a_resync(how: Any) -> None:
     assert interrupt_everywhere(lambda: Scene("resync", 3).overrun(),
                                 lambda one: one.got.append(one.subscription.get()),
-                                Scene.is_whole, error=error) > 30
+                                Scene.is_whole, **how) > 30
 
 
-def test_get_in_vain(error: Any) -> None:
+def test_get_in_vain(how: Any) -> None:
     assert interrupt_everywhere(lambda: Scene().drained(), _in_vain, Scene.is_whole,
-                                error=error) > 20
+                                **how) > 20
 
 
 def _in_vain(scene: Scene) -> None:
@@ -136,7 +133,7 @@ def _in_vain(scene: Scene) -> None:
             raise
 
 
-def test_iterate(error: Any) -> None:
+def test_iterate(how: Any) -> None:
     def operate(scene: Scene) -> None:
         for change in scene.subscription:
             scene.got.append(change)
@@ -144,10 +141,10 @@ def test_iterate(error: Any) -> None:
                 break
 
     assert interrupt_everywhere(lambda: Scene().changed(), operate, Scene.is_whole,
-                                error=error) > 30
+                                **how) > 30
 
 
-def test_iterate_to_the_end(error: Any) -> None:
+def test_iterate_to_the_end(how: Any) -> None:
     """After the end of the writer, what is pending is given once, to whoever takes it."""
     def make() -> Scene:
         scene = Scene().changed()
@@ -164,10 +161,10 @@ def test_iterate_to_the_end(error: Any) -> None:
         assert scene.follower.versions() == versions(scene.store)
         assert scene.subscription.get() is None
 
-    interrupt_everywhere(make, operate, check, error=error)
+    interrupt_everywhere(make, operate, check, **how)
 
 
-def test_objects(error: Any) -> None:
+def test_objects(how: Any) -> None:
     def operate(scene: Scene) -> None:
         for obj in scene.subscription.objects():
             scene.got.append(obj)
@@ -188,10 +185,10 @@ def test_objects(error: Any) -> None:
         scene.writer.close()
         return scene
 
-    interrupt_everywhere(make, operate, check, error=error)
+    interrupt_everywhere(make, operate, check, **how)
 
 
-def test_the_same_thread_goes_on(error: Any) -> None:
+def test_the_same_thread_goes_on(how: Any) -> None:
     """It gets what it was interrupted in, and then the rest."""
     for overflow in OVERFLOWS:
         def then(scene: Scene, run: Run) -> None:
@@ -206,10 +203,10 @@ def test_the_same_thread_goes_on(error: Any) -> None:
 
         interrupt_everywhere(lambda: Scene(overflow).changed(),
                              lambda one: one.got.append(one.subscription.get()),
-                             Scene.is_whole, then=then, error=error)
+                             Scene.is_whole, then=then, **how)
 
 
-def test_close(error: Any) -> None:
+def test_close(how: Any) -> None:
     def check(scene: Scene, run: Run) -> None:
         scene.apply("d")
         scene.subscription.close()
@@ -218,10 +215,10 @@ def test_close(error: Any) -> None:
         assert scene.store.get("e", "ns") is not None
 
     interrupt_everywhere(lambda: Scene().changed(), lambda one: one.subscription.close(), check,
-                         error=error)
+                         **how)
 
 
-def test_close_lets_go_of_a_writer_that_waits(error: Any) -> None:
+def test_close_lets_go_of_a_writer_that_waits(how: Any) -> None:
     def make() -> Any:
         scene = Scene("block", 1)
         body = running(lambda: [scene.apply("a") for _ in range(4)])
@@ -236,10 +233,10 @@ def test_close_lets_go_of_a_writer_that_waits(error: Any) -> None:
         body.__exit__(None, None, None)
 
     assert interrupt_everywhere(make, lambda one: one[0].subscription.close(), check,
-                                error=error) > 5
+                                **how) > 5
 
 
-def test_subscribe(error: Any) -> None:
+def test_subscribe(how: Any) -> None:
     def check(scene: Scene, run: Run) -> None:
         if isinstance(run.value, Subscription):
             other = Follower(run.value)
@@ -248,11 +245,11 @@ def test_subscribe(error: Any) -> None:
         scene.is_whole(run)
 
     interrupt_everywhere(lambda: Scene().changed(), lambda one: one.writer.subscribe(), check,
-                         error=error)
+                         **how)
 
 
 @pytest.mark.parametrize("overflow", OVERFLOWS)
-def test_a_writer_that_tells(error: Any, overflow: str) -> None:
+def test_a_writer_that_tells(how: Any, overflow: str) -> None:
     """It tells of the same change again, and nobody hears of it twice."""
     def check(scene: Scene, run: Run) -> None:
         # The next event completes what was interrupted.
@@ -267,7 +264,7 @@ def test_a_writer_that_tells(error: Any, overflow: str) -> None:
         return scene
 
     for operate in _writes():
-        interrupt_everywhere(make, operate, check, error=error)
+        interrupt_everywhere(make, operate, check, **how)
 
 
 def _writes() -> list[Callable[[Scene], None]]:
@@ -276,7 +273,7 @@ def _writes() -> list[Callable[[Scene], None]]:
             lambda scene: feed(scene.writer, Apply(pod("b", version="50", uid="another")))]
 
 
-def test_a_writer_that_overruns(error: Any) -> None:
+def test_a_writer_that_overruns(how: Any) -> None:
     def make() -> Scene:
         scene = Scene("resync", 3).drained()
         for name in "xyz":
@@ -292,10 +289,10 @@ def test_a_writer_that_overruns(error: Any) -> None:
         scene.follower.drain()
         assert scene.follower.versions() == versions(scene.store)
 
-    interrupt_everywhere(make, lambda one: one.apply("w"), check, error=error)
+    interrupt_everywhere(make, lambda one: one.apply("w"), check, **how)
 
 
-def test_a_writer_that_waits_for_its_subscriber(error: Any) -> None:
+def test_a_writer_that_waits_for_its_subscriber(how: Any) -> None:
     """Interrupted while it waits, it tells of the change with its next event."""
     def make() -> Any:
         scene = Scene("block", 1).drained()
@@ -325,10 +322,10 @@ def test_a_writer_that_waits_for_its_subscriber(error: Any) -> None:
         scene.follower.drain()
         assert scene.follower.versions() == versions(scene.store)
 
-    interrupt_everywhere(make, operate, check, error=error)
+    interrupt_everywhere(make, operate, check, **how)
 
 
-def test_the_end_of_a_writer(error: Any) -> None:
+def test_the_end_of_a_writer(how: Any) -> None:
     def check(scene: Scene, run: Run) -> None:
         scene.writer.close()
         for change in scene.subscription:
@@ -339,4 +336,4 @@ def test_the_end_of_a_writer(error: Any) -> None:
         writer: Writer = scene.writer
         writer.close()
 
-    interrupt_everywhere(lambda: Scene().changed(), close, check, error=error)
+    interrupt_everywhere(lambda: Scene().changed(), close, check, **how)

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Beyond the scenario's own deadline, after which it says where it hangs.
 DEADLINE = 50.0
 
-pytestmark = pytest.mark.timeout(2 * DEADLINE)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2 * DEADLINE)]
 
 
 @pytest.fixture
@@ -68,13 +68,11 @@ HOWS = pytest.mark.parametrize("how", [("os",), ("os", "unhooked")],
                                ids=["hooks", "no-hook-of-ours"])
 
 
-@pytest.mark.slow
 @HOWS
 def test_locks_that_are_held_at_the_fork(server: FaultServer, how: tuple[str, ...]) -> None:
     check(server, "locks", *how)
 
 
-@pytest.mark.slow
 @HOWS
 def test_any_use_starts_the_thread_again(server: FaultServer, how: tuple[str, ...]) -> None:
     check(server, "first_use", *how)
@@ -98,19 +96,16 @@ def test_the_connection_ends_with_the_parent_though_the_child_lives(server: Faul
         assert process.stdout.read() == ""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("how", ["_exit", "sys.exit", "end"])
 def test_a_child_that_only_exits_says_nothing(server: FaultServer, how: str) -> None:
     assert check(server, "exits", how) == "the parent went on\n"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["in_handler", "subscribers", "closed"])
 def test_what_the_child_inherits(server: FaultServer, name: str) -> None:
     check(server, name)
 
 
-@pytest.mark.slow
 def test_a_fork_while_listing(server: FaultServer) -> None:
     go_on = threading.Event()
 
@@ -131,12 +126,10 @@ def test_a_fork_while_listing(server: FaultServer) -> None:
     assert (said, rest, complaints, process.returncode) == ("forked\n", "", "", 0)
 
 
-@pytest.mark.slow
 def test_twenty_forks_in_a_row_under_churn(server: FaultServer) -> None:
     check(server, "churn")
 
 
-@pytest.mark.slow
 @HOWS
 @pytest.mark.parametrize("name", ["generations", "namespaces"])
 def test_children_of_children_and_of_several_threads(
@@ -144,7 +137,6 @@ def test_children_of_children_and_of_several_threads(
     check(server, name, *how)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("start", ["os", "fork", "spawn"])
 @pytest.mark.parametrize("model", ["gunicorn", "uwsgi", "celery"])
 def test_servers_that_load_the_application_before_they_fork(

@@ -17,7 +17,7 @@ from kube_reflect.testing import FakeApiServer
 
 from tests.support.cache_helpers import names
 from tests.support.follower import Follower, versions
-from tests.support.interrupts import ERRORS, Abort, Run, interrupt_everywhere
+from tests.support.interrupts import Abort, Run, TimeLimit, interrupt_everywhere, ways
 from tests.support.objects import new_pod as pod
 from tests.support.reflector_helpers import LIST_WATCH
 from tests.support.waiting import DEADLINE, wait_until
@@ -26,9 +26,7 @@ from tests.support.waiting import DEADLINE, wait_until
 SOON = 3.0
 
 numbers = itertools.count()
-# All of them take minutes; one of the two errors is always tried.
-everywhere = pytest.mark.parametrize("error", [
-    pytest.param(error, marks=[] if error is Abort else [pytest.mark.slow]) for error in ERRORS])
+everywhere = pytest.mark.parametrize("how", ways(Abort, TimeLimit))
 
 
 @pytest.fixture(scope="module")
@@ -105,10 +103,10 @@ class Scene:
         assert names(self.reflector.store)
 
 
-def interrupt(make: Callable[[], Scene], operate: Callable[[Scene], Any], error: Any,
+def interrupt(make: Callable[[], Scene], operate: Callable[[Scene], Any], how: Any,
               check: Callable[[Scene, Run], object] = Scene.goes_on) -> None:
     # Whoever is interrupted has it closed, as a `with` would.
-    assert interrupt_everywhere(make, operate, check, error=error, deadline=2 * DEADLINE,
+    assert interrupt_everywhere(make, operate, check, **how, deadline=2 * DEADLINE,
                                 dispose=lambda scene: scene.reflector.close()) > 0
 
 
@@ -118,12 +116,12 @@ def new(server: FakeApiServer, v1: client.CoreV1Api) -> Callable[..., Scene]:
 
 
 @everywhere
-def test_start(new: Callable[..., Scene], error: Any) -> None:
-    interrupt(new, lambda scene: scene.reflector.start(), error)
+def test_start(new: Callable[..., Scene], how: Any) -> None:
+    interrupt(new, lambda scene: scene.reflector.start(), how)
 
 
 @everywhere
-def test_start_with_a_handler(new: Callable[..., Scene], error: Any) -> None:
+def test_start_with_a_handler(new: Callable[..., Scene], how: Any) -> None:
     def make() -> Scene:
         scene = new()
         scene.reflector.add_handler(on_add=scene.added)
@@ -133,12 +131,12 @@ def test_start_with_a_handler(new: Callable[..., Scene], error: Any) -> None:
         scene.goes_on(run)
         assert scene.told == ["ns"], "once, and no more"
 
-    interrupt(make, lambda scene: scene.reflector.start(), error, check)
+    interrupt(make, lambda scene: scene.reflector.start(), how, check)
 
 
 @everywhere
 def test_start_and_close_by_the_thread_that_was_interrupted(
-        new: Callable[..., Scene], error: Any) -> None:
+        new: Callable[..., Scene], how: Any) -> None:
     """As a `with` block does."""
     def operate(scene: Scene) -> None:
         with scene.reflector:
@@ -148,11 +146,11 @@ def test_start_and_close_by_the_thread_that_was_interrupted(
         scene.reflector.close(SOON)
         wait_until(lambda: not scene.threads(), "the end of its threads", SOON)
 
-    interrupt(new, operate, error, check)
+    interrupt(new, operate, how, check)
 
 
 @everywhere
-def test_start_of_one_that_is_then_forgotten(new: Callable[..., Scene], error: Any) -> None:
+def test_start_of_one_that_is_then_forgotten(new: Callable[..., Scene], how: Any) -> None:
     """As where a ``with`` statement is interrupted: nobody has it, and so nobody closes it."""
     def check(scene: Scene, run: Run) -> None:
         run.raised = run.value = None
@@ -164,25 +162,25 @@ def test_start_of_one_that_is_then_forgotten(new: Callable[..., Scene], error: A
     gc.collect()
     gc.freeze()
     try:
-        assert interrupt_everywhere(new, lambda scene: scene.reflector.start(), check, error=error,
+        assert interrupt_everywhere(new, lambda scene: scene.reflector.start(), check, **how,
                                     deadline=2 * DEADLINE) > 0
     finally:
         gc.unfreeze()
 
 
 @everywhere
-def test_close(new: Callable[..., Scene], error: Any) -> None:
+def test_close(new: Callable[..., Scene], how: Any) -> None:
     def check(scene: Scene, run: Run) -> None:
         scene.ends()
         assert scene.reflector.start().store.wait_until_ready(DEADLINE) is None
         scene.ends()
 
-    interrupt(lambda: new().started(), lambda scene: scene.reflector.close(), error, check)
+    interrupt(lambda: new().started(), lambda scene: scene.reflector.close(), how, check)
 
 
 @everywhere
 @pytest.mark.parametrize("namespaces", [(), ("ns", "other")], ids=["one list", "namespaces"])
-def test_close_and_start_at_once(new: Callable[..., Scene], error: Any,
+def test_close_and_start_at_once(new: Callable[..., Scene], how: Any,
                                  namespaces: tuple[str, ...]) -> None:
     """What the close has not ended is begun anew too: it is waited for."""
     def check(scene: Scene, run: Run) -> None:
@@ -190,12 +188,12 @@ def test_close_and_start_at_once(new: Callable[..., Scene], error: Any,
         scene.reflector.store.wait_until_live(DEADLINE)
         scene.ends()
 
-    interrupt(lambda: new(*namespaces).started(), lambda scene: scene.reflector.close(), error,
+    interrupt(lambda: new(*namespaces).started(), lambda scene: scene.reflector.close(), how,
               check)
 
 
 @everywhere
-def test_close_with_a_handler(new: Callable[..., Scene], error: Any) -> None:
+def test_close_with_a_handler(new: Callable[..., Scene], how: Any) -> None:
     def check(scene: Scene, run: Run) -> None:
         scene.ends()
         assert scene.told == ["ns"]
@@ -205,12 +203,12 @@ def test_close_with_a_handler(new: Callable[..., Scene], error: Any) -> None:
         wait_until(lambda: scene.told)
         return scene
 
-    interrupt(make, lambda scene: scene.reflector.close(), error, check)
+    interrupt(make, lambda scene: scene.reflector.close(), how, check)
 
 
 @everywhere
 @pytest.mark.parametrize("name", ["status", "subscribe", "on_phase", "get", "add_index", "repr"])
-def test_what_is_asked(new: Callable[..., Scene], error: Any, name: str) -> None:
+def test_what_is_asked(new: Callable[..., Scene], how: Any, name: str) -> None:
     operations: dict[str, Callable[[Scene], Any]] = {
         "status": lambda scene: scene.reflector.status.to_dict(),
         "subscribe": lambda scene: scene.reflector.subscribe().close(),
@@ -219,11 +217,11 @@ def test_what_is_asked(new: Callable[..., Scene], error: Any, name: str) -> None
         "add_index": lambda scene: scene.reflector.add_index("more", lambda obj: ["x"]),
         "repr": lambda scene: repr(scene.reflector),
     }
-    interrupt(lambda: new().started(), operations[name], error)
+    interrupt(lambda: new().started(), operations[name], how)
 
 
 @everywhere
-def test_add_handler(new: Callable[..., Scene], error: Any) -> None:
+def test_add_handler(new: Callable[..., Scene], how: Any) -> None:
     def check(scene: Scene, run: Run) -> None:
         if not run.interrupted:
             wait_until(lambda: scene.told)
@@ -231,11 +229,11 @@ def test_add_handler(new: Callable[..., Scene], error: Any) -> None:
         assert scene.told in ([], ["ns"])
 
     interrupt(lambda: new().started(),
-              lambda scene: scene.reflector.add_handler(on_add=scene.added), error, check)
+              lambda scene: scene.reflector.add_handler(on_add=scene.added), how, check)
 
 
 @everywhere
-def test_remove_a_handler(new: Callable[..., Scene], error: Any) -> None:
+def test_remove_a_handler(new: Callable[..., Scene], how: Any) -> None:
     def make() -> Any:
         scene = new().started()
         return scene, scene.reflector.add_handler(on_add=scene.added)
@@ -246,12 +244,12 @@ def test_remove_a_handler(new: Callable[..., Scene], error: Any) -> None:
         wait_until(lambda: not [one for one in scene.threads() if ":handler-" in one.name])
         scene.goes_on(run)
 
-    assert interrupt_everywhere(make, lambda made: made[1].remove(), check, error=error,
+    assert interrupt_everywhere(make, lambda made: made[1].remove(), check, **how,
                                 deadline=2 * DEADLINE) > 0
 
 
 @everywhere
-def test_add_namespace(new: Callable[..., Scene], error: Any) -> None:
+def test_add_namespace(new: Callable[..., Scene], how: Any) -> None:
     def check(scene: Scene, run: Run) -> None:
         scene.reflector.store.wait_until_ready(DEADLINE)
         there = "other" in scene.reflector.status.namespaces
@@ -262,11 +260,11 @@ def test_add_namespace(new: Callable[..., Scene], error: Any) -> None:
         scene.goes_on(run)
 
     interrupt(lambda: new("ns").started(),
-              lambda scene: scene.reflector.add_namespace("other"), error, check)
+              lambda scene: scene.reflector.add_namespace("other"), how, check)
 
 
 @everywhere
-def test_remove_namespace(new: Callable[..., Scene], error: Any) -> None:
+def test_remove_namespace(new: Callable[..., Scene], how: Any) -> None:
     def check(scene: Scene, run: Run) -> None:
         if "other" in scene.reflector.status.namespaces:
             # As if nobody had asked for it.
@@ -277,7 +275,7 @@ def test_remove_namespace(new: Callable[..., Scene], error: Any) -> None:
         scene.goes_on(run)
 
     interrupt(lambda: new("ns", "other").started(),
-              lambda scene: scene.reflector.remove_namespace("other"), error, check)
+              lambda scene: scene.reflector.remove_namespace("other"), how, check)
 
 
 class SharedScene:
@@ -301,7 +299,7 @@ class SharedScene:
 
 @everywhere
 @pytest.mark.parametrize("used", [False, True])
-def test_shared(v1: client.CoreV1Api, error: Any, used: bool) -> None:
+def test_shared(v1: client.CoreV1Api, how: Any, used: bool) -> None:
     def check(scene: SharedScene, run: Run) -> None:
         other = scene.share()
         other.store.wait_until_ready(DEADLINE)
@@ -315,12 +313,12 @@ def test_shared(v1: client.CoreV1Api, error: Any, used: bool) -> None:
         wait_until(lambda: not scene.threads(), "the end of the thread", SOON)
 
     assert interrupt_everywhere(lambda: SharedScene(v1, used), SharedScene.operate, check,
-                                error=error, deadline=2 * DEADLINE) > 0
+                                **how, deadline=2 * DEADLINE) > 0
 
 
 @everywhere
 @pytest.mark.parametrize("used", [False, True])
-def test_closing_what_is_shared(v1: client.CoreV1Api, error: Any, used: bool) -> None:
+def test_closing_what_is_shared(v1: client.CoreV1Api, how: Any, used: bool) -> None:
     def make() -> SharedScene:
         scene = SharedScene(v1, used)
         scene.operate()
@@ -339,7 +337,7 @@ def test_closing_what_is_shared(v1: client.CoreV1Api, error: Any, used: bool) ->
         assert scene.mine is not None
         scene.mine.close()
 
-    assert interrupt_everywhere(make, operate, check, error=error, deadline=2 * DEADLINE) > 0
+    assert interrupt_everywhere(make, operate, check, **how, deadline=2 * DEADLINE) > 0
 
 
 def test_it_is_no_use_to_interrupt_its_own_thread(new: Callable[..., Scene]) -> None:

@@ -170,6 +170,7 @@ say(store.state() == [obj])
         check_ends_quietly(process, "0\nTrue\n")
 
 
+@pytest.mark.slow
 @needs_fork
 def test_who_waits_in_a_child_does_not_hang(server: FakeApiServer) -> None:
     program = FORK + """

@@ -73,8 +73,8 @@ def told(processes: list[subprocess.Popen[str]], server: FakeApiServer) -> Any:
     return json.loads(said[0])
 
 
-@pytest.mark.parametrize("strategy", [
-    pytest.param("LIST_WATCH", marks=pytest.mark.slow), "STREAMING_LIST"])
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["LIST_WATCH", "STREAMING_LIST"])
 def test_both_parsers_give_the_same_of_the_same_server(
         server: FakeApiServer, strategy: str) -> None:
     if importlib.util.find_spec("msgspec") is None:

@@ -21,7 +21,7 @@ from kube_reflect.reflector.cache_file import CacheFile
 from kube_reflect.testing import FakeApiServer
 
 from tests.support.cache_helpers import names as names_of
-from tests.support.interrupts import ERRORS, Abort, Run, interrupt_everywhere
+from tests.support.interrupts import Abort, Run, TimeLimit, interrupt_everywhere, ways
 from tests.support.objects import new_pod as pod
 from tests.support.reflector_helpers import LIST_WATCH, api_of, server, v1
 from tests.support.waiting import DEADLINE, wait_until
@@ -331,11 +331,9 @@ def test_shared_reflectors_take_it_too(server: FakeApiServer, v1: client.CoreV1A
     assert path.exists()
 
 
-@pytest.mark.parametrize("error", [
-    pytest.param(error, marks=[] if error is Abort else [pytest.mark.slow]) for error in ERRORS])
+@pytest.mark.parametrize("how", ways(Abort, TimeLimit))
 def test_an_interrupted_close_leaves_a_whole_file_and_no_other(
-        error: type[BaseException], server: FakeApiServer, v1: client.CoreV1Api, path: Path,
-        ) -> None:
+        how: Any, server: FakeApiServer, v1: client.CoreV1Api, path: Path) -> None:
     run_once(v1, path)
 
     def make() -> Reflector[Any]:
@@ -350,7 +348,7 @@ def test_an_interrupted_close_leaves_a_whole_file_and_no_other(
             assert names(other) == ["a", "b"]
             assert "WarmStartFailed" not in other.status.failures
 
-    interrupt_everywhere(make, lambda reflector: reflector.close(), check, error=error)
+    interrupt_everywhere(make, lambda reflector: reflector.close(), check, **how)
 
 
 def test_an_index_function_that_ends_the_thread_spoils_one_object(

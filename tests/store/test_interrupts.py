@@ -17,40 +17,35 @@ from tests.support.cache_helpers import feed, running
 from tests.support.follower import versions
 from tests.support.interrupt_scenes import READS, SNAPSHOTS, WAITS, Model, Scene, by_name, refused
 from tests.support.interrupts import (
-    ERRORS, FILES, Abort, Misread, Run, TimeLimit, interrupt_everywhere,
+    ERRORS, FILES, Abort, Misread, Run, TimeLimit, interrupt_everywhere, ways,
 )
 from tests.support.objects import pod
 from tests.support.waiting import DEADLINE, wait_until
 
 #: Models, conditions and index functions are interrupted too.
 PLACES = (*FILES, interrupt_scenes.__file__)
-MODELS: dict[str, Any] = {"dict": dict, "python": Model}
+MODELS = [pytest.param(dict, marks=pytest.mark.slow, id="dict"), pytest.param(Model, id="python")]
 
-# The whole of it takes a minute; a part of it is always run.
-everywhere = pytest.mark.parametrize(("error", "model"), [
-    pytest.param(error, model, id=f"{error.__name__}-{name}",
-                 marks=[] if error is TimeLimit and model is Model else [pytest.mark.slow])
-    for error in (*ERRORS, Misread) for name, model in MODELS.items()])
+
+def everywhere(test: Callable[..., None]) -> Callable[..., None]:
+    how = pytest.mark.parametrize("how", ways(TimeLimit, Abort, Misread))
+    return how(pytest.mark.parametrize("model", MODELS)(test))
+
+
+with_a_dict = pytest.mark.parametrize("how", ways(TimeLimit, Abort))
 
 
 def interrupt(scene: Callable[[], Any], operate: Callable[[Any], Any],
-              check: Callable[[Any, Run], object], error: Any, **more: Any) -> None:
-    assert interrupt_everywhere(scene, operate, check, error=error, files=PLACES, **more) > 0
+              check: Callable[[Any, Run], object], how: Any, **more: Any) -> None:
+    assert interrupt_everywhere(scene, operate, check, **how, files=PLACES, **more) > 0
 
 
 @everywhere
 @pytest.mark.parametrize("name", [*READS, *WAITS])
-def test_reads_of_a_store(name: str, error: Any, model: Any) -> None:
+def test_reads_of_a_store(name: str, how: Any, model: Any) -> None:
     read = {**READS, **WAITS}[name]
     interrupt(lambda: Scene(model).unread(), lambda scene: read(scene.store),
-              Scene.is_as_before, error)
-
-
-@pytest.mark.parametrize("name", READS)
-def test_an_error_of_elsewhere_is_not_taken_for_that_of_a_parser(name: str) -> None:
-    for model in MODELS.values():
-        interrupt(lambda: Scene(model).unread(), lambda scene: READS[name](scene.store),
-                  Scene.is_as_before, Misread)
+              Scene.is_as_before, how)
 
 
 @pytest.mark.slow
@@ -59,17 +54,17 @@ def test_an_error_of_elsewhere_is_not_taken_for_that_of_a_parser(name: str) -> N
 def test_reads_of_what_was_read(name: str, error: Any) -> None:
     for settings in ({}, {"copies": True}, {"detect_mutations": True}, {"decoded_limit": 1}):
         interrupt(lambda: Scene(**settings).read(), lambda scene: READS[name](scene.store),
-                  lambda scene, run: scene.is_as_before(run), error)
+                  Scene.is_as_before, {"error": error})
 
 
 @everywhere
-def test_reads_of_a_snapshot(error: Any, model: Any) -> None:
+def test_reads_of_a_snapshot(how: Any, model: Any) -> None:
     def check(scene: Scene, run: Run) -> None:
         assert versions(scene.snapshot) == versions(scene.store)
         scene.is_as_before(run)
 
     for read in SNAPSHOTS.values():
-        interrupt(lambda: Scene(model).unread(), lambda scene: read(scene.snapshot), check, error)
+        interrupt(lambda: Scene(model).unread(), lambda scene: read(scene.snapshot), check, how)
 
 
 class Unready:
@@ -86,19 +81,19 @@ class Unready:
         assert len(self.store.state()) == 1
 
 
-@pytest.mark.parametrize("error", ERRORS)
-def test_waiting_for_the_first_list(error: Any) -> None:
+@with_a_dict
+def test_waiting_for_the_first_list(how: Any) -> None:
     for when in ("wait", "raise"):
         for read in (lambda s: s.get("a", "ns"), lambda s: s.state(), lambda s: s.keys(),
                      lambda s: s.wait_until_ready(0.001),
                      lambda s: s.wait_for("a", is_created, 0.001, namespace="ns")):
             interrupt(lambda: Unready(when),
                       lambda one: refused(NotReady)(lambda: read(one.store))(),
-                      Unready.becomes_ready, error)
+                      Unready.becomes_ready, how)
 
 
-@pytest.mark.parametrize("error", ERRORS)
-def test_waiting_for_what_comes(error: Any) -> None:
+@with_a_dict
+def test_waiting_for_what_comes(how: Any) -> None:
     """It waits indeed, and is woken."""
     def make() -> Any:
         scene = Scene().drained()
@@ -125,7 +120,7 @@ def test_waiting_for_what_comes(error: Any) -> None:
         assert len(scene.writer._cache.listeners) <= 2
         scene.is_whole(run)
 
-    interrupt(make, operate, check, error)
+    interrupt(make, operate, check, how)
 
 
 EVENTS: dict[str, Callable[[], Any]] = {
@@ -144,7 +139,7 @@ def state_of(scene: Scene) -> Any:
 
 @everywhere
 @pytest.mark.parametrize("name", EVENTS)
-def test_an_event(name: str, error: Any, model: Any) -> None:
+def test_an_event(name: str, how: Any, model: Any) -> None:
     """The cache is as before it or as after it; who applies it again has it once."""
     reference = Scene(model)
     before = state_of(reference)
@@ -168,8 +163,8 @@ def test_an_event(name: str, error: Any, model: Any) -> None:
     def operate(scene: Scene) -> None:
         feed(scene.writer, EVENTS[name]())
 
-    interrupt(lambda: Scene(model).drained(), operate, check, error)
-    interrupt(lambda: Scene(model), operate, check_after, error, then=again)
+    interrupt(lambda: Scene(model).drained(), operate, check, how)
+    interrupt(lambda: Scene(model), operate, check_after, how, then=again)
 
 
 LISTED = [Init(), InitApply(pod("a")), InitApply(pod("b", version="2", labels={"app": "x"})),
@@ -178,7 +173,7 @@ LISTED = [Init(), InitApply(pod("a")), InitApply(pod("b", version="2", labels={"
 
 @everywhere
 @pytest.mark.parametrize("settings", [{}, {"transform": lambda obj: obj}], ids=["", "transform"])
-def test_the_parts_of_a_list(settings: Any, error: Any, model: Any) -> None:
+def test_the_parts_of_a_list(settings: Any, how: Any, model: Any) -> None:
     """Nothing of a list is there before its end, and then all of it."""
     for part in range(len(LISTED)):
         def operate(scene: Scene) -> None:
@@ -195,11 +190,11 @@ def test_the_parts_of_a_list(settings: Any, error: Any, model: Any) -> None:
             assert len(scene.store) == 4 and scene.store.get("new", "ns") is not None
             scene.is_whole(run)
 
-        interrupt(make, operate, check, error)
+        interrupt(make, operate, check, how)
 
 
 @everywhere
-def test_the_end_of_a_list(error: Any, model: Any) -> None:
+def test_the_end_of_a_list(how: Any, model: Any) -> None:
     reference = Scene(model)
     before = state_of(reference)
     feed(reference.writer, *LISTED, InitDone("950"))
@@ -217,11 +212,11 @@ def test_the_end_of_a_list(error: Any, model: Any) -> None:
         assert relists == (1 if state_of(scene) == after else 0)
         scene.is_whole(run)
 
-    interrupt(make, lambda scene: feed(scene.writer, InitDone("950")), check, error)
+    interrupt(make, lambda scene: feed(scene.writer, InitDone("950")), check, how)
 
 
 @everywhere
-def test_a_first_list(error: Any, model: Any) -> None:
+def test_a_first_list(how: Any, model: Any) -> None:
     def make() -> Any:
         writer = Writer(model=model)
         feed(writer, *LISTED)
@@ -235,11 +230,11 @@ def test_a_first_list(error: Any, model: Any) -> None:
         store.wait_until_ready(0)
         assert len(store.state()) == 4
 
-    interrupt(make, lambda writer: feed(writer, InitDone("5")), check, error)
+    interrupt(make, lambda writer: feed(writer, InitDone("5")), check, how)
 
 
 @everywhere
-def test_adding_an_index(error: Any, model: Any) -> None:
+def test_adding_an_index(how: Any, model: Any) -> None:
     def check(scene: Scene, run: Run) -> None:
         scene.apply("after")
         if "name" not in scene.store._index_names():
@@ -250,18 +245,18 @@ def test_adding_an_index(error: Any, model: Any) -> None:
         scene.is_whole(run)
 
     interrupt(lambda: Scene(model).unread(), lambda scene: scene.writer.add_index("name", by_name),
-              check, error)
+              check, how)
 
 
 @everywhere
-def test_subscribing(error: Any, model: Any) -> None:
+def test_subscribing(how: Any, model: Any) -> None:
     for overflow in ("coalesce", "block", "resync"):
         interrupt(lambda: Scene(model), lambda scene: scene.writer.subscribe(overflow=overflow),
-                  Scene.is_as_before, error)
+                  Scene.is_as_before, how)
 
 
-@pytest.mark.parametrize("error", ERRORS)
-def test_closing(error: Any) -> None:
+@with_a_dict
+def test_closing(how: Any) -> None:
     def check(scene: Scene, run: Run) -> None:
         scene.writer.close()
         with pytest.raises(WriterDropped):
@@ -270,7 +265,7 @@ def test_closing(error: Any) -> None:
         assert scene.follower.versions() == versions(scene.store)
         assert scene.subscription.get() is None
 
-    interrupt(Scene, lambda scene: scene.writer.close(), check, error)
+    interrupt(Scene, lambda scene: scene.writer.close(), check, how)
 
 
 def test_what_was_interrupted_is_completed_by_who_reads() -> None:
@@ -283,5 +278,5 @@ def test_what_was_interrupted_is_completed_by_who_reads() -> None:
         assert (len(scene.store.by_index("app", "none")) == 2) >= is_there
         seen.add(is_there)
 
-    interrupt(Scene, lambda scene: feed(scene.writer, EVENTS["new"]()), check, Abort)
+    interrupt(Scene, lambda scene: feed(scene.writer, EVENTS["new"]()), check, {"error": Abort})
     assert seen == {True, False}

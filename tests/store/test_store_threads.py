@@ -160,7 +160,7 @@ def test_a_ready_store_stays_ready_and_readable_without_its_writer() -> None:
 
 
 def test_readers_see_whole_lists_only() -> None:
-    size, rounds = 40, 100
+    size, rounds = 40, 50
     lists = [[pod(f"p{n}", f"ns{n % 2}", str(version), number=version)
               for n in range(size)] for version in range(rounds)]
     writer, store = listed(*lists[0], indexers={"all": lambda obj: ["x"]})

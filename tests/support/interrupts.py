@@ -38,14 +38,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import FrameType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
 
 import kube_reflect
 
 from tests.support.waiting import DEADLINE, wait_until
 
+if TYPE_CHECKING:
+    from _pytest.mark import ParameterSet
+
 __all__ = ["ERRORS", "FILES", "Abort", "Misread", "Run", "TimeLimit", "interrupt_everywhere",
-           "interruptible", "throw_into"]
+           "interruptible", "throw_into", "ways"]
 
 T = TypeVar("T")
 
@@ -67,6 +72,18 @@ class Misread(ValueError):
 
 #: Both kinds, for `pytest.mark.parametrize`.
 ERRORS = (Abort, TimeLimit)
+#: Of so many places one is tried by the quick tests.
+STEP = 5
+
+
+def ways(first: type[BaseException], *others: type[BaseException]) -> list[ParameterSet]:
+    """Return for `pytest.mark.parametrize` how to call `interrupt_everywhere`.
+
+    The quick tests try some of the places with the first error; the slow ones try all, with each.
+    """
+    return [pytest.param({"error": first, "step": STEP}, id=f"{first.__name__}-some"),
+            *(pytest.param({"error": error}, id=error.__name__, marks=pytest.mark.slow)
+              for error in (first, *others))]
 
 
 @dataclass
@@ -77,6 +94,8 @@ class Run:
     """
 
     number: int
+    #: How many places it came to.
+    passed: int = 0
     #: Where it was interrupted; empty if it ended by itself before.
     place: str = ""
     #: What the operation returned.
@@ -150,7 +169,6 @@ class _Interrupter:
 
     def __init__(self, run: Run, error: BaseException, files: tuple[str, ...]) -> None:
         self._run = run
-        self._left = run.number
         self._error = error
         self._files = files
         self._known: dict[str, bool] = {}
@@ -158,8 +176,8 @@ class _Interrupter:
     def __call__(self, frame: FrameType, event: str, arg: Any) -> None:
         if event not in ("call", "c_return") or not self._is_of_interest(frame):
             return
-        self._left -= 1
-        if self._left == 0:
+        self._run.passed += 1
+        if self._run.passed == self._run.number:
             sys.setprofile(None)
             code = frame.f_code
             after = f" after {arg.__name__}" if event == "c_return" else ""
@@ -188,6 +206,7 @@ def interrupt_everywhere(
     files: tuple[str, ...] = FILES,
     deadline: float = 20.0,
     most: int = 5000,
+    step: int = 1,
 ) -> int:
     """Interrupt an operation at each of its places in turn, and check what is left each time.
 
@@ -204,17 +223,18 @@ def interrupt_everywhere(
     :param files: where to interrupt; see `FILES`.
     :param deadline: seconds for the operation, and for the check, to end.
     :param most: places after which an operation is taken to be one that never ends.
+    :param step: 5 tries the first place, the sixth and so on.
     :return: how many places there were.
     """
     with _one_processor():
-        for number in range(1, most + 1):
+        for number in range(1, most + 1, step):
             run = Run(number)
             subject = make()
             _one_run(run, subject, operate, check, error(), then, may_become, files, deadline)
             if dispose is not None:
                 dispose(subject)
             if not run.interrupted:
-                return number - 1
+                return run.passed
     raise AssertionError(f"the operation has more than {most} places")
 
 

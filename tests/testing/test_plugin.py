@@ -41,6 +41,7 @@ def test_the_example_runs() -> None:
     assert "4 passed" in ran.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 @pytest.mark.skipif(importlib.util.find_spec("xdist") is None, reason="xdist is not installed")
 def test_the_example_runs_in_parallel() -> None:

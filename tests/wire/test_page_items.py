@@ -170,9 +170,8 @@ BOUNDARIES = '[{"a":1},%s,%s]' % (A, A)
 
 
 @pytest.mark.parametrize("bad", TOO_DEEP + TOO_LONG, ids=["objects", "lists", "long", "longer"])
-@pytest.mark.parametrize("place", [0, 2])
-@pytest.mark.parametrize("spaced", [False, True])
-@pytest.mark.parametrize("envelope", ENVELOPES[:3], ids=range(3))
+@pytest.mark.parametrize(("place", "spaced"), [(0, False), (2, True)])
+@pytest.mark.parametrize("envelope", ENVELOPES[:2], ids=range(2))
 def test_an_item_that_cannot_be_parsed_is_one_bad_item(
         envelope: str, spaced: bool, place: int, bad: str) -> None:
     items = [A, plain("b"), C]
@@ -233,13 +232,13 @@ def test_an_item_without_an_end_is_given_up(
     b'{"kind":"PodList","items":[{"a":"' + b'\\"' * 500_000,
     b'{"kind":"PodList","items":[{"a":"' + b"\\" * 1_000_001,
     b'{"items":[{"a":"' + b'\\"' * 500_000,
-    b'{"kind":"PodList","items":[{"a":[' + b'{},{"a":[' * 100_000,
-    b'{"kind":"PodList","items":[' + b'{"a":"},{\\"a\\":"},' * 30_000,
-    b'{"kind":"PodList",' + b'"items":' * 200_000, b'{"kind":"PodList","items"' + b" " * 2_000_000,
-    b"[" * 2_000_000, b"{" * 2_000_000, b'"' * 2_000_001, b'{"items":' * 200_000,
+    b'{"kind":"PodList","items":[{"a":[' + b'{},{"a":[' * 25_000,
+    b'{"kind":"PodList","items":[' + b'{"a":"},{\\"a\\":"},' * 10_000,
+    b'{"kind":"PodList",' + b'"items":' * 50_000, b'{"kind":"PodList","items"' + b" " * 2_000_000,
+    b"[" * 2_000_000, b"{" * 2_000_000, b'"' * 2_000_001, b'{"items":' * 50_000,
 ], ids=range(11))
 def test_what_is_made_to_take_long_does_not(text: bytes) -> None:
     began = time.thread_time()
     with pytest.raises(RequestError, match="no list"):
         list(Page(in_pieces(text, 64 * 1024)))
-    assert time.thread_time() - began < 10
+    assert time.thread_time() - began < 3

@@ -147,6 +147,7 @@ print(heard > 0, len(stop._waiters._waiting))
 """
 
 
+@pytest.mark.slow
 def test_a_signal_is_heard_at_whatever_moment_of_a_wait() -> None:
     ran = subprocess.run([sys.executable, "-c", INTERRUPTED_OFTEN], capture_output=True,
                          text=True, timeout=50)
