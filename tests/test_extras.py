@@ -148,7 +148,7 @@ def python_of(environment: Path) -> Path:
     return environment / ("Scripts" if os.name == "nt" else "bin") / "python"
 
 
-def run(within: Path, program: str) -> None:
+def check(within: Path, program: str) -> None:
     ran = subprocess.run([python_of(within), "-W", "error::ResourceWarning", "-c", program],
                          env=environment(), cwd=within, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout + ran.stderr
@@ -160,7 +160,7 @@ def bare(wheel: Path) -> Path:
     folder = wheel.parent / "bare"
     venv.create(folder)
     install(folder, str(wheel))
-    run(folder, WORKS[""])
+    check(folder, WORKS[""])
     return folder
 
 
@@ -172,4 +172,4 @@ def test_in_a_clean_environment(extra: str, wheel: Path, bare: Path, tmp_path: P
     shutil.copytree(bare, tmp_path / "venv", symlinks=True)
     if extra:
         install(tmp_path / "venv", f"{wheel}[{extra}]")
-    run(tmp_path / "venv", WORKS[extra])
+    check(tmp_path / "venv", WORKS[extra])

@@ -22,7 +22,7 @@ from ._views_objects import objects_of  # noqa: E402
 # Without the phase that explains, which traces every line.
 PHASES = settings(phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
                   suppress_health_check=list(HealthCheck))
-EXAMPLES = settings(PHASES, max_examples=150)
+EXAMPLES = settings(PHASES, max_examples=60)
 MANY = settings(PHASES, max_examples=1500)
 
 # Deferred, for to import all models takes seconds.

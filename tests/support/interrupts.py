@@ -73,7 +73,7 @@ class Misread(ValueError):
 #: Both kinds, for `pytest.mark.parametrize`.
 ERRORS = (Abort, TimeLimit)
 #: Of so many places one is tried by the quick tests.
-STEP = 5
+STEP = 10
 
 
 def ways(first: type[BaseException], *others: type[BaseException]) -> list[ParameterSet]:
@@ -223,7 +223,7 @@ def interrupt_everywhere(
     :param files: where to interrupt; see `FILES`.
     :param deadline: seconds for the operation, and for the check, to end.
     :param most: places after which an operation is taken to be one that never ends.
-    :param step: 5 tries the first place, the sixth and so on.
+    :param step: 10 tries the first place, the eleventh and so on.
     :return: how many places there were.
     """
     with _one_processor():
