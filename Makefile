@@ -81,7 +81,7 @@ demo: $(CLI) ## watch a small living cluster for some seconds; KUBECONFIG=path s
 test: $(DEV) ## run the tests; no cluster needed
 	$(BIN)/python -m pytest -n 3 -m "not e2e and not slow" --ignore=tests/history
 
-test-slow: $(DEV) ## run the tests that take long: faults, failures in real time, processes that fork or end
+test-slow: $(DEV) ## run the tests that take long: faults, real time, interrupts at every place, forks
 	$(BIN)/python -m pytest -n 3 -m "slow and not e2e" --ignore=tests/hosts --ignore=tests/typing
 
 test-hosts: $(HOSTS) ## run Flask, Django, gunicorn, uWSGI, Celery with the library in them
