@@ -96,6 +96,18 @@ def test_what_does_not_end_is_found() -> None:
                              files=HERE, deadline=0.1)
 
 
+def test_of_several_places_one_is_tried_and_all_are_counted() -> None:
+    def tried(step: int) -> tuple[int, list[str]]:
+        runs: list[Run] = []
+        places = interrupt_everywhere(Counter, Counter.count_twice,
+                                      lambda one, run: runs.append(run), files=HERE, step=step)
+        return places, [run.place for run in runs]
+
+    places, everywhere = tried(1)
+    assert len(everywhere) == places + 1 >= 4 and everywhere[-1] == ""
+    assert tried(2) == (places, [*everywhere[:places:2], ""])
+
+
 def test_the_interrupted_thread_goes_on_and_lives_through_the_check() -> None:
     threads: list[threading.Thread] = []
 

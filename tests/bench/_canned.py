@@ -269,6 +269,7 @@ class Server:
                     due = min(due, sent + _PORTION) // 2 * 2
                     _send(sock, chunks[sent:due])
                     sent = due
+                    # Nothing happens that could be waited for: this is the rate.
                     time.sleep(_TICK)
         except OSError:
             return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from kubernetes.client import ApiClient, Configuration, CoreV1Api
 
 from tests.bench._pods import name_of
+from tests.support.waiting import wait_until
 
 #: A pod by name and namespace.
 Key = tuple[str, str]
@@ -65,8 +65,7 @@ class Official(Client):
 
     def wait_ready(self) -> None:
         # It has no way to wait, so its user polls; the list appears at once as a whole.
-        while not self._informer.cache.list_keys():
-            time.sleep(0.005)
+        wait_until(self._informer.cache.list_keys, "the list", deadline=600)
 
     def version(self, index: int) -> str:
         name, namespace = name_of(index)

@@ -7,11 +7,12 @@ import json
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode
+
+from tests.support.waiting import wait_until
 
 
 @contextmanager
@@ -44,11 +45,8 @@ def server_cpu(port: int) -> float:
 
 def wait_for_watches(port: int, count: int = 1, deadline: float = 60.0) -> None:
     """Wait until just so many WATCHes are open and past their initial events."""
-    end = time.monotonic() + deadline
-    while ask(port, "/stats")["watches"] != count:
-        if time.monotonic() > end:
-            raise TimeoutError(f"there are not {count} WATCHes")
-        time.sleep(0.01)
+    wait_until(lambda: ask(port, "/stats")["watches"] == count, f"that there are {count} WATCHes",
+               deadline, every=0.01)
 
 
 class RawClient:

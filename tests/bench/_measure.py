@@ -21,6 +21,7 @@ from typing import Any
 from tests.bench import _process, _workloads
 from tests.bench._control import RawClient, ask, server_cpu, wait_for_watches
 from tests.bench._pods import BASE_VERSION, bookmark, name_of
+from tests.support.waiting import wait_until
 
 Figures = dict[str, Any]
 
@@ -125,11 +126,9 @@ def stall(task: Task) -> Figures:
 def _burst(client: Any, task: Task, number: int, deadline: float = 300.0) -> None:
     """Let the server send so many events, and wait until the last one can be read."""
     version = str(ask(task.port, "/burst", events=number)["version"])
-    index, end = (number - 1) % task.size, time.monotonic() + deadline
-    while client.version(index) != version:
-        if time.monotonic() > end:
-            raise TimeoutError("the last event of the burst has not come")
-        time.sleep(0.002)
+    index = (number - 1) % task.size
+    wait_until(lambda: client.version(index) == version, "the last event of the burst", deadline,
+               every=0.002)
 
 
 def events(task: Task) -> Figures:
@@ -200,6 +199,7 @@ def _gets_a_second(read: Callable[[], Any], width: int, threads: int, seconds: f
         worker.start()
     gate.wait()
     began = time.perf_counter()
+    # So long they are counted.
     time.sleep(seconds)
     stop.set()
     took = time.perf_counter() - began

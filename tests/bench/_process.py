@@ -83,6 +83,7 @@ class Ticker:
     def _run(self) -> None:
         last = time.perf_counter()
         while not self._stop:
+            # How late it ends is what is measured.
             time.sleep(self.INTERVAL)
             now = time.perf_counter()
             self._longest = max(self._longest, now - last - self.INTERVAL)

@@ -96,8 +96,9 @@ def test_each_model_has_views() -> None:
                 assert value is None, (model, name)
 
 
-def test_real_pods_are_what_the_client_makes_of_them() -> None:
-    for line in pods()[::250]:
+@pytest.mark.parametrize("step", [250, pytest.param(50, marks=pytest.mark.slow)])
+def test_real_pods_are_what_the_client_makes_of_them(step: int) -> None:
+    for line in pods()[::step]:
         assert_alike(client.V1Pod, line)
 
 
@@ -110,8 +111,9 @@ def test_all_real_pods_are_what_the_client_makes_of_them() -> None:
         assert view(client.V1Pod, line) == expected
 
 
-def test_recorded_pods_are_what_the_client_makes_of_them() -> None:
+@pytest.mark.parametrize("step", [12, pytest.param(4, marks=pytest.mark.slow)])
+def test_recorded_pods_are_what_the_client_makes_of_them(step: int) -> None:
     found = list(recorded_pods())
     assert len(found) > 40
-    for pod in found[::12]:
+    for pod in found[::step]:
         assert_alike(client.V1Pod, pod)

@@ -229,8 +229,10 @@ def cut_short(at: int, what: type[BaseException], read: Callable[[], Any]) -> bo
     lambda pod: pod.to_dict(),
     lambda pod: (pod.metadata.name, pod.status.conditions, vars(pod)),
 ], ids=["fields", "whole", "both"])
+@pytest.mark.parametrize(("first", "step"), [
+    (60, 17), pytest.param(150, 7, marks=pytest.mark.slow)])
 def test_a_read_that_is_cut_short_leaves_nothing_wrong(
-        what: type[BaseException], read: Callable[[Any], Any]) -> None:
+        first: int, step: int, what: type[BaseException], read: Callable[[Any], Any]) -> None:
     data = {"metadata": {"name": "x", "labels": {"a": "b"}}, "status": {"conditions": [
         {"type": "Ready", "status": "True", "lastTransitionTime": "2026-11-22T08:17:04Z"}]},
         "spec": {"containers": [CONTAINER]}}
@@ -244,7 +246,7 @@ def test_a_read_that_is_cut_short_leaves_nothing_wrong(
             break
         assert found.metadata.name == "x" and found.spec.containers[0].image == "b"
         assert found == expected and list(vars(found)) == list(vars(expected))
-        at += 1 if at < 60 else 17
+        at += 1 if at < first else step
     assert at > 20
 
 

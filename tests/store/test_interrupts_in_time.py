@@ -13,7 +13,7 @@ from tests.support.interrupts import ERRORS
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Of each operation.
-COUNT = os.environ.get("INTERRUPTS", "400")
+COUNT = os.environ.get("INTERRUPTS", "700")
 
 
 @pytest.mark.slow

@@ -159,8 +159,9 @@ def test_a_ready_store_stays_ready_and_readable_without_its_writer() -> None:
     assert store.ready and names(store) == ["a"]
 
 
-def test_readers_see_whole_lists_only() -> None:
-    size, rounds = 40, 50
+@pytest.mark.parametrize("rounds", [50, pytest.param(200, marks=pytest.mark.slow)])
+def test_readers_see_whole_lists_only(rounds: int) -> None:
+    size = 40
     lists = [[pod(f"p{n}", f"ns{n % 2}", str(version), number=version)
               for n in range(size)] for version in range(rounds)]
     writer, store = listed(*lists[0], indexers={"all": lambda obj: ["x"]})

@@ -31,7 +31,6 @@ import random
 import re
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -44,7 +43,7 @@ import pytest
 
 import kube_reflect
 
-from tests.support.waiting import DEADLINE, wait_until
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from _pytest.mark import ParameterSet
@@ -156,12 +155,7 @@ def throw_into(thread: threading.Thread, error: type[BaseException], noted: list
     before = len(noted)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(
         ctypes.c_ulong(thread.ident or 0), ctypes.py_object(error))
-    # It comes; the deadline is that of a machine that has much else to do.
-    end = time.monotonic() + DEADLINE
-    pause = threading.Event()
-    while len(noted) == before:
-        assert time.monotonic() < end, "an interrupt was lost, or the thread is stuck"
-        pause.wait(0.0001)
+    wait_until(lambda: len(noted) > before, "that an interrupt was noted", every=0.0001)
 
 
 class _Interrupter:

@@ -14,22 +14,26 @@ T = TypeVar("T")
 DEADLINE = 20.0
 
 
-def eventually(condition: Callable[[], T], deadline: float = DEADLINE) -> T:
-    """Return the first value of a condition that is true, or its last within the deadline."""
+def eventually(condition: Callable[[], T], deadline: float = DEADLINE, every: float = 0.005) -> T:
+    """Return the first value of a condition that is true, or its last within the deadline.
+
+    :param every: seconds between two looks.
+    """
     end = time.monotonic() + deadline
     pause = threading.Event()
     while not (found := condition()) and time.monotonic() < end:
-        pause.wait(0.005)
+        pause.wait(every)
     return found
 
 
 def wait_until(condition: Callable[[], object], what: str = "the condition",
-               deadline: float = DEADLINE) -> None:
+               deadline: float = DEADLINE, every: float = 0.005) -> None:
     """Wait until a condition is true.
 
+    :param every: seconds between two looks.
     :raises AssertionError: if it does not become true within so many seconds.
     """
-    assert eventually(condition, deadline), f"{what} did not become true within {deadline} s"
+    assert eventually(condition, deadline, every), f"{what} did not become true within {deadline} s"
 
 
 def timed(action: Callable[[], object]) -> float:

@@ -164,14 +164,18 @@ def test_an_item_that_names_its_kind_alone_has_the_version_of_the_list() -> None
 
 # What the parser refuses is one bad object.
 
+slow = pytest.mark.slow
+
 TOO_DEEP = ['{"a":' * 20_000 + "1" + "}" * 20_000, "[" * 20_000 + "]" * 20_000]
 TOO_LONG = ["1" * 5000, "-" + "9" * 10_000]
 BOUNDARIES = '[{"a":1},%s,%s]' % (A, A)
 
 
 @pytest.mark.parametrize("bad", TOO_DEEP + TOO_LONG, ids=["objects", "lists", "long", "longer"])
-@pytest.mark.parametrize(("place", "spaced"), [(0, False), (2, True)])
-@pytest.mark.parametrize("envelope", ENVELOPES[:2], ids=range(2))
+@pytest.mark.parametrize(("place", "spaced"), [
+    (0, False), (2, True), pytest.param(0, True, marks=slow), pytest.param(2, False, marks=slow)])
+@pytest.mark.parametrize("envelope", [
+    *ENVELOPES[:2], pytest.param(ENVELOPES[2], marks=slow)], ids=range(3))
 def test_an_item_that_cannot_be_parsed_is_one_bad_item(
         envelope: str, spaced: bool, place: int, bad: str) -> None:
     items = [A, plain("b"), C]
